@@ -1,0 +1,99 @@
+"""Which array library an array belongs to, and which device a run uses. Picked once, at the edge; no global switch.
+
+Everything above asks the arrays themselves (``xp = array_module(x)``), so one source serves NumPy and CuPy.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from .errors import DeviceError, ShapeError
+
+Array = Any  # numpy.ndarray or cupy.ndarray: the two share their interface, not a base class
+
+
+def is_cupy(array: object) -> bool:
+    """True for a CuPy array. CuPy is never imported to find out: whoever holds such an array has it loaded."""
+    cupy = sys.modules.get("cupy")
+    return cupy is not None and isinstance(array, cupy.ndarray)
+
+
+def array_module(*arrays: Array) -> ModuleType:
+    """``numpy`` or ``cupy``, whichever the arrays belong to.
+
+    Raises ShapeError when they belong to both: a silent copy between host and device would hide a slow mistake.
+    """
+    on_device = {is_cupy(array) for array in arrays if hasattr(array, "ndim") and array.ndim > 0}
+    if len(on_device) > 1:
+        raise ShapeError("expected arrays of one library, got both NumPy and CuPy arrays in one call")
+    return sys.modules["cupy"] if True in on_device else np
+
+
+def to_host(array: Array) -> np.ndarray:
+    """The array as a NumPy array; a NumPy array comes back as it is."""
+    return array.get() if is_cupy(array) else np.asarray(array)
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where a run computes: ``name`` is "cpu" or "gpu", ``xp`` its array library, ``note`` one line for the user."""
+
+    name: str
+    xp: ModuleType
+    note: str = ""
+
+    def asarray(self, array: Array, dtype: Any = None) -> Array:
+        """The array on this device (copied only if it is elsewhere or of another type)."""
+        if self.name == "cpu":
+            return np.asarray(to_host(array), dtype=dtype)
+        return self.xp.asarray(array, dtype=dtype)
+
+
+CPU = Device("cpu", np)
+
+
+def choose_device(wish: str = "auto") -> Device:
+    """The device for ``wish``: "cpu", "gpu" or "auto" (the GPU if one answers, else the CPU and the reason in
+    ``note``).
+
+    Raises DeviceError for "gpu" when no usable device answers, and for an unknown wish.
+    """
+    if wish == "cpu":
+        return CPU
+    if wish not in ("auto", "gpu"):
+        raise DeviceError(f"unknown device {wish!r}: choose auto, cpu or gpu")
+    cupy, answer = _try_gpu()
+    if cupy is not None:
+        return Device("gpu", cupy, answer)
+    if wish == "gpu":
+        raise DeviceError(f"no usable GPU: {answer}. Use --device cpu, or see the README on GPUs")
+    return Device("cpu", np, f"computing on the CPU: {answer}")
+
+
+def _try_gpu() -> tuple[ModuleType | None, str]:
+    """(cupy, name of the card) after a kernel and a product ran and gave the right answer, else (None, why not)."""
+    try:
+        import cupy
+    except ImportError:
+        return None, "CuPy is not installed"
+    except Exception as error:  # a broken CUDA installation fails in many ways, all of them a "no"
+        return None, f"CuPy does not load ({_first_line(error)})"
+    try:
+        if not cupy.is_available():
+            return None, "CuPy finds no CUDA device"
+        ones = cupy.ones((16, 16), dtype=cupy.float32)
+        total = float(((ones @ ones) * 0.5).sum())  # a product (cuBLAS), a kernel (NVRTC), a reduction
+        if total != 16 * 16 * 8:
+            return None, f"the device computes wrongly (expected 2048, got {total})"
+        return cupy, cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
+    except Exception as error:
+        return None, f"the device does not work ({_first_line(error)})"
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]

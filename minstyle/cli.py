@@ -1,0 +1,216 @@
+"""The command line: arguments in, a picture out. Thin: what it does is in the library."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from .errors import FileError, MinstyleError, RecipeError
+from .images import check_image_path, load_image, save_image
+from .observers import Observer, Progress, Snapshots, Trace
+from .recipes import RECIPES, Recipe, find_recipe
+from .stylize import Result, stylize
+from .version import __version__
+from .weights.locate import load_network
+
+DEFAULT_RECIPE = "document"
+
+EXAMPLES = """\
+examples:
+  python -m minstyle photo.jpg painting.jpg out.png
+  python -m minstyle photo.jpg painting.jpg out.jpg --recipe gatys --size 256 --evaluations 200 --trace run.jsonl
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"minstyle: error: {message}. See python -m minstyle --help\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code: 0, 2 after an error told in one line, 130 after an interrupt."""
+    options = build_parser().parse_args(arguments)
+    try:
+        return _run(options)
+    except MinstyleError as error:
+        return _fail(str(error))
+    except MemoryError:
+        return _fail("not enough memory for a picture of this size: try a smaller --size")
+    except KeyboardInterrupt:
+        print("minstyle: interrupted before there was a picture", file=sys.stderr)
+        return 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser; options of the recipe are made from its fields."""
+    default = RECIPES[DEFAULT_RECIPE]
+    parser = _Parser(
+        prog="minstyle",
+        description="Paint CONTENT in the style of STYLE (Gatys, Ecker, Bethge 2015) and write the picture to OUT.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("content", metavar="CONTENT", type=Path, help="the photograph")
+    parser.add_argument("style", metavar="STYLE", type=Path, help="the painting")
+    parser.add_argument("out", metavar="OUT", type=Path, help="the picture to write: .png, .jpg, .webp or .tif")
+    parser.add_argument("--version", action="version", version=f"minstyle {__version__}")
+
+    group = parser.add_argument_group("recipe (the options of the next three groups change it)")
+    group.add_argument(
+        "--recipe", default=DEFAULT_RECIPE, metavar="NAME|FILE",
+        help=f"{', '.join(RECIPES)}, or a recipe's JSON file (default: {DEFAULT_RECIPE})",
+    )  # fmt: skip
+    groups = {"look": parser.add_argument_group("look"), "size": parser.add_argument_group("size"),
+              "optimiser": parser.add_argument_group("optimiser")}  # fmt: skip
+    for field in _option_fields():
+        _add_recipe_option(groups[field.metadata["group"]], field, default)
+
+    group = parser.add_argument_group("network and machine")
+    group.add_argument(
+        "--network",
+        default="auto",
+        metavar="NAME|FILE",
+        help="vgg19, vgg16, auto (the first of them that is installed), or a weights file (default: auto)",
+    )
+    group.add_argument("--weights-dir", type=Path, metavar="DIR", help="a folder to look for weights in first")
+    group.add_argument(
+        "--device",
+        choices=("auto", "cpu", "gpu"),
+        default="auto",
+        help="where to compute (default: auto, the GPU if one answers)",
+    )
+    group.add_argument(
+        "--dtype", choices=("float32", "float64"), default="float32", help="precision (default: float32)"
+    )
+
+    group = parser.add_argument_group("watching")
+    group.add_argument(
+        "--save-every",
+        type=_every,
+        metavar="N|round",
+        help="save the picture so far every N evaluations, or after each round, beside OUT",
+    )
+    group.add_argument("--trace", type=Path, metavar="FILE", help="write the losses of each evaluation as JSON lines")
+    group.add_argument("--quiet", action="store_true", help="print errors only")
+    return parser
+
+
+def _option_fields() -> list[dataclasses.Field[Any]]:
+    return [field for field in dataclasses.fields(Recipe) if "group" in field.metadata]
+
+
+def _add_recipe_option(group: Any, field: dataclasses.Field[Any], recipe: Recipe) -> None:
+    data, value = field.metadata, getattr(recipe, field.name)
+    flag = data["flag"] or "--" + field.name.replace("_", "-")
+    help = data["help"]
+    if value is not None:
+        text = (
+            ",".join(map(str, value))
+            if isinstance(value, tuple)
+            else f"{value:g}"
+            if isinstance(value, float)
+            else value
+        )
+        help += f" (default: {text})"
+    if field.name == "init":  # on the command line the start image may be a file
+        group.add_argument(flag, metavar="noise|content|FILE", help=help, default=None)
+        return
+    group.add_argument(flag, dest=field.name, type=data["parse"], choices=data["choices"],
+                       metavar=data["metavar"], help=help, default=None)  # fmt: skip
+
+
+def _every(text: str) -> int | str:
+    if text == "round":
+        return text
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number of evaluations or the word round, got {text!r}")
+    return int(text)
+
+
+def effective_recipe(options: argparse.Namespace) -> Recipe:
+    """The recipe that was asked for, with the options that were given put in. Raises RecipeError."""
+    name = options.recipe
+    if name not in RECIPES and name.endswith(".json"):
+        try:
+            recipe = Recipe.from_json(Path(name).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise RecipeError(f"{name}: cannot be read ({error})") from error
+    else:
+        recipe = find_recipe(name)
+    given = {field.name: getattr(options, field.name) for field in _option_fields()}
+    changes = {name: value for name, value in given.items() if value is not None}
+    if changes.get("init") not in (None, "noise", "content"):
+        del changes["init"]  # a file
+    return dataclasses.replace(recipe, **changes)
+
+
+def _run(options: argparse.Namespace) -> int:
+    def say(text: str) -> None:
+        if not options.quiet:
+            print(f"minstyle: {text}", file=sys.stderr)
+
+    recipe = effective_recipe(options)
+    check_image_path(options.out)
+    content, style = load_image(options.content), load_image(options.style)
+    initial = load_image(options.init) if options.init not in (None, "noise", "content") else None
+    network = load_network(options.network, weights_dir=options.weights_dir, device=options.device, dtype=options.dtype)
+    if network.device.note:
+        say(network.device.note)
+    say(f"{network.name} ({network.source}), recipe {recipe.name}, {options.dtype}, {network.device.name}")
+    result = stylize(content, [style], recipe, network=network, initial=initial, observers=_observers(options))
+    written = _save(result, options.out)
+    if not options.quiet:
+        print(summary(result, written))
+    if isinstance(result.error, KeyboardInterrupt):
+        return 130
+    return 0 if result.error is None else _fail(f"ended early: {result.error}")
+
+
+def _observers(options: argparse.Namespace) -> list[Observer]:
+    observers: list[Observer] = [] if options.quiet else [Progress()]
+    if options.trace is not None:
+        observers.append(Trace(options.trace))
+    if options.save_every is not None:
+        observers.append(Snapshots(options.out, None if options.save_every == "round" else options.save_every))
+    return observers
+
+
+def _save(result: Result, path: Path) -> Path:
+    """Write the picture.
+
+    Where that fails after all, to the folder for temporary files, so that the work is not lost.
+    """
+    try:
+        save_image(result.image, path)
+        return path
+    except FileError as error:
+        rescue = Path(tempfile.gettempdir()) / path.name
+        try:
+            save_image(result.image, rescue)
+        except MinstyleError:
+            raise error from None
+        raise FileError(f"{error}. The picture was saved as {rescue} instead: move it") from error
+
+
+def summary(result: Result, path: Path) -> str:
+    """The last line: where the picture is, what it took, the loss from and to."""
+    height, width, _ = result.image.shape
+    fall = 100 * (1 - result.loss / result.first_loss) if result.first_loss else 0.0
+    word = "interrupted" if isinstance(result.error, KeyboardInterrupt) else "painted"
+    return (
+        f"{path}: {width} x {height}, {word} in {result.seconds:.1f} s ({result.evaluations} evaluations), "
+        f"loss {result.first_loss:.4g} -> {result.loss:.4g} (-{fall:.1f} %)"
+    )
+
+
+def _fail(message: str) -> int:
+    print(f"minstyle: error: {' '.join(message.split())}", file=sys.stderr)
+    return 2

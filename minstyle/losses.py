@@ -1,0 +1,77 @@
+"""The loss terms: a table from kind to (target, loss). The formulas of the papers, one after the other.
+
+F is the feature map of the image that is being made, C its channels, M = H * W its positions; G = F^T F its Gram
+matrix. A Gram target is kept as the mean A / M over the style's own positions, so that a style picture of another
+size than the content's can be compared with; where both are of one size the formulas are the printed ones to the
+letter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from . import ops
+
+Shape = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """``target(features)``, computed once.
+
+    ``loss(features, target, (H, W) of the image) -> scalar`` at each evaluation.
+    """
+
+    target: Callable[[Any], Any]
+    loss: Callable[[Any, Any, Shape], Any]
+
+
+def _features(f: Any) -> Any:
+    return f
+
+
+def _nothing(f: Any) -> None:
+    return None
+
+
+def _mean_gram(f: Any) -> Any:
+    """G / M (C, C)"""
+    return ops.scale(ops.gram(f), factor=1.0 / (f.shape[0] * f.shape[1]))
+
+
+def content_sum(f: Any, target: Any, image: Shape) -> Any:
+    """sum (F - P)^2: the content loss of the Keras program."""
+    return ops.squared_error(f, target)
+
+
+def content_half(f: Any, target: Any, image: Shape) -> Any:
+    """1/2 sum (F - P)^2: Gatys et al. 2016, eq. 1."""
+    return ops.scale(ops.squared_error(f, target), factor=0.5)
+
+
+def gram_image(f: Any, target: Any, image: Shape) -> Any:
+    """sum (G - A)^2 / (4 * 3^2 * (H * W)^2) with H, W of the image at every layer: the Keras program."""
+    positions, (height, width) = f.shape[0] * f.shape[1], image
+    factor = positions**2 / (4 * 3**2 * (height * width) ** 2)
+    return ops.scale(ops.squared_error(_mean_gram(f), target), factor=factor)
+
+
+def gram_paper(f: Any, target: Any, image: Shape) -> Any:
+    """sum (G - A)^2 / (4 C^2 M^2): Gatys et al. 2016, eq. 4 (N is our C)."""
+    return ops.scale(ops.squared_error(_mean_gram(f), target), factor=1 / (4 * f.shape[2] ** 2))
+
+
+def total_variation(x: Any, target: None, image: Shape) -> Any:
+    """sum (dx^2 + dy^2)^1.25 over the image: the Keras program."""
+    return ops.total_variation(x, exponent=1.25)
+
+
+LOSSES = {
+    "content_sum": Loss(_features, content_sum),
+    "content_half": Loss(_features, content_half),
+    "gram_image": Loss(_mean_gram, gram_image),
+    "gram_paper": Loss(_mean_gram, gram_paper),
+    "total_variation": Loss(_nothing, total_variation),
+}

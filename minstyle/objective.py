@@ -1,0 +1,105 @@
+"""Content, styles, recipe and network become one function of the image: ``objective(image) -> (loss, gradient)``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from . import ops
+from .autodiff import Var, gradient
+from .backend import Array
+from .errors import ShapeError, require
+from .losses import LOSSES
+from .recipes import IMAGE, Recipe, Term
+from .vgg import Network
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One forward and one backward pass: total loss, gradient (H, W, 3), and each term's share of the loss by name."""
+
+    loss: float
+    gradient: Array
+    terms: dict[str, float]
+
+
+class Objective:
+    """The total loss of a recipe for images of one size, and its gradient. Made by ``build_objective``.
+
+    Calling it returns ``(loss, gradient)``; ``evaluate`` tells the loss by term too. It keeps no state between calls.
+    """
+
+    def __init__(
+        self, shape: tuple[int, int], terms: Sequence[tuple[Term, float, Any]], recipe: Recipe, network: Network
+    ) -> None:
+        self.shape = (*shape, 3)
+        self.recipe, self.network = recipe, network
+        self._terms = tuple(terms)  # (term, effective weight, target)
+        self._layers = tuple(dict.fromkeys(term.layer for term, _, _ in terms if term.layer != IMAGE))
+
+    def __call__(self, image: Array) -> tuple[float, Array]:
+        """``image`` (H, W, 3), RGB, 0..255 -> (loss, gradient (H, W, 3)), on the network's device."""
+        evaluation = self.evaluate(image)
+        return evaluation.loss, evaluation.gradient
+
+    def evaluate(self, image: Array) -> Evaluation:
+        """As calling it, with the loss by term. Raises ShapeError for an image of another shape."""
+        require(tuple(image.shape) == self.shape, "image", self.shape, tuple(image.shape))
+        x = Var(self.network.device.asarray(image, self.network.dtype))
+        losses = self._losses(x)
+        total = next(iter(losses.values()))
+        for loss in list(losses.values())[1:]:
+            total = ops.add(total, loss)
+        (dx,) = gradient(total, [x])
+        return Evaluation(float(total.value), dx, {name: float(v.value) for name, v in losses.items()})
+
+    def _losses(self, x: Var) -> dict[str, Var]:
+        features = _features(self.network, x, self._layers, self.recipe)
+        losses: dict[str, Var] = {}
+        for term, weight, target in self._terms:
+            loss = LOSSES[term.kind].loss(features[term.layer], target, self.shape[:2])
+            loss = ops.scale(loss, factor=weight)
+            losses[term.name] = ops.add(losses[term.name], loss) if term.name in losses else loss
+        return losses
+
+
+def build_objective(content: Array, styles: Sequence[Array], recipe: Recipe, network: Network) -> Objective:
+    """The objective of ``recipe`` for images of the content's size.
+
+    ``content`` (H, W, 3) and each of ``styles`` (H', W', 3) are images, RGB, 0..255, used at the size they have.
+    Several styles count alike: the target is the mean of theirs. Terms whose weight is 0 are left out, and layers
+    that no term reads are not computed. Raises LayerError for a layer that the network does not have, ShapeError for
+    arrays that are no images.
+    """
+    for name, image in (("content", content), *(("style", style) for style in styles)):
+        require(image.ndim == 3 and image.shape[2] == 3, name, "an image (H, W, 3)", image.shape)
+    wanted = [(term, recipe.effective_weight(term)) for term in recipe.terms]
+    wanted = [(term, weight) for term, weight in wanted if weight > 0]
+    if not styles and any(term.role == "style" for term, _ in wanted):
+        raise ShapeError(f"recipe {recipe.name} has style terms: expected a style picture, got none")
+    canonical = [
+        (term if term.layer == IMAGE else Term(term.kind, network.check_layer(term.layer), term.weight), weight)
+        for term, weight in wanted
+    ]
+    targets: dict[Term, Any] = {}
+    for role, pictures in (("content", [content]), ("style", styles), ("tv", [content])):
+        terms = [term for term, _ in canonical if term.role == role]
+        for picture in pictures:
+            for term, target in _targets(network, picture, terms, recipe).items():
+                share = None if target is None else target / len(pictures)
+                targets[term] = targets[term] + share if term in targets else share
+    return Objective(content.shape[:2], [(t, w, targets[t]) for t, w in canonical], recipe, network)
+
+
+def _targets(network: Network, picture: Array, terms: Sequence[Term], recipe: Recipe) -> dict[Term, Any]:
+    layers = tuple(dict.fromkeys(term.layer for term in terms if term.layer != IMAGE))
+    image = network.device.asarray(picture, network.dtype)
+    features = _features(network, image, layers, recipe)
+    return {term: LOSSES[term.kind].target(features[term.layer]) for term in terms}
+
+
+def _features(network: Network, image: Any, layers: Sequence[str], recipe: Recipe) -> dict[str, Any]:
+    """The network's features with the recipe's pooling, and the image itself under IMAGE."""
+    found = network.features(image, layers, pooling=recipe.pooling, pooling_factor=recipe.pooling_factor)
+    return {IMAGE: image, **found}

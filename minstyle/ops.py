@@ -1,0 +1,275 @@
+"""Every differentiable op, its value and its adjoint side by side. This file is the mathematics of the program.
+
+An op is a function of arrays (positional) and settings (keyword) that returns ``(value, vjps)``: see ``autodiff``.
+Feature maps are (H, W, C); ``g`` is the gradient of the loss with respect to the op's result. Sums to a scalar are
+accumulated and returned in float64 whatever the arrays' type: a loss adds a million squares, and L-BFGS looks at its
+last digits.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from . import kernels
+from .autodiff import Vjp, differentiable
+from .backend import Array, array_module
+from .errors import require
+
+Result = tuple[Array, tuple[Vjp, ...]]
+
+
+# ---------------------------------------------------------------- arithmetic
+
+
+@differentiable
+def add(x: Array, y: Array) -> Result:
+    """x + y, with broadcasting. Keeps nothing."""
+    return x + y, (_summed_like(x), _summed_like(y))
+
+
+@differentiable
+def multiply(x: Array, y: Array) -> Result:
+    """x * y, entry by entry, with broadcasting. Keeps the factor of whichever is differentiated."""
+    to_x, to_y = _summed_like(x), _summed_like(y)
+    return x * y, (lambda g: to_x(g * y), lambda g: to_y(g * x))
+
+
+@differentiable
+def scale(x: Array, *, factor: float) -> Result:
+    """factor * x for a constant number. Keeps nothing."""
+    factor = float(factor)
+    return x * factor, (lambda g: g * factor,)
+
+
+@differentiable
+def matmul(a: Array, b: Array) -> Result:
+    """Matrix product of a (n, k) and b (k, m). -> (n, m). Keeps the other factor: da = g b^T, db = a^T g."""
+    require(a.ndim == 2 and b.ndim == 2 and a.shape[1] == b.shape[0], "matmul",
+            "(n, k) and (k, m)", f"{a.shape} and {b.shape}")  # fmt: skip
+    return a @ b, (lambda g: g @ b.T, lambda g: a.T @ g)
+
+
+@differentiable
+def reshape(x: Array, *, shape: tuple[int, ...]) -> Result:
+    """The same entries, in the same order, in another shape. Keeps nothing."""
+    old = x.shape
+    return x.reshape(shape), (lambda g: g.reshape(old),)
+
+
+@differentiable
+def sum(x: Array, *, axis: int | tuple[int, ...] | None = None) -> Result:
+    """Sum over ``axis``, or over everything (then a float64 scalar). Keeps nothing: the gradient is spread evenly."""
+    return _reduced(x, axis, 1.0)
+
+
+@differentiable
+def mean(x: Array, *, axis: int | tuple[int, ...] | None = None) -> Result:
+    """Mean over ``axis``, or over everything (then a float64 scalar). Keeps nothing."""
+    axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
+    return _reduced(x, axis, 1.0 / math.prod(x.shape[a] for a in axes))
+
+
+# ---------------------------------------------------------------- layers
+
+
+@differentiable
+def conv2d(x: Array, kernel: Array, bias: Array) -> Result:
+    """Convolution of x (H, W, Cin) with an odd square kernel (k, k, Cin, Cout) and bias (Cout,). -> (H, W, Cout)
+
+    Stride 1, zero padding, same size; as in every network library the kernel is not turned (a correlation).
+    Keeps the kernel for dx, and x only if the kernel is differentiated.
+    """
+    require(x.ndim == 3, "conv2d: x", "(H, W, C)", x.shape)
+    k = kernel.shape[0]
+    require(kernel.ndim == 4 and k % 2 == 1 and kernel.shape[1:3] == (k, x.shape[2]),
+            f"conv2d: kernel for x {x.shape}", f"(k, k, {x.shape[2]}, Cout) with odd k", kernel.shape)  # fmt: skip
+    require(bias.shape == kernel.shape[3:], "conv2d: bias", kernel.shape[3:], bias.shape)
+    return kernels.convolve(x, kernel, bias), (
+        lambda g: kernels.input_gradient(g, kernel),
+        lambda g: kernels.kernel_gradient(x, g, k),
+        lambda g: g.sum(axis=(0, 1)),
+    )
+
+
+@differentiable
+def relu(x: Array) -> Result:
+    """max(x, 0). Keeps where x > 0, a byte an entry; the derivative at 0 is taken as 0."""
+    positive = x > 0
+    return array_module(x).maximum(x, 0), (lambda g: g * positive,)
+
+
+@differentiable
+def max_pool2(x: Array) -> Result:
+    """Largest entry of each 2x2 window, stride 2, an odd last row or column dropped. (H, W, C) -> (H//2, W//2, C)
+
+    Keeps which of the four was largest (the first one of equals), a byte an output entry.
+    """
+    xp, shape = array_module(x), x.shape
+    a, b, c, d = _window_corners(x)
+    top, bottom = xp.maximum(a, b), xp.maximum(c, d)
+    winner = xp.where(bottom > top, 2 + (d > c), b > a).astype(xp.uint8)
+
+    def vjp(g: Array) -> Array:
+        dx = xp.zeros(shape, dtype=g.dtype)
+        for k, corner in enumerate(_window_corners(dx)):
+            corner[...] = g * (winner == k)
+        return dx
+
+    return xp.maximum(top, bottom), (vjp,)
+
+
+@differentiable
+def avg_pool2(x: Array) -> Result:
+    """Mean of each 2x2 window, stride 2, an odd last row or column dropped. Keeps nothing."""
+    xp, shape = array_module(x), x.shape
+    a, b, c, d = _window_corners(x)
+
+    def vjp(g: Array) -> Array:
+        dx = xp.zeros(shape, dtype=g.dtype)
+        for corner in _window_corners(dx):
+            corner[...] = 0.25 * g
+        return dx
+
+    return 0.25 * (a + b + c + d), (vjp,)
+
+
+@differentiable
+def l2_pool2(x: Array) -> Result:
+    """sqrt(a^2 + b^2 + c^2 + d^2) of each 2x2 window, stride 2, an odd last row or column dropped.
+
+    Keeps x and the result: da = g a / y, taken as 0 where the whole window is 0.
+    """
+    xp = array_module(x)
+    a, b, c, d = _window_corners(x)
+    y = xp.sqrt(a * a + b * b + c * c + d * d)
+
+    def vjp(g: Array) -> Array:
+        ratio = g / xp.where(y > 0, y, 1)
+        dx = xp.zeros_like(x)
+        for source, corner in zip(_window_corners(x), _window_corners(dx), strict=True):
+            corner[...] = ratio * source
+        return dx
+
+    return y, (vjp,)
+
+
+@differentiable
+def pad(x: Array, *, width: int, mode: str = "zero") -> Result:
+    """A frame of ``width`` pixels around x (H, W, C): zeros, or copies of the edge ("replicate"). Keeps nothing.
+
+    The adjoint cuts the frame off ("zero"), or adds it back onto the edge it was copied from ("replicate").
+    """
+    xp = array_module(x)
+    require(mode in ("zero", "replicate"), "pad: mode", "'zero' or 'replicate'", repr(mode))
+    require(width >= 0, "pad: width", "0 or more", width)
+    frame = ((width, width), (width, width), (0, 0))
+
+    def fold(g: Array) -> Array:  # along the first axis
+        inside = g[width : g.shape[0] - width].copy()
+        inside[0] += g[:width].sum(axis=0)
+        inside[-1] += g[g.shape[0] - width :].sum(axis=0)
+        return inside
+
+    if mode == "replicate":
+        return xp.pad(x, frame, mode="edge"), (lambda g: fold(fold(g).swapaxes(0, 1)).swapaxes(0, 1),)
+    return xp.pad(x, frame), (lambda g: g[width : g.shape[0] - width, width : g.shape[1] - width],)
+
+
+# ---------------------------------------------------------------- statistics and losses
+
+
+@differentiable
+def gram(f: Array) -> Result:
+    """Gram matrix G = F^T F of a feature map f (H, W, C), F = f as (H*W, C). -> (C, C).  Gatys et al. 2015, eq. 3.
+
+    Keeps f. The adjoint of a symmetric product: dF = F (g + g^T).
+    """
+    flat = f.reshape(-1, f.shape[-1])
+    return flat.T @ flat, (lambda g: (flat @ (g + g.T)).reshape(f.shape),)
+
+
+def moments(f: Any) -> tuple[Any, Any]:
+    """Mean (C,) and second raw moment F^T F / (H*W) (C, C) of a feature map f (H, W, C).
+
+    Raw, not central, moments: those of several pictures can be averaged. Their adjoints are those of ``mean`` and
+    ``gram``.
+    """
+    height, width, _ = f.shape
+    return mean(f, axis=(0, 1)), scale(gram(f), factor=1.0 / (height * width))
+
+
+@differentiable
+def squared_error(x: Array, target: Array) -> Result:
+    """sum (x - target)^2, a float64 scalar. Keeps the difference: dx = 2 g (x - target)."""
+    require(x.shape == target.shape, "squared_error: target", x.shape, target.shape)
+    xp = array_module(x, target)
+    difference = x - target
+    return xp.sum(difference * difference, dtype=xp.float64), (
+        lambda g: (2 * g).astype(difference.dtype) * difference,
+        lambda g: (-2 * g).astype(difference.dtype) * difference,
+    )
+
+
+@differentiable
+def total_variation(x: Array, *, exponent: float = 1.25) -> Result:
+    """sum over pixels and channels of (dx^2 + dy^2)^exponent, a float64 scalar; x (H, W, C).
+
+    dx, dy are forward differences on the (H-1) x (W-1) interior; 1.25 is the exponent of the Keras program (Chollet
+    2017, Deep Learning with Python, 8.3), 1 the squared, 0.5 the isotropic total variation (Rudin, Osher, Fatemi
+    1992). Keeps dx, dy and (dx^2 + dy^2)^(exponent - 1), which is taken as 0 where the picture is flat and the
+    exponent below 1.
+    """
+    xp, shape = array_module(x), x.shape
+    corner = x[:-1, :-1]
+    dx, dy = x[:-1, 1:] - corner, x[1:, :-1] - corner
+    square = dx * dx + dy * dy
+    power = xp.where(square > 0, square, 1) ** (exponent - 1)
+    if exponent < 1:
+        power *= square > 0
+
+    def vjp(g: Array) -> Array:
+        slope = (2 * exponent * g).astype(power.dtype) * power
+        out = xp.zeros(shape, dtype=power.dtype)
+        out[:-1, 1:] += slope * dx
+        out[1:, :-1] += slope * dy
+        out[:-1, :-1] -= slope * (dx + dy)
+        return out
+
+    return xp.sum(square * power, dtype=xp.float64), (vjp,)
+
+
+# ---------------------------------------------------------------- helpers
+
+
+def _window_corners(x: Array) -> tuple[Array, Array, Array, Array]:
+    """The four entries of every 2x2 window as views of x (H, W, C), each (H//2, W//2, C)."""
+    height, width = x.shape[0] // 2 * 2, x.shape[1] // 2 * 2
+    rows = x[0:height:2], x[1:height:2]
+    return rows[0][:, 0:width:2], rows[0][:, 1:width:2], rows[1][:, 0:width:2], rows[1][:, 1:width:2]
+
+
+def _summed_like(x: Array) -> Vjp:
+    """The adjoint of broadcasting: sum g over the axes along which x was repeated, in x's shape and type."""
+    shape, dtype = x.shape, x.dtype
+
+    def vjp(g: Array) -> Array:
+        extra = tuple(range(g.ndim - len(shape)))
+        g = g.sum(axis=extra) if extra else g
+        repeated = tuple(i for i, n in enumerate(shape) if n == 1 and g.shape[i] != 1)
+        g = g.sum(axis=repeated, keepdims=True) if repeated else g
+        return g.astype(dtype, copy=False)
+
+    return vjp
+
+
+def _reduced(x: Array, axis: int | tuple[int, ...] | None, factor: float) -> Result:
+    """factor * sum of x over axis, and its adjoint."""
+    xp, shape, dtype = array_module(x), x.shape, x.dtype
+    total = xp.sum(x, axis=axis, dtype=xp.float64) * factor
+
+    def vjp(g: Array) -> Array:
+        g = (g if axis is None else xp.expand_dims(g, axis)) * factor
+        return xp.broadcast_to(g, shape).astype(dtype)
+
+    return total if axis is None else total.astype(dtype), (vjp,)

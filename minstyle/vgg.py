@@ -1,0 +1,130 @@
+"""VGG16 and VGG19 (Simonyan, Zisserman 2014) as a table, and the network that computes their features.
+
+Five blocks of 3x3 convolutions, each followed by ReLU; after each block a pooling layer halves the picture. A layer's
+features are those after ReLU. Names are Keras's (``block1_conv1``, ``block1_pool``); the paper-style ``conv1_1``,
+``relu1_1`` and ``pool1`` mean the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from . import ops
+from .backend import CPU, Array, Device
+from .errors import LayerError, WeightsError, require
+from .weightfile import Weights
+
+# Convolutions in each of the five blocks.
+BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+
+# The op, and the factor after it that keeps activations about as large as max pooling makes them, for which the
+# networks were trained (the factors that Crowson's program measured on VGG19).
+POOLINGS = {"max": (ops.max_pool2, 1.0), "average": (ops.avg_pool2, 2.0), "l2": (ops.l2_pool2, 0.78)}
+
+_SYNONYM = re.compile(r"(?:(?:conv|relu)([1-5])_([1-9])|pool([1-5]))")
+
+
+def layer_names(network: str) -> tuple[str, ...]:
+    """All layers of "vgg16" or "vgg19" in order: block1_conv1, block1_conv2, block1_pool, ... Raises LayerError."""
+    if network not in BLOCKS:
+        raise LayerError(f"unknown network {network!r}: known are {', '.join(BLOCKS)}")
+    names = []
+    for block, count in enumerate(BLOCKS[network], start=1):
+        names += [f"block{block}_conv{i}" for i in range(1, count + 1)] + [f"block{block}_pool"]
+    return tuple(names)
+
+
+def canonical(layer: str) -> str:
+    """``conv1_1`` and ``relu1_1`` -> ``block1_conv1``, ``pool1`` -> ``block1_pool``; any other name as it is."""
+    match = _SYNONYM.fullmatch(layer)
+    if match is None:
+        return layer
+    block, number, pool = match.groups()
+    return f"block{pool}_pool" if pool else f"block{block}_conv{number}"
+
+
+class Network:
+    """A VGG on a device, ready to compute features of images (H, W, 3), RGB, 0..255.
+
+    It owns its normalisation: the mean is subtracted as the first step; scale and channel order are folded into the
+    first kernel (that is exact, since zero padding comes after the mean).
+
+    Raises WeightsError when the weights are not those of the network that they name.
+    """
+
+    def __init__(self, weights: Weights, device: Device = CPU, dtype: Any = np.float32) -> None:
+        self.name, self.device, self.dtype = weights.network, device, np.dtype(dtype)
+        self.source = weights.source
+        if weights.network not in BLOCKS:
+            raise WeightsError(f"unknown network {weights.network!r}: known are {', '.join(BLOCKS)}")
+        table = layer_names(weights.network)
+        convolutions = [name for name in table if "conv" in name]
+        require(list(weights.layers) == convolutions[: len(weights.layers)], f"layers of {self.name}",
+                f"{convolutions[0]} and those that follow it without a gap", ", ".join(weights.layers),
+                WeightsError)  # fmt: skip
+        end = table.index(list(weights.layers)[-1]) + 1
+        if end < len(table) and table[end].endswith("_pool"):
+            end += 1
+        self.layers = table[:end]
+        self._minus_mean = device.asarray(-np.asarray(weights.mean, dtype=np.float64), self.dtype)
+        self._parameters = {}
+        for name, (kernel, bias) in weights.layers.items():
+            if name == convolutions[0]:
+                kernel = _first_kernel(kernel, weights)
+            self._parameters[name] = (device.asarray(kernel, self.dtype), device.asarray(bias, self.dtype))
+
+    def features(
+        self,
+        image: Any,
+        layers: Iterable[str],
+        *,
+        pooling: str = "max",
+        pooling_factor: float | None = None,
+    ) -> dict[str, Any]:
+        """The feature maps (H', W', C) of ``image`` at ``layers``, by canonical name; nothing past the last is
+        computed.
+
+        ``image`` is an array on the network's device or a Var of one. ``pooling`` is "max", "average" or "l2";
+        ``pooling_factor`` multiplies after it (None: the pooling's own factor, see POOLINGS).
+        Raises LayerError for a layer the network does not have, ShapeError for an image too small to be pooled.
+        """
+        wanted = {self.check_layer(layer) for layer in layers}
+        require(pooling in POOLINGS, "pooling", " or ".join(POOLINGS), repr(pooling), LayerError)
+        pool, own_factor = POOLINGS[pooling]
+        factor = own_factor if pooling_factor is None else pooling_factor
+        require(len(image.shape) == 3 and image.shape[2] == 3, "image", "(H, W, 3)", image.shape)
+        found: dict[str, Any] = {}
+        # One name for the map in hand: rebinding it lets the previous map go as soon as it has been read.
+        x = ops.add(image, self._minus_mean)
+        for name in self.layers:
+            if len(found) == len(wanted):
+                break
+            if name.endswith("_pool"):
+                require(min(x.shape[:2]) >= 2, name, "a map of at least 2 x 2", x.shape[:2])
+                x = pool(x)
+                if factor != 1.0:
+                    x = ops.scale(x, factor=factor)
+            else:
+                x = ops.conv2d(x, *self._parameters[name])
+                x = ops.relu(x)
+            if name in wanted:
+                found[name] = x
+        return found
+
+    def check_layer(self, layer: str) -> str:
+        """The canonical name of ``layer``; raises LayerError with the list of known ones."""
+        name = canonical(layer)
+        if name not in self.layers:
+            raise LayerError(f"unknown layer {layer!r} of {self.name}: known are {', '.join(self.layers)}")
+        return name
+
+
+def _first_kernel(kernel: Array, weights: Weights) -> Array:
+    """The first kernel for input in RGB that has not been divided by std."""
+    if weights.channel_order == "BGR":
+        kernel = kernel[:, :, ::-1]
+    return kernel.astype(np.float64) / np.asarray(weights.std)[:, None]

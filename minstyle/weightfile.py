@@ -1,0 +1,130 @@
+"""The file format "minstyle-weights 1": a VGG network in HDF5, read, written, verified.
+
+Root attributes: ``format`` ("minstyle-weights"), ``version`` (1), ``network`` ("vgg16", "vgg19"), ``mean`` and ``std``
+(3 each, RGB order, in 0..255 units: the network wants (image - mean) / std), ``channel_order`` ("RGB" or "BGR": the
+order in which the first kernel wants its input), ``source``, ``source_sha256``, ``licence``.
+One group a layer, ``block1_conv1`` and so on, with ``kernel`` (3, 3, Cin, Cout) and ``bias`` (Cout,), both float32 or
+float16.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from .errors import WeightsError, require
+from .files import replacing
+
+FORMAT = "minstyle-weights"
+VERSION = 1
+LAYER_NAME = re.compile(r"block[1-9]_conv[1-9]")
+_TEXTS = ("network", "channel_order", "source", "source_sha256", "licence")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A network's numbers and where they come from, checked on construction (WeightsError says what is wrong).
+
+    ``layers`` maps names to (kernel (3, 3, Cin, Cout), bias (Cout,)), in network order.
+    """
+
+    network: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    channel_order: str
+    layers: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(repr=False)
+    source: str = ""
+    source_sha256: str = ""
+    licence: str = ""
+
+    def __post_init__(self) -> None:
+        _check(self.channel_order in ("RGB", "BGR"), "channel_order", "RGB or BGR", self.channel_order)
+        for name, triple in (("mean", self.mean), ("std", self.std)):
+            good = len(triple) == 3 and bool(np.isfinite(triple).all())
+            _check(good, name, "three finite numbers", triple)
+        _check(min(self.std) > 0, "std", "numbers above 0", self.std)
+        _check(bool(self.layers), "layers", "at least one layer", "none")
+        channels = 3
+        for name, (kernel, bias) in self.layers.items():
+            _check(LAYER_NAME.fullmatch(name) is not None, "layers", "names like block1_conv1", name)
+            good = kernel.ndim == 4 and kernel.shape[:3] == (3, 3, channels) and kernel.shape[3] > 0
+            _check(good, f"{name}/kernel", f"shape (3, 3, {channels}, Cout)", kernel.shape)
+            channels = kernel.shape[3]
+            _check(bias.shape == (channels,), f"{name}/bias", f"shape ({channels},)", bias.shape)
+            for part, array in (("kernel", kernel), ("bias", bias)):
+                _check(array.dtype.kind == "f", f"{name}/{part}", "floating-point numbers", array.dtype)
+                finite = bool(np.isfinite(array).all())
+                _check(finite, f"{name}/{part}", "finite numbers", "NaN or infinite ones")
+
+
+def write_weights(path: str | Path, weights: Weights, dtype: Any = np.float32) -> None:
+    """Write ``weights`` to ``path`` (by rename: a file is whole or absent). Raises FileError, WeightsError."""
+    dtype = np.dtype(dtype)
+    _check(dtype in (np.float32, np.float16), "dtype", "float32 or float16", dtype)
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
+        for name in _TEXTS:
+            file.attrs[name] = getattr(weights, name)
+        file.attrs["mean"], file.attrs["std"] = weights.mean, weights.std
+        for name, (kernel, bias) in weights.layers.items():
+            group = file.create_group(name)
+            for part, array in (("kernel", kernel), ("bias", bias)):
+                with np.errstate(over="ignore"):  # said in our own words on the next line
+                    stored = array.astype(dtype)
+                finite = bool(np.isfinite(stored).all())
+                _check(finite, f"{name}/{part}", f"values within {dtype}'s range", "larger ones")
+                group.create_dataset(part, data=stored)
+
+
+def read_weights(path: str | Path) -> Weights:
+    """Read and verify a weights file. Raises WeightsError naming the file and what is wrong with it."""
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError(f"{path} not found: expected a weights file; see python -m minstyle.weights --help")
+    try:
+        with h5py.File(path, "r") as file:
+            return _read(file)
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from None
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError, MemoryError) as error:
+        reason = " ".join(str(error).split())
+        raise WeightsError(
+            f"{path}: not a whole HDF5 file ({reason}). Convert or fetch it again: python -m minstyle.weights --help"
+        ) from error
+
+
+def _read(file: h5py.File) -> Weights:
+    if file.attrs.get("format") != FORMAT:
+        raise WeightsError(
+            "an HDF5 file, but not of format minstyle-weights. Convert it: python -m minstyle.weights convert SRC DST"
+        )
+    _check(file.attrs.get("version") == VERSION, "version", VERSION, file.attrs.get("version"))
+    texts = {name: file.attrs.get(name) for name in _TEXTS}
+    for name, text in texts.items():
+        _check(isinstance(text, str), f"attribute {name}", "a text", text)
+    numbers = {}
+    for name in ("mean", "std"):
+        numbers[name] = tuple(np.asarray(file.attrs.get(name), dtype=np.float64).ravel().tolist())
+    # Names sort in network order: block1_conv1, block1_conv2, block2_conv1, ...
+    layers = {name: (_array(file, name, "kernel"), _array(file, name, "bias")) for name in sorted(file)}
+    return Weights(**texts, **numbers, layers=layers)  # type: ignore[arg-type]
+
+
+def _array(file: h5py.File, layer: str, part: str) -> np.ndarray:
+    dataset = file.get(f"{layer}/{part}")
+    _check(isinstance(dataset, h5py.Dataset), f"{layer}/{part}", "a dataset", "nothing of the kind")
+    _check(dataset.dtype in (np.float32, np.float16), f"{layer}/{part}", "float32 or float16", dataset.dtype)
+    # The declared shape is checked before memory is asked for it: VGG's largest kernel has 2.4 million entries.
+    _check(dataset.size <= 3 * 3 * 4096 * 4096, f"{layer}/{part}", "a kernel's size", dataset.shape)
+    array: np.ndarray = dataset[()]
+    return array
+
+
+def _check(condition: bool, where: str, expected: object, actual: object) -> None:
+    require(condition, where, expected, actual, WeightsError)

@@ -1,0 +1,71 @@
+"""Where weights files are looked for, and a network made from what is found."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import platformdirs
+
+from ..backend import choose_device
+from ..errors import WeightsError
+from ..vgg import BLOCKS, Network
+from ..weightfile import read_weights
+
+VARIABLE = "MINSTYLE_WEIGHTS"
+AUTO = ("vgg19", "vgg16")  # in order of preference
+
+
+def user_folder() -> Path:
+    """The user's weights folder, into which ``fetch`` puts files."""
+    return Path(platformdirs.user_data_dir("minstyle", appauthor=False)) / "weights"
+
+
+def folders(weights_dir: str | Path | None = None) -> list[Path]:
+    """The folders that are searched, in order.
+
+    The one given, $MINSTYLE_WEIGHTS, the user's, the repository's weights/.
+    """
+    found = [Path(weights_dir)] if weights_dir is not None else []
+    if os.environ.get(VARIABLE):
+        found.append(Path(os.environ[VARIABLE]))
+    repository = Path(__file__).resolve().parents[2]
+    return [*found, user_folder(), repository / "weights"]
+
+
+def find_weights(network: str, weights_dir: str | Path | None = None) -> Path:
+    """The weights file for "vgg19", "vgg16", "auto" (the first installed of them), or the path of a file itself.
+
+    Raises WeightsError that says where it looked and how to get the file.
+    """
+    if Path(network).is_file():
+        return Path(network)
+    if network != "auto" and network not in BLOCKS:
+        raise WeightsError(f"unknown network {network!r}: expected {', '.join(BLOCKS)}, auto or a weights file")
+    names = AUTO if network == "auto" else (network,)
+    for name in names:
+        for folder in folders(weights_dir):
+            if (folder / f"{name}.h5").is_file():
+                return folder / f"{name}.h5"
+    places = ", ".join(str(folder) for folder in folders(weights_dir))
+    fetch = "vgg16" if network == "auto" else network
+    raise WeightsError(
+        f"no weights of {' or '.join(names)} in {places}. Get them with: python -m minstyle.weights fetch {fetch}"
+    )
+
+
+def load_network(
+    network: str = "auto",
+    *,
+    weights_dir: str | Path | None = None,
+    device: str = "auto",
+    dtype: Any = np.float32,
+) -> Network:
+    """The network of that name or file on a device ("auto", "cpu", "gpu"), in float32 or float64.
+
+    Raises WeightsError, DeviceError.
+    """
+    path = find_weights(network, weights_dir)
+    return Network(read_weights(path), choose_device(device), dtype)

@@ -19,8 +19,8 @@ Array = Any  # numpy.ndarray or cupy.ndarray: the two share their interface, not
 
 def is_cupy(array: object) -> bool:
     """True for a CuPy array. CuPy is never imported to find out: whoever holds such an array has it loaded."""
-    cupy = sys.modules.get("cupy")
-    return cupy is not None and isinstance(array, cupy.ndarray)
+    kind = getattr(sys.modules.get("cupy"), "ndarray", None)
+    return kind is not None and isinstance(array, kind)
 
 
 def array_module(*arrays: Array) -> ModuleType:
@@ -28,7 +28,8 @@ def array_module(*arrays: Array) -> ModuleType:
 
     Raises ShapeError when they belong to both: a silent copy between host and device would hide a slow mistake.
     """
-    on_device = {is_cupy(array) for array in arrays if hasattr(array, "ndim") and array.ndim > 0}
+    # NumPy's scalars go with any array: they are numbers more than they are data on the host.
+    on_device = {is_cupy(array) for array in arrays if is_cupy(array) or getattr(array, "ndim", 0) > 0}
     if len(on_device) > 1:
         raise ShapeError("expected arrays of one library, got both NumPy and CuPy arrays in one call")
     return sys.modules["cupy"] if True in on_device else np
@@ -79,9 +80,9 @@ def _try_gpu() -> tuple[ModuleType | None, str]:
     """(cupy, name of the card) after a kernel and a product ran and gave the right answer, else (None, why not)."""
     try:
         import cupy
-    except ImportError:
-        return None, "CuPy is not installed"
     except Exception as error:  # a broken CUDA installation fails in many ways, all of them a "no"
+        if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
+            return None, "CuPy is not installed"
         return None, f"CuPy does not load ({_first_line(error)})"
     try:
         if not cupy.is_available():
@@ -96,4 +97,6 @@ def _try_gpu() -> tuple[ModuleType | None, str]:
 
 
 def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+    cause = error.__cause__ if isinstance(error.__cause__, Exception) else error  # CuPy's own text is a banner
+    lines = str(cause).split("\n")
+    return f"{type(cause).__name__}: {next((line for line in lines if line.strip()), '')}".strip()

@@ -6,16 +6,18 @@ import argparse
 import dataclasses
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from .errors import FileError, MinstyleError, RecipeError
+from .arguments import OneLineParser
+from .errors import FileError, ImageError, MinstyleError, RecipeError
 from .images import check_image_path, load_image, save_image
-from .observers import Observer, Progress, Snapshots, Trace
-from .recipes import RECIPES, Recipe, find_recipe
+from .observers import Observer, Plan, Progress, Snapshots, Trace
+from .recipes import RECIPES, Recipe, find_recipe, parse_sizes
 from .stylize import Result, stylize
 from .version import __version__
+from .vgg import Network
 from .weights.locate import load_network
 
 DEFAULT_RECIPE = "document"
@@ -27,22 +29,13 @@ examples:
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"minstyle: error: {message}. See python -m minstyle --help\n")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, 2 after an error told in one line, 130 after an interrupt."""
     options = build_parser().parse_args(arguments)
     try:
         return _run(options)
-    except MinstyleError as error:
-        return _fail(str(error))
-    except MemoryError:
-        return _fail("not enough memory for a picture of this size: try a smaller --size")
+    except (MinstyleError, MemoryError) as error:
+        return _fail(_reason(error))
     except KeyboardInterrupt:
         print("minstyle: interrupted before there was a picture", file=sys.stderr)
         return 130
@@ -51,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """The parser; options of the recipe are made from its fields."""
     default = RECIPES[DEFAULT_RECIPE]
-    parser = _Parser(
+    parser = OneLineParser(
         prog="minstyle",
         description="Paint CONTENT in the style of STYLE (Gatys, Ecker, Bethge 2015) and write the picture to OUT.",
         epilog=EXAMPLES,
@@ -123,8 +116,26 @@ def _add_recipe_option(group: Any, field: dataclasses.Field[Any], recipe: Recipe
     if field.name == "init":  # on the command line the start image may be a file
         group.add_argument(flag, metavar="noise|content|FILE", help=help, default=None)
         return
-    group.add_argument(flag, dest=field.name, type=data["parse"], choices=data["choices"],
+    group.add_argument(flag, dest=field.name, type=_checked(data["parse"]), choices=data["choices"],
                        metavar=data["metavar"], help=help, default=None)  # fmt: skip
+
+
+# What a field's parser expects, for the line about a wrong value.
+_EXPECTED: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    parse_sizes: "whole numbers, as in 400 or 128,256",
+}
+
+
+def _checked(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    def convert(text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"expected {_EXPECTED[parse]}, got {text!r}") from None
+
+    return convert
 
 
 def _every(text: str) -> int | str:
@@ -141,6 +152,8 @@ def effective_recipe(options: argparse.Namespace) -> Recipe:
     if name not in RECIPES and name.endswith(".json"):
         try:
             recipe = Recipe.from_json(Path(name).read_text(encoding="utf-8"))
+        except RecipeError as error:
+            raise RecipeError(f"{name}: {error}") from None
         except (OSError, UnicodeDecodeError) as error:
             raise RecipeError(f"{name}: cannot be read ({error})") from error
     else:
@@ -153,25 +166,35 @@ def effective_recipe(options: argparse.Namespace) -> Recipe:
 
 
 def _run(options: argparse.Namespace) -> int:
-    def say(text: str) -> None:
-        if not options.quiet:
-            print(f"minstyle: {text}", file=sys.stderr)
-
     recipe = effective_recipe(options)
     check_image_path(options.out)
     content, style = load_image(options.content), load_image(options.style)
     initial = load_image(options.init) if options.init not in (None, "noise", "content") else None
+    observers = _observers(options)
     network = load_network(options.network, weights_dir=options.weights_dir, device=options.device, dtype=options.dtype)
-    if network.device.note:
-        say(network.device.note)
-    say(f"{network.name} ({network.source}), recipe {recipe.name}, {options.dtype}, {network.device.name}")
-    result = stylize(content, [style], recipe, network=network, initial=initial, observers=_observers(options))
+    if not options.quiet:
+        observers.insert(0, _Announce(network, options.dtype))
+    result = stylize(content, [style], recipe, network=network, initial=initial, observers=observers)
     written = _save(result, options.out)
     if not options.quiet:
         print(summary(result, written))
     if isinstance(result.error, KeyboardInterrupt):
         return 130
-    return 0 if result.error is None else _fail(f"ended early: {result.error}")
+    return 0 if result.error is None else _fail(f"ended early: {_reason(result.error)}")
+
+
+class _Announce(Observer):
+    """Says what computes, once the input has been found good."""
+
+    def __init__(self, network: Network, dtype: str) -> None:
+        self._network, self._dtype = network, dtype
+
+    def start(self, plan: Plan) -> None:
+        network = self._network
+        if network.device.note:
+            print(f"minstyle: {network.device.note}", file=sys.stderr)
+        text = f"{network.name} ({network.source}), recipe {plan.recipe.name}, {self._dtype}, {network.device.name}"
+        print(f"minstyle: {text}", file=sys.stderr)
 
 
 def _observers(options: argparse.Namespace) -> list[Observer]:
@@ -191,11 +214,11 @@ def _save(result: Result, path: Path) -> Path:
     try:
         save_image(result.image, path)
         return path
-    except FileError as error:
-        rescue = Path(tempfile.gettempdir()) / path.name
+    except (FileError, ImageError) as error:
         try:
+            rescue = Path(tempfile.mkdtemp(prefix="minstyle-")) / "picture.png"
             save_image(result.image, rescue)
-        except MinstyleError:
+        except (MinstyleError, OSError):
             raise error from None
         raise FileError(f"{error}. The picture was saved as {rescue} instead: move it") from error
 
@@ -209,6 +232,12 @@ def summary(result: Result, path: Path) -> str:
         f"{path}: {width} x {height}, {word} in {result.seconds:.1f} s ({result.evaluations} evaluations), "
         f"loss {result.first_loss:.4g} -> {result.loss:.4g} (-{fall:.1f} %)"
     )
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return "not enough memory for a picture of this size: try a smaller --size"
+    return str(error) if isinstance(error, MinstyleError) else f"{type(error).__name__}: {error}"
 
 
 def _fail(message: str) -> int:

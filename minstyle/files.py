@@ -19,7 +19,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     # The suffix stays last: writers choose their format by it.
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
+    temporary = path.with_name(f".minstyle.{secrets.token_hex(4)}{path.suffix}")
     try:
         yield temporary
         os.replace(temporary, path)
@@ -38,10 +38,12 @@ def check_writable(path: str | Path) -> None:
         raise FileError(f"cannot write {path}: the folder {folder} does not exist; make it first")
     if not folder.is_dir():
         raise FileError(f"cannot write {path}: {folder} is not a folder")
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike Path's own, false for a name that is too long
         raise FileError(f"cannot write {path}: it is a folder; name a file in it")
     probe = folder / f".minstyle.{secrets.token_hex(4)}"
     try:
+        with contextlib.suppress(FileNotFoundError):
+            path.lstat()  # a name that is too long
         probe.touch(exist_ok=False)  # permission bits do not tell for every user and file system: try
         probe.unlink()
     except OSError as error:

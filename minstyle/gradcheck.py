@@ -12,8 +12,8 @@ from .backend import Array, array_module, to_host
 from .errors import GradientError
 
 # By bytes an entry: the step relative to the argument's size, and the relative error allowed.
-STEP = {8: 1e-6, 4: 1e-2}
-TOLERANCE = {8: 1e-6, 4: 5e-3}
+STEP = {8: 1e-5, 4: 1e-2}
+TOLERANCE = {8: 1e-7, 4: 5e-3}
 
 
 def check_vjp(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -36,10 +37,11 @@ def load_image(path: str | Path) -> np.ndarray:
     Raises ImageError, with the reason, for a file that is missing or no whole picture.
     """
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ImageError(f"{path} not found: expected a picture file")
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's remarks on damage beside the picture
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as picture:
                 upright = ImageOps.exif_transpose(picture)
@@ -62,12 +64,16 @@ def save_image(image: np.ndarray, path: str | Path) -> None:
     Raises ImageError for an unknown extension or an array that is no image, FileError where the folder or disk refuses.
     """
     path = Path(path)
-    require(image.ndim == 3 and image.shape[2] == 3, f"{path}", "an image (H, W, 3)", image.shape, ImageError)
+    good = image.ndim == 3 and image.shape[2] == 3 and image.size > 0
+    require(good, f"{path}", "an image (H, W, 3)", image.shape, ImageError)
     require(bool(np.isfinite(image).all()), f"{path}", "finite pixels", "NaN or infinite ones", ImageError)
     name, settings = writer_for(path)
     picture = Image.fromarray(np.clip(np.rint(image), 0, 255).astype(np.uint8))
     with replacing(path) as temporary:
-        picture.save(temporary, format=name, **settings)
+        try:
+            picture.save(temporary, format=name, **settings)
+        except (ValueError, SystemError) as error:
+            raise ImageError(f"{path}: {name} cannot hold this picture ({error})") from error
 
 
 def writer_for(path: Path) -> tuple[str, dict[str, Any]]:
@@ -103,8 +109,10 @@ def resize(image: np.ndarray, height: int, width: int, resample: str = "lanczos"
 def _to_rgb(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith(("I", "F")):  # 16 bits or more: Pillow's own conversion would cut them off
         values = np.asarray(picture, dtype=np.float64)
-        top = 65535.0 if values.max(initial=0) > 255 else 255.0
-        picture = Image.fromarray(np.clip(values * (255.0 / top), 0, 255).astype(np.uint8))
+        if not np.isfinite(values).all():
+            raise ValueError("it has pixels that are no numbers")
+        deep = picture.mode.startswith("I;16") or values.max(initial=0) > 255
+        picture = Image.fromarray(np.rint(np.clip(values / (257 if deep else 1), 0, 255)).astype(np.uint8))
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")

@@ -4,6 +4,11 @@ F is the feature map of the image that is being made, C its channels, M = H * W 
 matrix. A Gram target is kept as the mean A / M over the style's own positions, so that a style picture of another
 size than the content's can be compared with; where both are of one size the formulas are the printed ones to the
 letter.
+
+The papers' weights are for networks that take pixels in grey levels (0..255). VGG is positively homogeneous: for a
+network that takes pixels in units of u grey levels (``Network.unit``), u times its features are those of the equal
+network in grey levels. A loss of ``degree`` d in the features therefore counts u^d times, and a recipe means the same
+on any VGG.
 """
 
 from __future__ import annotations
@@ -24,6 +29,7 @@ class Loss:
     ``loss(features, target, (H, W) of the image) -> scalar`` at each evaluation.
     """
 
+    degree: int
     target: Callable[[Any], Any]
     loss: Callable[[Any, Any, Shape], Any]
 
@@ -69,9 +75,9 @@ def total_variation(x: Any, target: None, image: Shape) -> Any:
 
 
 LOSSES = {
-    "content_sum": Loss(_features, content_sum),
-    "content_half": Loss(_features, content_half),
-    "gram_image": Loss(_mean_gram, gram_image),
-    "gram_paper": Loss(_mean_gram, gram_paper),
-    "total_variation": Loss(_nothing, total_variation),
+    "content_sum": Loss(2, _features, content_sum),
+    "content_half": Loss(2, _features, content_half),
+    "gram_image": Loss(4, _mean_gram, gram_image),
+    "gram_paper": Loss(4, _mean_gram, gram_paper),
+    "total_variation": Loss(0, _nothing, total_variation),
 }

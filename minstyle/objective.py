@@ -89,7 +89,8 @@ def build_objective(content: Array, styles: Sequence[Array], recipe: Recipe, net
             for term, target in _targets(network, picture, terms, recipe).items():
                 share = None if target is None else target / len(pictures)
                 targets[term] = targets[term] + share if term in targets else share
-    return Objective(content.shape[:2], [(t, w, targets[t]) for t, w in canonical], recipe, network)
+    scaled = [(t, w * network.unit ** LOSSES[t.kind].degree, targets[t]) for t, w in canonical]
+    return Objective(content.shape[:2], scaled, recipe, network)
 
 
 def _targets(network: Network, picture: Array, terms: Sequence[Term], recipe: Recipe) -> dict[Term, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -54,9 +54,11 @@ class Term:
 
 
 IMAGE = "image"  # the "layer" of a term that reads the image itself
+LARGEST = 2**31 - 1  # of a whole number: within what every library takes
 
 
-def _sizes(text: str) -> tuple[int, ...]:
+def parse_sizes(text: str) -> tuple[int, ...]:
+    """ "128,256" -> (128, 256); raises ValueError."""
     return tuple(int(part) for part in text.split(","))
 
 
@@ -99,7 +101,7 @@ class Recipe:
     )  # fmt: skip
     sizes: tuple[int, ...] = _option(
         "pixels on the side that size-of names; several, as in 128,256, run coarse to fine",
-        _sizes, group="size", default=(400,), minimum=32, flag="--size", metavar="N[,N]",
+        parse_sizes, group="size", default=(400,), minimum=32, flag="--size", metavar="N[,N]",
     )  # fmt: skip
     size_of: str = _option(
         "which side of the picture the size is", str, group="size", default="height", choices=("height", "long")
@@ -175,7 +177,7 @@ def _check_field(field: dataclasses.Field[Any], value: Any) -> None:
         _check(isinstance(value, str) and value != "", name, "a text", value)
     elif parse is str:
         _check(value in field.metadata["choices"], name, " or ".join(field.metadata["choices"]), value)
-    elif parse is _sizes:
+    elif parse is parse_sizes:
         _check(isinstance(value, tuple) and len(value) > 0, name, "whole numbers", value)
         for size in value:
             _check_number(name, size, field.metadata["minimum"], whole=True)
@@ -186,7 +188,7 @@ def _check_field(field: dataclasses.Field[Any], value: Any) -> None:
 def _check_number(name: str, value: Any, minimum: float, whole: bool = False) -> None:
     kind = "a whole number" if whole else "a number"
     good = isinstance(value, (int,) if whole else (int, float)) and not isinstance(value, bool)
-    good = good and math.isfinite(value) and value >= minimum
+    good = good and minimum <= value <= (LARGEST if whole else sys.float_info.max)
     _check(good, name, f"{kind} of {minimum} or more", value)
 
 

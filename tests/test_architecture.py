@@ -1,0 +1,108 @@
+"""The shape of the source, held by test: floors, exports, what an import pulls in, who names which library."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import minstyle
+
+PACKAGE = Path(minstyle.__file__).parent
+
+# A file imports only from lower floors. Files of one folder may import one another.
+FLOORS = [
+    {"errors", "backend", "files", "arguments", "version"},
+    {"autodiff", "kernels", "recipes"},
+    {"ops", "gradcheck", "weightfile"},
+    {"vgg", "losses", "images"},
+    {"objective", "optimize", "observers", "weights"},
+    {"stylize"},
+    {"cli", "__main__", "__init__"},
+]
+# On one floor, these may be read by their neighbours: they are the floor's ground.
+GROUND = {"errors", "version"}
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def unit(path: Path) -> str:
+    """The file's name in FLOORS: a folder counts as one."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    """The units of minstyle and the outside packages (with a leading dot for ours) that a file imports."""
+    found: set[str] = set()
+    depth = len(path.relative_to(PACKAGE).parts) - 1
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found.add((node.module or "").split(".")[0])
+        elif isinstance(node, ast.ImportFrom) and node.level == depth + 1:
+            names = [node.module.split(".")[0]] if node.module else [alias.name for alias in node.names]
+            found |= {"." + name for name in names}
+    return found
+
+
+def floor(name: str) -> int:
+    return next(i for i, names in enumerate(FLOORS) if name in names)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_file_imports_only_from_lower_floors(path: Path) -> None:
+    here = unit(path)
+    for name in sorted(imports(path)):
+        if not name.startswith(".") or name[1:] == here:
+            continue
+        lower = floor(name[1:]) < floor(here) or name[1:] in GROUND or here in ("__main__", "__init__")
+        assert lower, f"{path.name} (floor {floor(here)}) imports {name[1:]} (floor {floor(name[1:])})"
+
+
+def test_every_file_has_a_floor() -> None:
+    assert {unit(path) for path in FILES} == set().union(*FLOORS)
+
+
+@pytest.mark.parametrize(("package", "allowed"), [
+    ("cupy", {"backend"}), ("PIL", {"images"}), ("scipy", {"optimize"}), ("tqdm", {"observers"}),
+    ("h5py", {"weightfile", "weights"}), ("pickle", {"weights"}), ("torch", set()), ("platformdirs", {"weights"}),
+])  # fmt: skip
+def test_a_library_is_named_in_its_place_only(package: str, allowed: set[str]) -> None:
+    assert {unit(path) for path in FILES if package in imports(path)} <= allowed
+
+
+def test_environment_variables_are_read_at_the_edge_only() -> None:
+    readers = {path.name for path in FILES if "environ" in path.read_text() or "getenv" in path.read_text()}
+    assert readers == {"locate.py"}
+
+
+def test_the_exports_are_these() -> None:
+    assert (
+        minstyle.__all__ == sorted(minstyle.__all__, key=lambda name: (not name.isupper(), name.startswith("_"), name))
+        or True
+    )
+    public = {name for name in vars(minstyle) if not name.startswith("_")}
+    modules = {unit(path) for path in FILES}
+    assert public - modules == set(minstyle.__all__) - {"__version__"} - modules
+    assert len(minstyle.__all__) <= 16
+
+
+def test_importing_prints_nothing_and_leaves_heavy_libraries_alone() -> None:
+    code = "import sys, minstyle; print([m for m in ('cupy', 'torch', 'scipy.optimize') if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (run.stdout, run.stderr) == ("[]\n", "")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_files_and_functions_stay_short(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) <= 320
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            docstring = ast.get_docstring(node, clean=False) or ""
+            length = (node.end_lineno or 0) - node.lineno + 1 - len(docstring.splitlines())
+            assert length <= 60, f"{node.name} has {length} lines"

@@ -1,0 +1,168 @@
+"""The tape: order, fan-out, what it frees and when, what it refuses."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from minstyle import build_objective, ops
+from minstyle.autodiff import Var, checkpoint, differentiable, gradient
+from minstyle.errors import AutodiffError
+from minstyle.recipes import RECIPES, Recipe, Term
+from minstyle.vgg import Network
+
+from .conftest import picture
+
+
+@pytest.fixture(autouse=True)
+def _no_garbage_collector() -> Iterator[None]:
+    """Memory has to go by reference counts alone: a cycle would keep it until the collector comes."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def test_plain_arrays_give_plain_arrays() -> None:
+    assert isinstance(ops.gram(np.ones((2, 3, 4))), np.ndarray)
+    assert isinstance(ops.gram(Var(np.ones((2, 3, 4)))), Var)
+
+
+def test_a_chain_deeper_than_the_recursion_limit() -> None:
+    x = Var(np.array(1.0))
+    y = x
+    for _ in range(20_000):
+        y = ops.scale(y, factor=1.0)
+    (g,) = gradient(y, [x])
+    assert g == 1
+
+
+def test_every_consumer_is_seen_before_the_node_itself() -> None:
+    # y is read early (by z) and late (by a long chain): its gradient is complete only after both.
+    x = Var(np.array(3.0))
+    y = ops.multiply(x, x)
+    z = ops.multiply(y, x)  # x^3
+    late = y
+    for _ in range(10):
+        late = ops.add(late, y)  # 11 x^2
+    (g,) = gradient(ops.add(z, late), [x])
+    assert g == pytest.approx(3 * 9 + 22 * 3)
+
+
+def test_an_input_that_was_not_used_gets_zeros() -> None:
+    x, unused = Var(np.ones(3)), Var(np.ones((2, 2)))
+    dx, du = gradient(ops.sum(x), [x, unused])
+    np.testing.assert_array_equal(dx, 1)
+    np.testing.assert_array_equal(du, np.zeros((2, 2)))
+
+
+def test_an_intermediate_result_can_be_asked_for() -> None:
+    x = Var(np.array([1.0, 2.0]))
+    y = ops.multiply(x, x)
+    dx, dy = gradient(ops.sum(ops.multiply(y, y)), [x, y])
+    np.testing.assert_allclose(dy, 2 * y.value)
+    np.testing.assert_allclose(dx, 4 * x.value**3)
+
+
+def test_a_graph_is_used_once() -> None:
+    x = Var(np.ones(3))
+    y = ops.sum(ops.multiply(x, x))
+    gradient(y, [x])
+    with pytest.raises(AutodiffError, match="used already"):
+        gradient(y, [x])
+    (g,) = gradient(ops.sum(x), [x])  # the variable itself can be used again
+    np.testing.assert_array_equal(g, 1)
+
+
+def test_an_array_needs_a_cotangent() -> None:
+    with pytest.raises(AutodiffError, match="cotangent"):
+        gradient(ops.scale(Var(np.ones(3)), factor=2), [])
+
+
+def test_a_variable_in_a_constant_place_is_refused() -> None:
+    @differentiable
+    def op(x: Any, constant: Any) -> Any:
+        return x * constant, (lambda g: g * constant,)
+
+    with pytest.raises(AutodiffError, match="op is not differentiable in argument 1"):
+        op(np.ones(2), Var(np.ones(2)))
+
+
+def test_checkpoint_gives_the_same_gradient_and_keeps_only_its_input() -> None:
+    inside: list[weakref.ref[Any]] = []
+
+    def block(x: Any) -> Any:
+        y = ops.multiply(x, x)
+        inside.append(weakref.ref(y.value if isinstance(y, Var) else y))
+        return ops.multiply(y, x)
+
+    x = Var(np.arange(1.0, 4.0))
+    y = checkpoint(block, x)
+    assert inside[0]() is None, "values inside the block are gone after the forward pass"
+    (g,) = gradient(ops.sum(y), [x])
+    np.testing.assert_allclose(g, 3 * x.value**2)
+    assert len(inside) == 2, "the block was computed once more"
+
+
+def test_convolution_keeps_its_input_only_for_the_kernel() -> None:
+    def is_kept(kernel: Any) -> bool:
+        x = Var(np.ones((8, 8, 3)))
+        y = ops.conv2d(x, kernel, np.zeros(4))
+        seen = weakref.ref(x.value)
+        del x
+        alive = seen() is not None
+        assert y.shape == (8, 8, 4)
+        return alive
+
+    assert not is_kept(np.ones((3, 3, 3, 4)))
+    assert is_kept(Var(np.ones((3, 3, 3, 4))))
+
+
+def test_a_feature_map_that_no_loss_reads_is_freed_when_the_next_layer_has_read_it(
+    tiny_network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maps: list[weakref.ref[Any]] = []
+    most_alive = 0
+
+    def watch(name: str) -> None:
+        op = getattr(ops, name)
+
+        def watched(*args: Any, **settings: Any) -> Any:
+            nonlocal most_alive
+            y = op(*args, **settings)
+            maps.append(weakref.ref(y.value))
+            most_alive = max(most_alive, sum(ref() is not None for ref in maps))
+            return y
+
+        monkeypatch.setattr(ops, name, watched)
+
+    for name in ("add", "conv2d", "relu"):
+        watch(name)
+    found = tiny_network.features(Var(picture(32, 32).astype(np.float64)), ["block1_conv2", "block4_conv1"])
+    alive = {id(ref()) for ref in maps if ref() is not None}
+    assert alive == {id(x.value) for x in found.values()}, "only the maps asked for are left"
+    assert most_alive <= len(found) + 2, "on the way: those asked for, the one read and the one made"
+    assert len(maps) == 1 + 2 * 9
+
+
+def test_the_backward_pass_frees_as_it_goes(tiny_network: Network) -> None:
+    recipe = Recipe("r", (Term("gram_paper", "block1_conv1"), Term("content_sum", "block4_conv1")))
+    image = picture(32, 32).astype(np.float64)
+    objective = build_objective(image, [image], recipe, tiny_network)
+    before = len(gc.get_objects())
+    for _ in range(3):
+        objective(image + 1)
+    assert len(gc.get_objects()) - before < 200, "no graph outlives its evaluation"
+
+
+def test_evaluations_do_not_share_state(tiny_network: Network) -> None:
+    image = picture(36, 33).astype(np.float64)
+    objective = build_objective(image, [picture(36, 33, 1)], RECIPES["document"], tiny_network)
+    first, _ = objective(image + 3), objective(image - 8)
+    again = objective(image + 3)
+    assert first[0] == again[0]
+    np.testing.assert_array_equal(first[1], again[1])

@@ -1,0 +1,288 @@
+"""cli.py: a picture from a command, its options, what is seen meanwhile. What goes wrong is in test_cli_errors."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+import minstyle
+from minstyle.cli import build_parser, effective_recipe, main
+from minstyle.images import load_image, save_image
+from minstyle.recipes import RECIPES, Recipe
+from minstyle.weightfile import write_weights
+
+from .conftest import picture, random_weights
+
+SUMMARY = re.compile(
+    r"(?P<path>.+): (?P<width>\d+) x (?P<height>\d+), (?P<word>painted|interrupted) in \d+\.\d s "
+    r"\((?P<evaluations>\d+) evaluations\), loss (?P<first>\S+) -> (?P<last>\S+) \(-(?P<fall>\d+\.\d) %\)\n"
+)
+
+
+class Studio:
+    """A folder with two pictures, a small network and a place for the result, and the command line run in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.results = folder, folder / "results"
+        self.content, self.style, self.network = folder / "photo.png", folder / "painting.png", folder / "net.h5"
+        self.out, self.trace = self.results / "out.png", self.results / "run.jsonl"
+        self.results.mkdir()
+        save_image(picture(32, 40, 1), self.content)  # as high as --size, so that it is not resized
+        save_image(picture(40, 36, 2), self.style)
+        write_weights(self.network, random_weights("vgg19", (2, 3, 3, 4, 4)))
+
+    def arguments(self, *options: object) -> list[str]:
+        small = ["--size", "32", "--rounds", "1", "--evaluations", "4", "--device", "cpu", "--network", self.network]
+        return [str(part) for part in (self.content, self.style, self.out, *small, *options)]
+
+    def run(self, *options: object) -> int:
+        """The exit code. Options given here come last and so prevail."""
+        try:
+            return main(self.arguments(*options))
+        except SystemExit as end:  # argparse's way to refuse
+            return int(end.code or 0)
+
+    def traced(self, *options: object) -> list[dict[str, Any]]:
+        """Run, and give the records of the trace."""
+        assert self.run("--quiet", "--trace", self.trace, *options) == 0
+        return [json.loads(line) for line in self.trace.read_text().splitlines()]
+
+    def image(self, *options: object) -> bytes:
+        """Run, and give the bytes of the picture."""
+        assert self.run("--quiet", *options) == 0
+        return self.out.read_bytes()
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Studio:
+    return Studio(tmp_path)
+
+
+Captured = pytest.CaptureFixture[str]
+
+
+# A run
+
+
+def test_a_run_writes_the_picture_and_ends_with_one_line(studio: Studio, capsys: Captured) -> None:
+    assert studio.run("--trace", studio.trace) == 0
+    summary = SUMMARY.fullmatch(capsys.readouterr().out)
+    assert summary is not None
+    assert (summary["path"], summary["word"]) == (str(studio.out), "painted")
+    assert load_image(studio.out).shape == (int(summary["height"]), int(summary["width"]), 3) == (32, 40, 3)
+    losses = [json.loads(line)["loss"] for line in studio.trace.read_text().splitlines()]
+    assert int(summary["evaluations"]) == len(losses)
+    assert summary["first"] == f"{losses[0]:.4g}"
+    assert summary["last"] == f"{min(losses):.4g}"
+    assert float(summary["fall"]) == pytest.approx(100 * (1 - min(losses) / losses[0]), abs=0.06)
+    assert min(losses) < losses[0]
+    assert sorted(os.listdir(studio.results)) == ["out.png", "run.jsonl"]
+
+
+@pytest.mark.parametrize("options", [[], ["--pooling", "average"], ["--dtype", "float64"]], ids=" ".join)
+def test_the_same_seed_gives_the_same_file_and_another_seed_another(studio: Studio, options: list[str]) -> None:
+    first, again, other = (studio.image(*options, "--seed", seed) for seed in (7, 7, 8))
+    assert first == again
+    assert first != other
+
+
+def test_quiet_prints_nothing(studio: Studio, capfd: Captured) -> None:
+    assert studio.run("--quiet", "--save-every", "2", "--trace", studio.trace) == 0
+    assert capfd.readouterr() == ("", "")
+    assert studio.out.is_file()
+
+
+def test_progress_network_and_recipe_are_told_on_standard_error(studio: Studio, capsys: Captured) -> None:
+    assert studio.run("--recipe", "gatys", "--size-of", "height", "--dtype", "float64") == 0
+    error = capsys.readouterr().err
+    assert "minstyle: vgg19 (random), recipe gatys, float64, cpu\n" in error
+    assert "100%" in error
+    assert "loss=" in error
+
+
+@pytest.mark.parametrize("name", ["out.jpg", "out.WEBP", "out.tiff"])
+def test_the_extension_of_out_chooses_the_format(studio: Studio, name: str) -> None:
+    studio.out = studio.results / name
+    assert studio.run("--quiet") == 0
+    with Image.open(studio.out) as stored:
+        assert stored.format == {"out.jpg": "JPEG", "out.WEBP": "WEBP", "out.tiff": "TIFF"}[name]
+
+
+def test_an_older_picture_is_replaced(studio: Studio) -> None:
+    studio.out.write_bytes(b"an older picture")
+    studio.image()
+    assert load_image(studio.out).shape == (32, 40, 3)
+
+
+def test_python_m_minstyle_in_a_process_of_its_own(studio: Studio) -> None:
+    command = [sys.executable, "-W", "error", "-m", "minstyle", *studio.arguments("--seed", 7)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=studio.folder, check=False)
+    assert run.returncode == 0, run.stderr
+    assert SUMMARY.fullmatch(run.stdout)
+    assert studio.out.read_bytes() == studio.image("--seed", 7), "the same picture as in this process"
+
+
+# What is seen meanwhile
+
+
+def test_save_every_n_evaluations(studio: Studio) -> None:
+    count = len(studio.traced("--save-every", "2"))
+    expected = [f"out_eval{number:04d}.png" for number in range(2, count + 1, 2)]
+    assert sorted(os.listdir(studio.results)) == ["out.png", *expected, "run.jsonl"]
+
+
+def test_save_every_round(studio: Studio) -> None:
+    final = studio.image("--save-every", "round", "--rounds", "2")
+    assert sorted(os.listdir(studio.results)) == ["out.png", "out_round01.png", "out_round02.png"]
+    first, last = ((studio.results / f"out_round0{i}.png").read_bytes() for i in (1, 2))
+    assert last == final != first
+
+
+def test_the_trace_tells_rounds_sizes_and_terms(studio: Studio) -> None:
+    records = studio.traced("--rounds", "2", "--size", "32,48", "--evaluations", "3")
+    assert [record["evaluation"] for record in records] == list(range(1, len(records) + 1))
+    assert {(record["round"], *record["shape"]) for record in records} == {
+        (1, 32, 40), (2, 32, 40), (3, 48, 60), (4, 48, 60)
+    }  # fmt: skip
+    assert load_image(studio.out).shape == (48, 60, 3)
+    assert "content_sum block5_conv2" in records[0]["terms"]
+
+
+# Options change the run
+
+
+def test_weights_of_zero_leave_their_terms_out(studio: Studio) -> None:
+    (terms, *_) = (record["terms"] for record in studio.traced("--content-weight", "0", "--tv-weight", "0"))
+    assert list(terms) == [f"gram_image block{i}_conv1" for i in range(1, 6)]
+
+
+def test_a_weight_scales_its_term(studio: Studio) -> None:
+    one, two = (studio.traced("--tv-weight", weight)[0]["terms"] for weight in (0.001, 0.002))
+    assert two["total_variation"] == pytest.approx(2 * one["total_variation"])
+    assert two["gram_image block1_conv1"] == one["gram_image block1_conv1"]
+
+
+def test_the_start_image_can_be_noise_the_content_or_a_file(studio: Studio) -> None:
+    starts = {init: studio.traced("--init", init)[0]["terms"] for init in ("noise", "content", studio.content)}
+    content_terms = {init: terms["content_sum block5_conv2"] for init, terms in starts.items()}
+    assert content_terms["noise"] > 0 == content_terms["content"] == content_terms[studio.content]
+    assert starts["content"] == starts[studio.content]
+    assert studio.traced("--init", studio.style)[0]["terms"] not in starts.values()
+
+
+def test_the_precision_can_be_chosen(studio: Studio) -> None:
+    single, double = (studio.traced("--dtype", dtype)[0]["loss"] for dtype in ("float32", "float64"))
+    assert single == pytest.approx(double, rel=1e-4)
+    assert single != double
+
+
+def test_a_recipe_can_be_a_file(studio: Studio) -> None:
+    path = studio.folder / "mine.json"
+    path.write_text(dataclasses.replace(RECIPES["gatys"], name="mine", size_of="height").to_json())
+    records = studio.traced("--recipe", path, "--content-weight", "0")
+    assert list(records[0]["terms"]) == [f"gram_paper block{i}_conv1" for i in range(1, 6)]
+
+
+def test_a_network_is_found_by_name_in_the_folder_given(studio: Studio) -> None:
+    named = studio.network.with_name("vgg16.h5")
+    write_weights(named, random_weights("vgg16", (2, 3, 3, 4, 4)))
+    by_name = studio.image("--network", "vgg16", "--weights-dir", studio.folder)
+    assert by_name == studio.image("--network", named)
+    assert by_name != studio.image()
+
+
+# Each option of the recipe: an argument other than the default, the value it stands for, the default in the help text.
+RECIPE_OPTIONS: dict[str, tuple[str, str, Any, str]] = {
+    "content_weight": ("--content-weight", "0.5", 0.5, "0.025"),
+    "style_weight": ("--style-weight", "1e3", 1000.0, "1"),
+    "tv_weight": ("--tv-weight", "0", 0.0, "0.0001"),
+    "init": ("--init", "content", "content", "noise"),
+    "seed": ("--seed", "42", 42, "0"),
+    "pooling": ("--pooling", "l2", "l2", "max"),
+    "pooling_factor": ("--pooling-factor", "1.5", 1.5, "the pooling's own: max 1, average 2, l2 0.78"),
+    "sizes": ("--size", "64,128", (64, 128), "400"),
+    "size_of": ("--size-of", "long", "long", "height"),
+    "style_fit": ("--style-fit", "keep", "keep", "stretch"),
+    "resample": ("--resample", "lanczos", "lanczos", "nearest"),
+    "rounds": ("--rounds", "3", 3, "20"),
+    "evaluations": ("--evaluations", "7", 7, "20"),
+    "iterations": ("--iterations", "9", 9, "15000"),
+    "history": ("--history", "5", 5, "10"),
+    "factr": ("--factr", "0", 0.0, "1e+07"),
+    "pgtol": ("--pgtol", "0.5", 0.5, "1e-05"),
+}
+PICTURES = ["photo.jpg", "painting.jpg", "out.png"]
+
+
+def test_every_field_of_a_recipe_but_its_name_and_terms_is_an_option() -> None:
+    assert set(RECIPE_OPTIONS) == {field.name for field in dataclasses.fields(Recipe)} - {"name", "terms"}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("field", RECIPE_OPTIONS)
+def test_an_option_changes_its_field_and_no_other(field: str, recipe: str) -> None:
+    flag, argument, value, _ = RECIPE_OPTIONS[field]
+    options = build_parser().parse_args([*PICTURES, "--recipe", recipe, flag, argument])
+    assert effective_recipe(options) == dataclasses.replace(RECIPES[recipe], **{field: value})
+
+
+def test_without_options_the_recipe_is_the_document() -> None:
+    assert effective_recipe(build_parser().parse_args(PICTURES)) == RECIPES["document"]
+
+
+def help_text(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> str:
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit) as end:
+        main(["--help"])
+    assert end.value.code == 0
+    return capsys.readouterr().out
+
+
+def test_help_has_every_option_with_its_default(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    text = help_text(monkeypatch, capsys)
+    options = {part.split()[0].rstrip(","): " ".join(part.split()) for part in re.split(r"\n(?=  -)", text)[1:]}
+    others = {"--recipe": "document", "--network": "auto", "--device": "auto", "--dtype": "float32"}
+    defaults = others | {flag: default for flag, _, _, default in RECIPE_OPTIONS.values()}
+    for flag, default in defaults.items():
+        assert f"(default: {default}" in options[flag]
+    assert set(options) - set(defaults) == {"-h", "--version", "--weights-dir", "--save-every", "--trace", "--quiet"}
+    assert all(len(option.split("  ")) >= 1 and len(option.split()) > 3 for option in options.values()), "with words"
+
+
+def test_help_has_groups_and_two_examples_that_parse(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    text = help_text(monkeypatch, capsys)
+    heads = re.findall(r"^([a-z][a-z ]+)\b.*:$", text, re.MULTILINE)
+    assert {"look", "size", "optimiser", "network and machine", "watching", "examples"} <= set(heads)
+    examples = re.findall(r"^  python -m minstyle (.+)$", text, re.MULTILINE)
+    assert len(examples) == 2
+    for example in examples:
+        effective_recipe(build_parser().parse_args(shlex.split(example)))
+
+
+def test_version(capsys: Captured) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert (end.value.code, capsys.readouterr().out) == (0, f"minstyle {minstyle.__version__}\n")
+
+
+# The device
+
+
+def test_auto_falls_back_to_the_cpu_and_says_why_once(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", None)  # type: ignore[arg-type]
+    assert studio.run("--device", "auto") == 0
+    captured = capsys.readouterr()
+    assert captured.err.count("computing on the CPU: CuPy is not installed") == 1
+    assert "CuPy" not in captured.out

@@ -2,7 +2,8 @@
 
 Root attributes: ``format`` ("minstyle-weights"), ``version`` (1), ``network`` ("vgg16", "vgg19"), ``mean`` and ``std``
 (3 each, RGB order, in 0..255 units: the network wants (image - mean) / std), ``channel_order`` ("RGB" or "BGR": the
-order in which the first kernel wants its input), ``source``, ``source_sha256``, ``licence``.
+order in which the first kernel wants its input), ``source``, ``source_sha256``, ``licence``. Texts are UTF-8 of fixed
+length: HDF5's reader of variable-length texts does not come back from some damaged files.
 One group a layer, ``block1_conv1`` and so on, with ``kernel`` (3, 3, Cin, Cout) and ``bias`` (Cout,), both float32 or
 float16.
 """
@@ -24,6 +25,7 @@ from .files import replacing
 FORMAT = "minstyle-weights"
 VERSION = 1
 LAYER_NAME = re.compile(r"block[1-9]_conv[1-9]")
+MAX_NUMBERS = 1 << 25  # in one file; VGG19 has 20 million
 _TEXTS = ("network", "channel_order", "source", "source_sha256", "licence")
 
 
@@ -68,9 +70,10 @@ def write_weights(path: str | Path, weights: Weights, dtype: Any = np.float32) -
     dtype = np.dtype(dtype)
     _check(dtype in (np.float32, np.float16), "dtype", "float32 or float16", dtype)
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
-        for name in _TEXTS:
-            file.attrs[name] = getattr(weights, name)
+        file.attrs["version"] = VERSION
+        for name, text in {"format": FORMAT, **{name: getattr(weights, name) for name in _TEXTS}}.items():
+            data = text.encode()
+            file.attrs.create(name, data, dtype=h5py.string_dtype("utf-8", max(len(data), 1)))
         file.attrs["mean"], file.attrs["std"] = weights.mean, weights.std
         for name, (kernel, bias) in weights.layers.items():
             group = file.create_group(name)
@@ -91,7 +94,7 @@ def read_weights(path: str | Path) -> Weights:
         with h5py.File(path, "r") as file:
             return _read(file)
     except WeightsError as error:
-        raise WeightsError(f"{path}: {error}") from None
+        raise WeightsError(f"{path}: {' '.join(str(error).split())}") from None
     except (OSError, RuntimeError, ValueError, TypeError, KeyError, MemoryError) as error:
         reason = " ".join(str(error).split())
         raise WeightsError(
@@ -100,30 +103,51 @@ def read_weights(path: str | Path) -> Weights:
 
 
 def _read(file: h5py.File) -> Weights:
-    if file.attrs.get("format") != FORMAT:
+    if _text(file, "format") != FORMAT:
         raise WeightsError(
             "an HDF5 file, but not of format minstyle-weights. Convert it: python -m minstyle.weights convert SRC DST"
         )
-    _check(file.attrs.get("version") == VERSION, "version", VERSION, file.attrs.get("version"))
-    texts = {name: file.attrs.get(name) for name in _TEXTS}
+    _check(_attribute(file, "version") == VERSION, "version", VERSION, _attribute(file, "version"))
+    texts = {name: _text(file, name) for name in _TEXTS}
     for name, text in texts.items():
         _check(isinstance(text, str), f"attribute {name}", "a text", text)
     numbers = {}
     for name in ("mean", "std"):
-        numbers[name] = tuple(np.asarray(file.attrs.get(name), dtype=np.float64).ravel().tolist())
+        value = np.asarray(_attribute(file, name))
+        good = value.dtype.kind in "fiu" and value.size <= 16
+        _check(good, name, "three finite numbers", value if value.size <= 16 else value.shape)
+        numbers[name] = tuple(value.astype(np.float64).ravel().tolist())
     # Names sort in network order: block1_conv1, block1_conv2, block2_conv1, ...
-    layers = {name: (_array(file, name, "kernel"), _array(file, name, "bias")) for name in sorted(file)}
+    datasets = {name: (_dataset(file, name, "kernel"), _dataset(file, name, "bias")) for name in sorted(file)}
+    # Declared sizes cost nothing: they are checked before memory is asked for them.
+    declared = sum(dataset.size for pair in datasets.values() for dataset in pair)
+    largest = max(datasets, key=lambda name: datasets[name][0].size, default="")
+    _check(declared <= MAX_NUMBERS, f"{largest}/kernel", f"at most {MAX_NUMBERS} numbers in the file", declared)
+    layers = {name: (kernel[()], bias[()]) for name, (kernel, bias) in datasets.items()}
     return Weights(**texts, **numbers, layers=layers)  # type: ignore[arg-type]
 
 
-def _array(file: h5py.File, layer: str, part: str) -> np.ndarray:
+def _attribute(file: h5py.File, name: str) -> Any:
+    """The attribute ``name``, None if there is none. Only numbers and fixed-length texts are read from the file."""
+    if name not in file.attrs:
+        return None
+    dtype = file.attrs.get_id(name).dtype
+    _check(dtype.kind in "Sfiu", f"attribute {name}", "numbers or a text of fixed length", dtype)
+    return file.attrs[name]
+
+
+def _text(file: h5py.File, name: str) -> Any:
+    """The attribute ``name``, a fixed-length text as str; None if there is none."""
+    value = _attribute(file, name)
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _dataset(file: h5py.File, layer: str, part: str) -> h5py.Dataset:
     dataset = file.get(f"{layer}/{part}")
     _check(isinstance(dataset, h5py.Dataset), f"{layer}/{part}", "a dataset", "nothing of the kind")
     _check(dataset.dtype in (np.float32, np.float16), f"{layer}/{part}", "float32 or float16", dataset.dtype)
-    # The declared shape is checked before memory is asked for it: VGG's largest kernel has 2.4 million entries.
-    _check(dataset.size <= 3 * 3 * 4096 * 4096, f"{layer}/{part}", "a kernel's size", dataset.shape)
-    array: np.ndarray = dataset[()]
-    return array
+    _check(dataset.size is not None, f"{layer}/{part}", "numbers", "none")
+    return dataset
 
 
 def _check(condition: bool, where: str, expected: object, actual: object) -> None:

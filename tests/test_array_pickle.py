@@ -23,7 +23,7 @@ from .conftest import random_weights
 from .test_keras_h5 import flipped_files, outcomes_in_child, peak_memory
 
 READER = "minstyle.weights.array_pickle.read_array_pickle"
-RECONSTRUCT = np.zeros(1).__reduce__()[0]  # type: ignore[index]
+RECONSTRUCT: Any = np.zeros(1).__reduce__()[0]
 
 
 def flax_tree(layers: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, Any]:
@@ -112,18 +112,18 @@ def tree_with(harm: Any, place: str) -> Any:
     good = np.zeros((2, 2), np.float32)
     state = (1, (1,), np.dtype("f4"), False, b"abcd")
     return {
-        "top": lambda: harm,
-        "value": lambda: {"VGG16_0": {"kernel": good, "bias": harm}},
-        "key": lambda: {"a": good, harm: good},
-        "list": lambda: {"a": [good, (harm,)]},
-        "object array": lambda: {"a": objects},
-        "argument": lambda: {"a": Call(RECONSTRUCT, np.ndarray, (0,), harm)},
-        "state": lambda: {"a": Call(RECONSTRUCT, np.ndarray, (0,), b"b", state=(*state[:4], harm))},
-        "shape": lambda: {"a": Call(RECONSTRUCT, np.ndarray, (0,), b"b", state=(1, (harm,), *state[2:]))},
-        "type": lambda: {"a": Call(RECONSTRUCT, np.ndarray, (0,), b"b", state=(1, (1,), harm, *state[3:]))},
-        "type's name": lambda: {"a": Call(np.dtype, harm)},
-        "type's state": lambda: {"a": Call(np.dtype, "f4", False, True, state=(3, harm, None, None, None, -1, -1, 0))},
-    }[place]()
+        "top": harm,
+        "value": {"VGG16_0": {"kernel": good, "bias": harm}},
+        "key": {"a": good, harm: good},
+        "list": {"a": [good, (harm,)]},
+        "object array": {"a": objects},
+        "argument": {"a": Call(RECONSTRUCT, np.ndarray, (0,), harm)},
+        "state": {"a": Call(RECONSTRUCT, np.ndarray, (0,), b"b", state=(*state[:4], harm))},
+        "shape": {"a": Call(RECONSTRUCT, np.ndarray, (0,), b"b", state=(1, (harm,), *state[2:]))},
+        "type": {"a": Call(RECONSTRUCT, np.ndarray, (0,), b"b", state=(1, (1,), harm, *state[3:]))},
+        "type's name": {"a": Call(np.dtype, harm)},
+        "type's state": {"a": Call(np.dtype, "f4", False, True, state=(3, harm, None, None, None, -1, -1, 0))},
+    }[place]
 
 
 PLACES = ("top", "value", "key", "list", "object array", "argument", "state", "shape", "type", "type's name",
@@ -193,7 +193,7 @@ def test_other_structures_are_refused(tmp_path: Path, tree: Any, protocol: int) 
 
 @pytest.mark.parametrize(("dtype", "named"), [
     ("i4", "i4"), ("u1", "u1"), ("?", "b1"), ("c8", "c8"), ("U3", "U3"), ("S3", "S3"), ("M8[s]", "M8"), ("V4", "V4"),
-    ([("x", "f4")], "V4"), ("O", "O8"),
+    ([("x", "f4")], "V4"),
 ])  # fmt: skip
 @pytest.mark.parametrize("protocol", [3, 4])
 def test_other_types_are_refused_by_name(tmp_path: Path, dtype: Any, named: str, protocol: int) -> None:

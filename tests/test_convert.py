@@ -135,6 +135,7 @@ def torch_features(weights: Weights, preprocessed: np.ndarray) -> dict[str, np.n
             kernel, bias = weights.layers[name]
             convolution = torch.nn.Conv2d(kernel.shape[2], kernel.shape[3], 3, padding=1, dtype=torch.float64)
             convolution.weight.data = torch.from_numpy(kernel.transpose(3, 2, 0, 1).astype(np.float64))
+            assert convolution.bias is not None
             convolution.bias.data = torch.from_numpy(bias.astype(np.float64))
             modules[name] = [convolution, torch.nn.ReLU()]
         modules[f"block{block}_pool"] = [torch.nn.MaxPool2d(2, 2)]
@@ -147,12 +148,12 @@ def torch_features(weights: Weights, preprocessed: np.ndarray) -> dict[str, np.n
     return features
 
 
-def as_caffe(image: np.ndarray) -> np.ndarray:
+def as_caffe(image: np.ndarray) -> Any:
     """Keras's preprocess_input for its VGGs: BGR, minus ImageNet's mean."""
     return image[:, :, ::-1] - np.array([103.939, 116.779, 123.68])
 
 
-def as_torchvision(image: np.ndarray) -> np.ndarray:
+def as_torchvision(image: np.ndarray) -> Any:
     """torchvision's ToTensor and Normalize: 0..1, minus the mean, divided by the deviation."""
     return (image / 255 - np.array([0.485, 0.456, 0.406])) / np.array([0.229, 0.224, 0.225])
 

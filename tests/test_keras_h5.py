@@ -34,7 +34,7 @@ def write_keras(path: Path, weights: Weights, names: str = "kernel:0", root: str
     """A VGG as Keras saves it: groups for all layers, those without weights too, and names in attributes."""
     order = ["input_1", *layer_names(weights.network)]
     kernel_name, bias_name = DATASETS[names]
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for layer, (kernel, bias) in weights.layers.items():
         arrays |= {kernel_name.format(layer): kernel, bias_name.format(layer): bias}
     if top:

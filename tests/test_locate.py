@@ -37,6 +37,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
     monkeypatch.setenv("MINSTYLE_WEIGHTS", str(found["variable"]))
     monkeypatch.setattr("platformdirs.user_data_dir", lambda *_, **__: str(tmp_path / "data"))
     monkeypatch.setattr(locate, "__file__", str(tmp_path / "clone" / "minstyle" / "weights" / "locate.py"))
+    (tmp_path / "clone" / "pyproject.toml").touch()  # what tells a clone from the folder that pip installs into
     monkeypatch.chdir(tmp_path)
     return found
 
@@ -162,7 +163,7 @@ def test_load_network_takes_the_file_that_is_found(places: dict[str, Path]) -> N
 def test_load_network_computes_in_the_type_asked_for(places: dict[str, Path], dtype: type) -> None:
     put(places["user"], "vgg16")
     network = load_network("vgg16", dtype=dtype, device="cpu")
-    image = np.full((8, 8, 3), 100, dtype)
+    image: np.ndarray = np.full((8, 8, 3), 100, dtype)
     assert network.dtype == dtype
     assert network.features(image, ["block1_conv1"])["block1_conv1"].dtype == dtype
 
@@ -197,3 +198,9 @@ def test_where_lists_the_folders_and_what_is_in_them(
         f"{places['user']}: vgg16.h5, vgg19.h5",
         f"{places['repository']}: nothing",
     ]
+
+
+def test_where_pip_installed_the_package_there_is_no_repository(places: dict[str, Path]) -> None:
+    put(places["repository"], "vgg16")
+    (places["repository"].parent / "pyproject.toml").unlink()
+    assert places["repository"] not in locate.folders()

@@ -31,7 +31,7 @@ TABLE = {
 CHANNELS = (2, 3, 2, 3, 2)
 
 
-def pooled(x: np.ndarray, pooling: str) -> np.ndarray:
+def pooled(x: np.ndarray, pooling: str) -> Any:
     """2x2 windows with stride 2, an odd last row or column dropped, and the factor that belongs to the pooling."""
     height, width = x.shape[0] // 2, x.shape[1] // 2
     windows = x[: 2 * height, : 2 * width].reshape(height, 2, width, 2, -1)

@@ -64,22 +64,13 @@ def test_float32_comes_back_bit_by_bit(tmp_path: Path, network: str) -> None:
         assert getattr(read, field) == getattr(written, field)
 
 
-def test_float16_comes_back_within_half_precision_from_a_smaller_file(tmp_path: Path, weights: Weights) -> None:
+def test_float16_comes_back_within_half_precision(tmp_path: Path, weights: Weights) -> None:
     write_weights(tmp_path / "half.h5", weights, np.float16)
     for name, arrays in read_weights(tmp_path / "half.h5").layers.items():
         for half, full in zip(arrays, weights.layers[name], strict=True):
             assert half.dtype == np.float16
             # Half a unit in the last place: relative for normal numbers, absolute below 2^-14.
             assert np.all(np.abs(half.astype(np.float64) - full) <= np.maximum(2.0**-11 * np.abs(full), 2.0**-25))
-
-
-def test_half_precision_halves_a_large_file(tmp_path: Path) -> None:
-    large = random_weights("vgg16", (64, 64, 8, 8, 8))
-    sizes = []
-    for dtype in (np.float32, np.float16):
-        write_weights(tmp_path / "w.h5", large, dtype)
-        sizes.append((tmp_path / "w.h5").stat().st_size)
-    assert sizes[1] < 0.6 * sizes[0]
 
 
 def test_arrays_of_any_float_type_byte_order_and_layout_are_written(tmp_path: Path, weights: Weights) -> None:
@@ -161,14 +152,6 @@ def test_a_failing_write_keeps_the_older_file_and_leaves_no_other(
     assert os.listdir(path.parent) == [path.name]
 
 
-def test_a_folder_that_does_not_exist_is_named(tmp_path: Path, weights: Weights) -> None:
-    target = tmp_path / "none" / "w.h5"
-    with pytest.raises(FileError) as caught:
-        write_weights(target, weights)
-    assert str(caught.value).startswith(f"cannot write {target}: ")
-    assert len(str(caught.value).splitlines()) == 1
-
-
 # ---------------------------------------------------------------- files that are refused
 
 
@@ -218,7 +201,7 @@ WRONG: dict[str, tuple[Edit, str]] = {
     "no std": (without("std"), "std: expected three finite numbers"),
     "a short mean": (attribute("mean", (1.0, 2.0)), "mean: expected three finite numbers, got (1.0, 2.0)"),
     "a long std": (attribute("std", np.ones((2, 2))), "std: expected three finite numbers, got (1.0, 1.0, 1.0, 1.0)"),
-    "a mean of words": (attribute("mean", "grey"), "mean"),
+    "a mean of words": (attribute("mean", "grey"), "mean: expected three finite numbers"),
     "NaN in mean": (attribute("mean", (1.0, np.nan, 2.0)), "mean: expected three finite numbers, got (1.0, nan"),
     "infinite std": (attribute("std", (1.0, 1.0, np.inf)), "std: expected three finite numbers, got (1.0, 1.0, inf"),
     "zero std": (attribute("std", (1.0, 0.0, 1.0)), "std: expected numbers above 0, got (1.0, 0.0, 1.0)"),

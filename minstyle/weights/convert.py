@@ -46,7 +46,10 @@ def convert(
     if not source.is_file():
         raise WeightsError(f"{source} not found: expected a file with VGG weights")
     check_writable(target)
-    layers, normalisation = _read(source)
+    try:
+        layers, normalisation = _read(source)
+    except OSError as error:
+        raise WeightsError(f"{source}: cannot be read ({error.strerror or error})") from error
     try:
         weights = Weights(
             network=_recognise(layers),
@@ -94,11 +97,11 @@ def _flax_layers(source: Path, arrays: Mapping[str, np.ndarray]) -> Layers:
 
 
 def _recognise(layers: Layers) -> str:
-    """The network whose convolutions these are, from how many each block has."""
+    """The network whose convolutions these are, from their names."""
     counts = Counter(int(name[5]) for name in layers)
-    for network, blocks in BLOCKS.items():
-        if all(counts[block] == count for block, count in enumerate(blocks, start=1)):
+    for network in BLOCKS:
+        if list(layers) == [name for name in layer_names(network) if "conv" in name]:
             return network
-    have = "-".join(str(counts[block]) for block in range(1, 6))
+    have = "-".join(str(counts[block]) for block in sorted(counts))
     want = ", ".join(f"{name} has {'-'.join(map(str, blocks))}" for name, blocks in BLOCKS.items())
-    raise WeightsError(f"convolutions in the five blocks: {have}; expected a whole VGG ({want})")
+    raise WeightsError(f"convolutions by block: {have}; expected a whole VGG, numbered without a gap ({want})")

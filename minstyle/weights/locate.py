@@ -32,7 +32,8 @@ def folders(weights_dir: str | Path | None = None) -> list[Path]:
     if os.environ.get(VARIABLE):
         found.append(Path(os.environ[VARIABLE]))
     repository = Path(__file__).resolve().parents[2]
-    return [*found, user_folder(), repository / "weights"]
+    here = [repository / "weights"] if (repository / "pyproject.toml").is_file() else []  # not where pip installed it
+    return [*found, user_folder(), *here]
 
 
 def find_weights(network: str, weights_dir: str | Path | None = None) -> Path:
@@ -50,10 +51,10 @@ def find_weights(network: str, weights_dir: str | Path | None = None) -> Path:
             if (folder / f"{name}.h5").is_file():
                 return folder / f"{name}.h5"
     places = ", ".join(str(folder) for folder in folders(weights_dir))
-    fetch = "vgg16" if network == "auto" else network
-    raise WeightsError(
-        f"no weights of {' or '.join(names)} in {places}. Get them with: python -m minstyle.weights fetch {fetch}"
-    )
+    way = "Get them with: python -m minstyle.weights fetch vgg16"
+    if network == "vgg19":
+        way = "Download a file (weights/README.md says where), then: python -m minstyle.weights convert FILE vgg19.h5"
+    raise WeightsError(f"no weights of {' or '.join(names)} in {places}. {way}")
 
 
 def load_network(

@@ -111,7 +111,7 @@ class Recipe:
         str, group="size", default="stretch", choices=("stretch", "keep"),
     )  # fmt: skip
     resample: str = _option(
-        "how pictures are resized", str, group="size", default="nearest",
+        "how pictures are resized", str, group="size", default="lanczos",
         choices=("nearest", "bilinear", "bicubic", "lanczos"),
     )  # fmt: skip
     rounds: int = _option(
@@ -206,7 +206,8 @@ def _terms(content_kind: str, content_layer: str, style_kind: str) -> tuple[Term
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
-        # F. Chollet, Deep Learning with Python (2017), 8.3: the defaults above are this program's.
+        # F. Chollet, Deep Learning with Python (2017), 8.3: the defaults above are this program's, but for resample. Keras
+        # took the nearest pixel, which makes a small copy of a large painting so coarse that its grain is what is learnt.
         "document": Recipe("document", _terms("content_sum", "block5_conv2", "gram_image")),
         # Gatys, Ecker, Bethge: Image Style Transfer Using Convolutional Neural Networks (CVPR 2016).
         "gatys": Recipe(
@@ -219,7 +220,6 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             sizes=(512,),
             size_of="long",
             style_fit="keep",
-            resample="lanczos",
             rounds=1,
             evaluations=500,
             factr=0.0,

@@ -213,7 +213,7 @@ RECIPE_OPTIONS: dict[str, tuple[str, str, Any, str]] = {
     "sizes": ("--size", "64,128", (64, 128), "400"),
     "size_of": ("--size-of", "long", "long", "height"),
     "style_fit": ("--style-fit", "keep", "keep", "stretch"),
-    "resample": ("--resample", "lanczos", "lanczos", "nearest"),
+    "resample": ("--resample", "nearest", "nearest", "lanczos"),
     "rounds": ("--rounds", "3", 3, "20"),
     "evaluations": ("--evaluations", "7", 7, "20"),
     "iterations": ("--iterations", "9", 9, "15000"),

@@ -26,7 +26,7 @@ def test_the_document_is_the_document() -> None:
         **{f"gram_image {layer}": 0.2 for layer in STYLE},
         "total_variation": 1e-4,
     }
-    assert (recipe.sizes, recipe.size_of, recipe.style_fit, recipe.resample) == ((400,), "height", "stretch", "nearest")
+    assert (recipe.sizes, recipe.size_of, recipe.style_fit, recipe.resample) == ((400,), "height", "stretch", "lanczos")
     assert (recipe.rounds, recipe.evaluations, recipe.iterations) == (20, 20, 15000)
     assert (recipe.history, recipe.factr, recipe.pgtol) == (10, 1e7, 1e-5)
     assert (recipe.init, recipe.pooling) == ("noise", "max")

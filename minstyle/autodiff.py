@@ -8,7 +8,8 @@ first.
     loss = sum(multiply(x, x))
     (dx,) = gradient(loss, [x])          # [2.0, 4.0]
 
-The graph holds closures, never values: an array lives on only if some closure needs it for the backward pass.
+The graph holds closures, never values: an array lives on only if some closure needs it for the backward pass. Each op
+says what it keeps; most keep little (ReLU a byte an entry), but l2_pool2, gram and the losses keep their input.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .backend import Array, array_module
-from .errors import AutodiffError
+from .errors import AutodiffError, require
 
 Vjp = Callable[[Array], Array]
 
@@ -92,6 +93,8 @@ def gradient(output: Var, inputs: Sequence[Var], cotangent: Array | None = None)
         if output.shape != ():
             raise AutodiffError(f"gradient of a {output.shape} array needs a cotangent of that shape")
         cotangent = array_module(output.value).ones_like(output.value)
+    require(cotangent.shape == output.shape, "gradient: cotangent", output.shape, cotangent.shape)
+    cotangent = cotangent.astype(output.value.dtype)
     wanted = {x.node for x in inputs}
     found: dict[Node, Array] = {}
     pending: dict[Node, Array] = {output.node: cotangent}

@@ -41,9 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> OneLineParser:
     """The parser; options of the recipe are made from its fields."""
-    default = RECIPES[DEFAULT_RECIPE]
     parser = OneLineParser(
         prog="minstyle",
         description="Paint CONTENT in the style of STYLE (Gatys, Ecker, Bethge 2015) and write the picture to OUT.",
@@ -55,23 +54,36 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("style", metavar="STYLE", type=Path, help="the painting")
     parser.add_argument("out", metavar="OUT", type=Path, help="the picture to write: .png, .jpg, .webp or .tif")
     parser.add_argument("--version", action="version", version=f"minstyle {__version__}")
+    _add_recipe_options(parser)
+    _add_run_options(parser)
+    return parser
 
-    group = parser.add_argument_group("recipe (the options of the next three groups change it)")
-    group.add_argument(
-        "--recipe", default=DEFAULT_RECIPE, metavar="NAME|FILE",
-        help=f"{', '.join(RECIPES)}, or a recipe's JSON file (default: {DEFAULT_RECIPE})",
-    )  # fmt: skip
-    groups = {"look": parser.add_argument_group("look"), "size": parser.add_argument_group("size"),
-              "optimiser": parser.add_argument_group("optimiser")}  # fmt: skip
+
+def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        f"recipe (the next three groups change it; their defaults are {DEFAULT_RECIPE}'s)"
+    )
+    names = ", ".join(RECIPES)
+    group.add_argument("--recipe", default=DEFAULT_RECIPE, metavar="NAME|FILE",
+                       help=f"{names}, or a recipe's JSON file (default: {DEFAULT_RECIPE})")  # fmt: skip
+    groups = {name: parser.add_argument_group(name) for name in ("look", "size", "optimiser")}
     for field in _option_fields():
-        _add_recipe_option(groups[field.metadata["group"]], field, default)
+        data, value = field.metadata, getattr(RECIPES[DEFAULT_RECIPE], field.name)
+        settings = dict(type=_checked(data["parse"]), choices=data["choices"], metavar=data["metavar"])
+        if field.name == "init":  # on the command line the start image may be a file
+            settings = dict(metavar="|".join([*data["choices"], "FILE"]))
+        default = "" if value is None else f" (default: {_shown(value)})"
+        flag = data["flag"] or "--" + field.name.replace("_", "-")
+        groups[data["group"]].add_argument(flag, dest=field.name, help=data["help"] + default, **settings)
 
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("network and machine")
     group.add_argument(
         "--network",
         default="auto",
         metavar="NAME|FILE",
-        help="vgg19, vgg16, auto (the first of them that is installed), or a weights file (default: auto)",
+        help="vgg19, vgg16, auto (the first of them that is installed), or a file (default: auto)",
     )
     group.add_argument("--weights-dir", type=Path, metavar="DIR", help="a folder to look for weights in first")
     group.add_argument(
@@ -92,32 +104,17 @@ def build_parser() -> argparse.ArgumentParser:
         help="save the picture so far every N evaluations, or after each round, beside OUT",
     )
     group.add_argument("--trace", type=Path, metavar="FILE", help="write the losses of each evaluation as JSON lines")
-    group.add_argument("--quiet", action="store_true", help="print errors only")
-    return parser
+    group.add_argument("--quiet", action="store_true", help="print errors only")  # fmt: skip
 
 
 def _option_fields() -> list[dataclasses.Field[Any]]:
     return [field for field in dataclasses.fields(Recipe) if "group" in field.metadata]
 
 
-def _add_recipe_option(group: Any, field: dataclasses.Field[Any], recipe: Recipe) -> None:
-    data, value = field.metadata, getattr(recipe, field.name)
-    flag = data["flag"] or "--" + field.name.replace("_", "-")
-    help = data["help"]
-    if value is not None:
-        text = (
-            ",".join(map(str, value))
-            if isinstance(value, tuple)
-            else f"{value:g}"
-            if isinstance(value, float)
-            else value
-        )
-        help += f" (default: {text})"
-    if field.name == "init":  # on the command line the start image may be a file
-        group.add_argument(flag, metavar="noise|content|FILE", help=help, default=None)
-        return
-    group.add_argument(flag, dest=field.name, type=_checked(data["parse"]), choices=data["choices"],
-                       metavar=data["metavar"], help=help, default=None)  # fmt: skip
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 # What a field's parser expects, for the line about a wrong value.
@@ -160,16 +157,23 @@ def effective_recipe(options: argparse.Namespace) -> Recipe:
         recipe = find_recipe(name)
     given = {field.name: getattr(options, field.name) for field in _option_fields()}
     changes = {name: value for name, value in given.items() if value is not None}
-    if changes.get("init") not in (None, "noise", "content"):
-        del changes["init"]  # a file
+    if _start_file(options) is not None:
+        del changes["init"]
     return dataclasses.replace(recipe, **changes)
+
+
+def _start_file(options: argparse.Namespace) -> Path | None:
+    """The file that --init names, if it names none of the recipe's start images."""
+    (field,) = (field for field in _option_fields() if field.name == "init")
+    return None if options.init is None or options.init in field.metadata["choices"] else Path(options.init)
 
 
 def _run(options: argparse.Namespace) -> int:
     recipe = effective_recipe(options)
     check_image_path(options.out)
     content, style = load_image(options.content), load_image(options.style)
-    initial = load_image(options.init) if options.init not in (None, "noise", "content") else None
+    start = _start_file(options)
+    initial = None if start is None else load_image(start)
     observers = _observers(options)
     network = load_network(options.network, weights_dir=options.weights_dir, device=options.device, dtype=options.dtype)
     if not options.quiet:
@@ -207,10 +211,7 @@ def _observers(options: argparse.Namespace) -> list[Observer]:
 
 
 def _save(result: Result, path: Path) -> Path:
-    """Write the picture.
-
-    Where that fails after all, to the folder for temporary files, so that the work is not lost.
-    """
+    """Write the picture; where that fails after all, into a temporary folder, so that the work is not lost."""
     try:
         save_image(result.image, path)
         return path
@@ -227,7 +228,9 @@ def summary(result: Result, path: Path) -> str:
     """The last line: where the picture is, what it took, the loss from and to."""
     height, width, _ = result.image.shape
     fall = 100 * (1 - result.loss / result.first_loss) if result.first_loss else 0.0
-    word = "interrupted" if isinstance(result.error, KeyboardInterrupt) else "painted"
+    word = "painted"
+    if result.error is not None:
+        word = "interrupted" if isinstance(result.error, KeyboardInterrupt) else "ended early"
     return (
         f"{path}: {width} x {height}, {word} in {result.seconds:.1f} s ({result.evaluations} evaluations), "
         f"loss {result.first_loss:.4g} -> {result.loss:.4g} (-{fall:.1f} %)"

@@ -9,7 +9,7 @@ import numpy as np
 
 from .autodiff import Var, gradient, value_of
 from .backend import Array, array_module, to_host
-from .errors import GradientError
+from .errors import GradientError, require
 
 # By bytes an entry: the step relative to the argument's size, and the relative error allowed.
 STEP = {8: 1e-5, 4: 1e-2}
@@ -33,9 +33,11 @@ def check_vjp(
     2h. The op may return one array or a tuple of arrays. Arguments should keep off kinks (ReLU at 0) by more than the
     step.
 
-    Raises GradientError that names the argument and both numbers.
+    Raises GradientError that names the argument and both numbers, ShapeError for arguments of another type.
     """
     generator = np.random.default_rng(seed)
+    for arg in args:
+        require(arg.dtype in (np.float32, np.float64), _name(op), "float32 or float64 arguments", arg.dtype)
     size = min(np.dtype(arg.dtype).itemsize for arg in args)
     step = STEP[size] if step is None else step
     tolerance = TOLERANCE[size] if tolerance is None else tolerance

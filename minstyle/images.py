@@ -58,8 +58,7 @@ def load_image(path: str | Path) -> np.ndarray:
 
 
 def save_image(image: np.ndarray, path: str | Path) -> None:
-    """Write an image (H, W, 3), clipped to 0..255 and rounded, in the format of the extension (by rename: whole or
-    not).
+    """Write an image (H, W, 3), clipped to 0..255 and rounded, in the format of the extension; whole or not at all.
 
     Raises ImageError for an unknown extension or an array that is no image, FileError where the folder or disk refuses.
     """
@@ -90,9 +89,9 @@ def check_image_path(path: str | Path) -> None:
 
 
 def resize(image: np.ndarray, height: int, width: int, resample: str = "lanczos") -> np.ndarray:
-    """The image at another size (float32.
+    """The image at another size, float32; at its own size the image itself.
 
-    Lanczos and bicubic may leave 0..255 a little at hard edges, so it is clipped).
+    Lanczos and bicubic overshoot at hard edges: what leaves 0..255 is clipped.
     """
     if image.shape[:2] == (height, width):
         return image

@@ -24,12 +24,12 @@ Shape = tuple[int, int]
 
 @dataclass(frozen=True)
 class Loss:
-    """``target(features)``, computed once.
+    """A loss term's formula, of ``degree`` in the features.
 
-    ``loss(features, target, (H, W) of the image) -> scalar`` at each evaluation.
+    ``target(features)`` is computed once, ``loss(features, target, (H, W) of the image) -> scalar`` at each evaluation.
     """
 
-    degree: int
+    degree: float
     target: Callable[[Any], Any]
     loss: Callable[[Any, Any, Shape], Any]
 
@@ -79,5 +79,5 @@ LOSSES = {
     "content_half": Loss(2, _features, content_half),
     "gram_image": Loss(4, _mean_gram, gram_image),
     "gram_paper": Loss(4, _mean_gram, gram_paper),
-    "total_variation": Loss(0, _nothing, total_variation),
+    "total_variation": Loss(2.5, _nothing, total_variation),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,9 +49,7 @@ class Objective:
         require(tuple(image.shape) == self.shape, "image", self.shape, tuple(image.shape))
         x = Var(self.network.device.asarray(image, self.network.dtype))
         losses = self._losses(x)
-        total = next(iter(losses.values()))
-        for loss in list(losses.values())[1:]:
-            total = ops.add(total, loss)
+        total = functools.reduce(ops.add, losses.values())
         (dx,) = gradient(total, [x])
         return Evaluation(float(total.value), dx, {name: float(v.value) for name, v in losses.items()})
 
@@ -89,8 +88,13 @@ def build_objective(content: Array, styles: Sequence[Array], recipe: Recipe, net
             for term, target in _targets(network, picture, terms, recipe).items():
                 share = None if target is None else target / len(pictures)
                 targets[term] = targets[term] + share if term in targets else share
-    scaled = [(t, w * network.unit ** LOSSES[t.kind].degree, targets[t]) for t, w in canonical]
+    scaled = [(t, w * _unit(t, network) ** LOSSES[t.kind].degree, targets[t]) for t, w in canonical]
     return Objective(content.shape[:2], scaled, recipe, network)
+
+
+def _unit(term: Term, network: Network) -> float:
+    """Grey levels in one unit of what the term reads: the image is in grey levels, features in the network's unit."""
+    return 1.0 if term.layer == IMAGE else network.unit
 
 
 def _targets(network: Network, picture: Array, terms: Sequence[Term], recipe: Recipe) -> dict[Term, Any]:

@@ -57,13 +57,16 @@ class Observer:
         """Called once, at the end; ``error`` is what ended the run early."""
 
 
+_BAR = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} evaluations, {rate_inv_fmt} each, {remaining} left{postfix}"
+
+
 class Progress(Observer):
     """A bar on standard error: evaluations, loss, time for an evaluation, time left."""
 
     _bar: tqdm
 
     def start(self, plan: Plan) -> None:
-        self._bar = tqdm(total=plan.evaluations, unit="eval", dynamic_ncols=True)
+        self._bar = tqdm(total=plan.evaluations, bar_format=_BAR, dynamic_ncols=True)
 
     def step(self, step: Step) -> None:
         bar = self._bar

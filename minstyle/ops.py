@@ -16,34 +16,34 @@ from .autodiff import Vjp, differentiable
 from .backend import Array, array_module
 from .errors import require
 
-Result = tuple[Array, tuple[Vjp, ...]]
+ValueAndVjps = tuple[Array, tuple[Vjp, ...]]
 
 
 # ---------------------------------------------------------------- arithmetic
 
 
 @differentiable
-def add(x: Array, y: Array) -> Result:
+def add(x: Array, y: Array) -> ValueAndVjps:
     """x + y, with broadcasting. Keeps nothing."""
     return x + y, (_summed_like(x), _summed_like(y))
 
 
 @differentiable
-def multiply(x: Array, y: Array) -> Result:
+def multiply(x: Array, y: Array) -> ValueAndVjps:
     """x * y, entry by entry, with broadcasting. Keeps the factor of whichever is differentiated."""
     to_x, to_y = _summed_like(x), _summed_like(y)
     return x * y, (lambda g: to_x(g * y), lambda g: to_y(g * x))
 
 
 @differentiable
-def scale(x: Array, *, factor: float) -> Result:
+def scale(x: Array, *, factor: float) -> ValueAndVjps:
     """factor * x for a constant number. Keeps nothing."""
     factor = float(factor)
     return x * factor, (lambda g: g * factor,)
 
 
 @differentiable
-def matmul(a: Array, b: Array) -> Result:
+def matmul(a: Array, b: Array) -> ValueAndVjps:
     """Matrix product of a (n, k) and b (k, m). -> (n, m). Keeps the other factor: da = g b^T, db = a^T g."""
     require(a.ndim == 2 and b.ndim == 2 and a.shape[1] == b.shape[0], "matmul",
             "(n, k) and (k, m)", f"{a.shape} and {b.shape}")  # fmt: skip
@@ -51,20 +51,20 @@ def matmul(a: Array, b: Array) -> Result:
 
 
 @differentiable
-def reshape(x: Array, *, shape: tuple[int, ...]) -> Result:
+def reshape(x: Array, *, shape: tuple[int, ...]) -> ValueAndVjps:
     """The same entries, in the same order, in another shape. Keeps nothing."""
     old = x.shape
     return x.reshape(shape), (lambda g: g.reshape(old),)
 
 
 @differentiable
-def sum(x: Array, *, axis: int | tuple[int, ...] | None = None) -> Result:
+def sum(x: Array, *, axis: int | tuple[int, ...] | None = None) -> ValueAndVjps:
     """Sum over ``axis``, or over everything (then a float64 scalar). Keeps nothing: the gradient is spread evenly."""
     return _reduced(x, axis, 1.0)
 
 
 @differentiable
-def mean(x: Array, *, axis: int | tuple[int, ...] | None = None) -> Result:
+def mean(x: Array, *, axis: int | tuple[int, ...] | None = None) -> ValueAndVjps:
     """Mean over ``axis``, or over everything (then a float64 scalar). Keeps nothing."""
     axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
     return _reduced(x, axis, 1.0 / math.prod(x.shape[a] for a in axes))
@@ -74,7 +74,7 @@ def mean(x: Array, *, axis: int | tuple[int, ...] | None = None) -> Result:
 
 
 @differentiable
-def conv2d(x: Array, kernel: Array, bias: Array) -> Result:
+def conv2d(x: Array, kernel: Array, bias: Array) -> ValueAndVjps:
     """Convolution of x (H, W, Cin) with an odd square kernel (k, k, Cin, Cout) and bias (Cout,). -> (H, W, Cout)
 
     Stride 1, zero padding, same size; as in every network library the kernel is not turned (a correlation).
@@ -93,14 +93,14 @@ def conv2d(x: Array, kernel: Array, bias: Array) -> Result:
 
 
 @differentiable
-def relu(x: Array) -> Result:
+def relu(x: Array) -> ValueAndVjps:
     """max(x, 0). Keeps where x > 0, a byte an entry; the derivative at 0 is taken as 0."""
     positive = x > 0
     return array_module(x).maximum(x, 0), (lambda g: g * positive,)
 
 
 @differentiable
-def max_pool2(x: Array) -> Result:
+def max_pool2(x: Array) -> ValueAndVjps:
     """Largest entry of each 2x2 window, stride 2, an odd last row or column dropped. (H, W, C) -> (H//2, W//2, C)
 
     Keeps which of the four was largest (the first one of equals), a byte an output entry.
@@ -108,7 +108,8 @@ def max_pool2(x: Array) -> Result:
     xp, shape = array_module(x), x.shape
     a, b, c, d = _window_corners(x)
     top, bottom = xp.maximum(a, b), xp.maximum(c, d)
-    winner = xp.where(bottom > top, 2 + (d > c), b > a).astype(xp.uint8)
+    in_top, in_bottom = (b > a).view(xp.uint8), (d > c).view(xp.uint8)
+    winner = xp.where(bottom > top, in_bottom + xp.uint8(2), in_top)
 
     def vjp(g: Array) -> Array:
         dx = xp.zeros(shape, dtype=g.dtype)
@@ -120,7 +121,7 @@ def max_pool2(x: Array) -> Result:
 
 
 @differentiable
-def avg_pool2(x: Array) -> Result:
+def avg_pool2(x: Array) -> ValueAndVjps:
     """Mean of each 2x2 window, stride 2, an odd last row or column dropped. Keeps nothing."""
     xp, shape = array_module(x), x.shape
     a, b, c, d = _window_corners(x)
@@ -135,7 +136,7 @@ def avg_pool2(x: Array) -> Result:
 
 
 @differentiable
-def l2_pool2(x: Array) -> Result:
+def l2_pool2(x: Array) -> ValueAndVjps:
     """sqrt(a^2 + b^2 + c^2 + d^2) of each 2x2 window, stride 2, an odd last row or column dropped.
 
     Keeps x and the result: da = g a / y, taken as 0 where the whole window is 0.
@@ -155,7 +156,7 @@ def l2_pool2(x: Array) -> Result:
 
 
 @differentiable
-def pad(x: Array, *, width: int, mode: str = "zero") -> Result:
+def pad(x: Array, *, width: int, mode: str = "zero") -> ValueAndVjps:
     """A frame of ``width`` pixels around x (H, W, C): zeros, or copies of the edge ("replicate"). Keeps nothing.
 
     The adjoint cuts the frame off ("zero"), or adds it back onto the edge it was copied from ("replicate").
@@ -180,7 +181,7 @@ def pad(x: Array, *, width: int, mode: str = "zero") -> Result:
 
 
 @differentiable
-def gram(f: Array) -> Result:
+def gram(f: Array) -> ValueAndVjps:
     """Gram matrix G = F^T F of a feature map f (H, W, C), F = f as (H*W, C). -> (C, C).  Gatys et al. 2015, eq. 3.
 
     Keeps f. The adjoint of a symmetric product: dF = F (g + g^T).
@@ -200,7 +201,7 @@ def moments(f: Any) -> tuple[Any, Any]:
 
 
 @differentiable
-def squared_error(x: Array, target: Array) -> Result:
+def squared_error(x: Array, target: Array) -> ValueAndVjps:
     """sum (x - target)^2, a float64 scalar. Keeps the difference: dx = 2 g (x - target)."""
     require(x.shape == target.shape, "squared_error: target", x.shape, target.shape)
     xp = array_module(x, target)
@@ -212,7 +213,7 @@ def squared_error(x: Array, target: Array) -> Result:
 
 
 @differentiable
-def total_variation(x: Array, *, exponent: float = 1.25) -> Result:
+def total_variation(x: Array, *, exponent: float = 1.25) -> ValueAndVjps:
     """sum over pixels and channels of (dx^2 + dy^2)^exponent, a float64 scalar; x (H, W, C).
 
     dx, dy are forward differences on the (H-1) x (W-1) interior; 1.25 is the exponent of the Keras program (Chollet
@@ -224,9 +225,7 @@ def total_variation(x: Array, *, exponent: float = 1.25) -> Result:
     corner = x[:-1, :-1]
     dx, dy = x[:-1, 1:] - corner, x[1:, :-1] - corner
     square = dx * dx + dy * dy
-    power = xp.where(square > 0, square, 1) ** (exponent - 1)
-    if exponent < 1:
-        power *= square > 0
+    power = xp.where(square > 0, square, 1) ** (exponent - 1)  # where it is flat any finite number will do: dx = dy = 0
 
     def vjp(g: Array) -> Array:
         slope = (2 * exponent * g).astype(power.dtype) * power
@@ -263,7 +262,7 @@ def _summed_like(x: Array) -> Vjp:
     return vjp
 
 
-def _reduced(x: Array, axis: int | tuple[int, ...] | None, factor: float) -> Result:
+def _reduced(x: Array, axis: int | tuple[int, ...] | None, factor: float) -> ValueAndVjps:
     """factor * sum of x over axis, and its adjoint."""
     xp, shape, dtype = array_module(x), x.shape, x.dtype
     total = xp.sum(x, axis=axis, dtype=xp.float64) * factor

@@ -12,7 +12,7 @@ import numpy as np
 from .backend import Array, array_module, to_host
 from .errors import OptimizeError
 
-Objective = Callable[[Array], tuple[float, Array]]
+Function = Callable[[Array], tuple[float, Array]]
 OnEvaluation = Callable[[Array, float], Any]  # (x, loss) -> true to stop
 
 
@@ -33,7 +33,7 @@ class _StopError(Exception):
 
 
 def scipy_lbfgs(
-    objective: Objective,
+    objective: Function,
     x0: Array,
     *,
     history: int = 10,

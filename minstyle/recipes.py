@@ -206,8 +206,8 @@ def _terms(content_kind: str, content_layer: str, style_kind: str) -> tuple[Term
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
-        # F. Chollet, Deep Learning with Python (2017), 8.3: the defaults above are this program's, but for resample. Keras
-        # took the nearest pixel, which makes a small copy of a large painting so coarse that its grain is what is learnt.
+        # F. Chollet, Deep Learning with Python (2017), 8.3: the defaults above are this program's, but for resample.
+        # Keras took the nearest pixel: a small copy of a large painting then is so coarse that its grain is learnt.
         "document": Recipe("document", _terms("content_sum", "block5_conv2", "gram_image")),
         # Gatys, Ecker, Bethge: Image Style Transfer Using Convolutional Neural Networks (CVPR 2016).
         "gatys": Recipe(

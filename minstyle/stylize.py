@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .backend import Array, to_host
-from .errors import ImageError, require
+from .errors import ImageError, MinstyleError, require
 from .images import resize
 from .objective import Evaluation, Objective, build_objective
 from .observers import Observer, Plan, Step
@@ -19,6 +19,9 @@ from .recipes import IMAGE, RECIPES, Recipe
 from .vgg import Network
 
 SMALLEST = 32  # pixels on the shorter side: block 5 sees one sixteenth of them
+
+# What ends a run early without losing the picture; anything else is a bug and is raised.
+_EXPECTED = (KeyboardInterrupt, MinstyleError, OSError, MemoryError)
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,9 @@ class Record:
 class Result:
     """What ``stylize`` made.
 
-    ``image`` (H, W, 3) float32, RGB, 0..255; ``history`` one Record an evaluation; ``loss`` that of ``image``;
-    ``error`` is None, or what ended the run early (an interrupt, an error in an observer or in the computation, lack of
-    memory): the image is then the best so far.
+    ``image`` (H, W, 3) float32, RGB, clipped to 0..255; ``loss`` that of the image before it was clipped; ``history``
+    one Record an evaluation; ``error`` is None, or what ended the run early (an interrupt, a MinstyleError, an OSError
+    in an observer, lack of memory): the image is then the best so far.
     """
 
     image: np.ndarray
@@ -54,7 +57,7 @@ class Result:
     @property
     def first_loss(self) -> float:
         """The loss of the first evaluation at the last size (losses of different sizes do not compare)."""
-        return next(record.loss for record in self.history if record.shape == self.history[-1].shape)
+        return next(record.loss for record in self.history if record.shape == self.image.shape[:2])
 
 
 def stylize(
@@ -113,19 +116,21 @@ class _Run:
             for shape in shapes:
                 if self._minimise_at(shape):
                     break
-        except (KeyboardInterrupt, Exception) as stop:
+        except _EXPECTED as stop:
             error = stop
-            if not np.isfinite(self.best_loss):
+            if not self.history:
                 raise  # nothing was made yet that could be handed over
+        except BaseException as bug:
+            error = bug
+            raise
         finally:
             for observer in started:
                 try:
                     observer.close(error)
-                except Exception as failure:
+                except _EXPECTED as failure:
                     error = error or failure
-        image = np.clip(self._best_image(), 0, 255)
         seconds = time.perf_counter() - self.began
-        return Result(image, self.best_loss, tuple(self.history), seconds, self.recipe, error)
+        return Result(self._best_image(), self.best_loss, tuple(self.history), seconds, self.recipe, error)
 
     def _plan(self) -> tuple[tuple[int, int], ...]:
         """The (height, width) of each size, once recipe, pictures and network are known to go together."""
@@ -180,9 +185,9 @@ class _Run:
         )
 
     def _record(self, objective: Objective, x: Array, evaluation: Evaluation) -> None:
-        self.history.append(Record(len(self.history) + 1, objective.shape[:2], evaluation.loss, evaluation.terms))
         if not np.isfinite(evaluation.loss):
             return  # the optimiser refuses it
+        self.history.append(Record(len(self.history) + 1, objective.shape[:2], evaluation.loss, evaluation.terms))
         # Losses of different sizes do not compare: the first evaluation at a size is its best so far.
         if tuple(x.shape) != tuple(self.best.shape) or evaluation.loss < self.best_loss:
             self.best, self.best_loss = x, evaluation.loss
@@ -203,7 +208,7 @@ class _Run:
         return any([observer.step(step) for observer in self.observers])  # a list: every observer is told
 
     def _best_image(self) -> np.ndarray:
-        return to_host(self.best).astype(np.float32)
+        return to_host(self.best).astype(np.float32).clip(0, 255)
 
     def _start_image(self, content: np.ndarray) -> np.ndarray:
         height, width, _ = content.shape
@@ -217,10 +222,7 @@ class _Run:
 
 
 def working_shape(shape: tuple[int, ...], size: int, recipe: Recipe) -> tuple[int, int]:
-    """(height, width) of the content at a size of the recipe.
-
-    Its aspect is kept, fractions are cut off as Keras's does.
-    """
+    """(height, width) of the content at a size of the recipe; its aspect is kept, fractions of a pixel are cut off."""
     height, width = shape[:2]
     if recipe.size_of == "height":
         return size, int(width * size / height)

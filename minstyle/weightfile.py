@@ -132,7 +132,12 @@ def _attribute(file: h5py.File, name: str) -> Any:
     if name not in file.attrs:
         return None
     dtype = file.attrs.get_id(name).dtype
-    _check(dtype.kind in "Sfiu", f"attribute {name}", "numbers or a text of fixed length", dtype)
+    _check(
+        dtype.kind in "Sfiu",
+        f"attribute {name}",
+        "numbers or a text of fixed length (fetch or convert the file again)",
+        dtype,
+    )
     return file.attrs[name]
 
 

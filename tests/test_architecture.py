@@ -26,6 +26,9 @@ FLOORS = [
 # On one floor, these may be read by their neighbours: they are the floor's ground.
 GROUND = {"errors", "version"}
 
+# Functions that are allowed more than 40 lines: one thought each that does not come apart.
+LONGER = {"scipy_lbfgs": 50, "check_vjp": 50}
+
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -81,14 +84,13 @@ def test_environment_variables_are_read_at_the_edge_only() -> None:
 
 
 def test_the_exports_are_these() -> None:
-    assert (
-        minstyle.__all__ == sorted(minstyle.__all__, key=lambda name: (not name.isupper(), name.startswith("_"), name))
-        or True
-    )
+    assert minstyle.__all__ == [
+        "RECIPES", "MinstyleError", "Objective", "Observer", "Recipe", "Result", "Step", "Term", "__version__",
+        "build_objective", "check_vjp", "load_image", "load_network", "save_image", "stylize",
+    ]  # fmt: skip
     public = {name for name in vars(minstyle) if not name.startswith("_")}
     modules = {unit(path) for path in FILES}
     assert public - modules == set(minstyle.__all__) - {"__version__"} - modules
-    assert len(minstyle.__all__) <= 16
 
 
 def test_importing_prints_nothing_and_leaves_heavy_libraries_alone() -> None:
@@ -100,9 +102,9 @@ def test_importing_prints_nothing_and_leaves_heavy_libraries_alone() -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_files_and_functions_stay_short(path: Path) -> None:
     text = path.read_text()
-    assert len(text.splitlines()) <= 320
+    assert len(text.splitlines()) <= 300
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):
             docstring = ast.get_docstring(node, clean=False) or ""
             length = (node.end_lineno or 0) - node.lineno + 1 - len(docstring.splitlines())
-            assert length <= 60, f"{node.name} has {length} lines"
+            assert length <= LONGER.get(node.name, 40), f"{node.name} has {length} lines"

@@ -24,7 +24,7 @@ from minstyle.weightfile import write_weights
 from .conftest import picture, random_weights
 
 SUMMARY = re.compile(
-    r"(?P<path>.+): (?P<width>\d+) x (?P<height>\d+), (?P<word>painted|interrupted) in \d+\.\d s "
+    r"(?P<path>.+): (?P<width>\d+) x (?P<height>\d+), (?P<word>painted|interrupted|ended early) in \d+\.\d s "
     r"\((?P<evaluations>\d+) evaluations\), loss (?P<first>\S+) -> (?P<last>\S+) \(-(?P<fall>\d+\.\d) %\)\n"
 )
 

@@ -159,7 +159,7 @@ def test_a_snapshot_that_cannot_be_saved_ends_the_run_with_the_picture(
     captured = capsys.readouterr()
     summary = SUMMARY.fullmatch(captured.out)
     assert summary is not None
-    assert summary["evaluations"] == "2"
+    assert (summary["word"], summary["evaluations"]) == ("ended early", "2")
     assert re.search(r"ended early: cannot write .*out_eval0002\.png", captured.err.splitlines()[-1])
     assert os.listdir(studio.results) == ["out.png"]
 

@@ -37,6 +37,17 @@ def test_a_map_of_many_strips_equals_its_parts(xp: ModuleType) -> None:
         np.testing.assert_allclose(whole[top : top + 2], part[1:3], rtol=1e-10, atol=1e-10)
 
 
+def test_the_gradients_of_a_map_of_many_strips_are_adjoint_too(xp: ModuleType) -> None:
+    x, kernel, g = normal((40, 80, 96), 0), normal((3, 3, 96, 8), 1), normal((40, 80, 8), 2)
+    forward = np.vdot(kernels.convolve(x, kernel, None), g)
+    dx, dkernel = (
+        kernels.input_gradient(xp.asarray(g), xp.asarray(kernel)),
+        kernels.kernel_gradient(xp.asarray(x), xp.asarray(g), 3),
+    )
+    assert np.vdot(x, to_host(dx)) == pytest.approx(forward, rel=1e-10)
+    assert np.vdot(kernel, to_host(dkernel)) == pytest.approx(forward, rel=1e-10)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_type_of_the_arrays_is_kept(dtype: type, xp: ModuleType) -> None:
     x, kernel = xp.ones((5, 5, 2), dtype=dtype), xp.ones((3, 3, 2, 3), dtype=dtype)

@@ -12,7 +12,7 @@ from minstyle import build_objective, check_vjp
 from minstyle.autodiff import differentiable
 from minstyle.errors import LayerError, ShapeError
 from minstyle.objective import Objective
-from minstyle.recipes import IMAGE, RECIPES, Recipe, Term
+from minstyle.recipes import IMAGE, RECIPES, ROLES, Recipe, Term
 from minstyle.vgg import Network
 from minstyle.weightfile import Weights
 
@@ -139,3 +139,20 @@ def test_content_and_variation_alone_need_no_style(tiny_network: Network) -> Non
     loss, gradient = build_objective(picture(32, 32), [], recipe, tiny_network)(picture(32, 32, 1))
     assert loss > 0
     assert gradient.shape == (32, 32, 3)
+
+
+@pytest.mark.parametrize("layer", ["block2_conv1", IMAGE])
+@pytest.mark.parametrize("kind", list(ROLES))
+def test_a_term_means_the_same_on_a_network_in_other_units(kind: str, layer: str, tiny_weights: Weights) -> None:
+    # Input divided by 50 and biases by 50 make the same network, whose features are all 50 times smaller.
+    unit = 50.0
+    layers = {name: (kernel, bias / unit) for name, (kernel, bias) in tiny_weights.layers.items()}
+    small = dataclasses.replace(tiny_weights, std=(unit,) * 3, layers=layers)
+    recipe = Recipe("r", (Term(kind, layer),), content_weight=1.0, tv_weight=1.0)
+    content, style, image = (picture(32, 40, seed) for seed in (1, 2, 3))
+    (loss, gradient), (other_loss, other_gradient) = (
+        build_objective(content, [style], recipe, Network(weights, dtype=np.float64))(image)
+        for weights in (tiny_weights, small)
+    )
+    assert other_loss == pytest.approx(loss, rel=1e-6)
+    np.testing.assert_allclose(other_gradient, gradient, rtol=1e-4, atol=1e-6 * np.abs(gradient).max())

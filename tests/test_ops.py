@@ -16,9 +16,9 @@ from minstyle.autodiff import Var, gradient
 from minstyle.backend import to_host
 from minstyle.errors import ShapeError
 
-# Feature maps (H, W, C): even, odd, one pixel, one channel, one row, larger than a strip of the convolution.
+# Feature maps (H, W, C): even, odd, one pixel, one channel, one row, one column.
 MAPS = [(4, 6, 3), (5, 7, 2), (1, 1, 3), (3, 2, 1), (1, 5, 2), (6, 1, 2)]
-POOLED_MAPS = [(4, 6, 3), (5, 7, 2), (2, 2, 1), (3, 2, 4)]
+POOLED_MAPS = [(1, 1, 3), (1, 5, 2), (4, 6, 3), (5, 7, 2), (2, 2, 1), (3, 2, 4)]
 
 
 def normal(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
@@ -92,20 +92,35 @@ def test_adjoint_in_float32_equals_that_in_float64(
         np.testing.assert_allclose(single, double, rtol=2e-3, atol=2e-5 * max(1, np.abs(double).max(initial=0)))
 
 
+# Views of an (8, 10, 6) array that are (4, 5, 4) and lie in memory in another way.
 @pytest.mark.parametrize("make", [
-    lambda x: x[::2, ::2], lambda x: x[:, ::-1], lambda x: x.swapaxes(0, 1), lambda x: x[:, :, 1:3],
-    lambda x: np.asfortranarray(x),
-], ids=["strided", "turned", "transposed", "some channels", "Fortran order"])  # fmt: skip
-def test_ops_take_any_memory_layout(make: Callable[[np.ndarray], np.ndarray]) -> None:
-    x = make(distinct((8, 10, 4)))
-    channels = x.shape[2]
-    kernel, bias = normal((3, 3, channels, 2), 1), normal((2,), 2)
-    for op, args in [
-        (ops.conv2d, (kernel, bias)), (ops.relu, ()), (ops.max_pool2, ()), (ops.avg_pool2, ()), (ops.l2_pool2, ()),
-        (ops.gram, ()), (ops.total_variation, ()),
-    ]:  # fmt: skip
-        np.testing.assert_allclose(op(x, *args), op(np.ascontiguousarray(x), *args), rtol=1e-13, atol=1e-12)
-        check_vjp(op, [x, *args])
+    lambda x: x[::2, ::2, 1:5], lambda x: x[3::-1, 9:4:-1, 5:1:-1], lambda x: x[:5, :4, :4].swapaxes(0, 1),
+    lambda x: x[:4, :5, :4].T.copy().T,
+], ids=["strided", "turned", "transposed", "Fortran order"])  # fmt: skip
+@pytest.mark.parametrize(("op", "args", "settings"), [
+    (ops.conv2d, (normal((3, 3, 4, 2), 1), normal((2,), 2)), {}), (ops.relu, (), {}), (ops.max_pool2, (), {}),
+    (ops.avg_pool2, (), {}), (ops.l2_pool2, (), {}), (ops.gram, (), {}), (ops.moments, (), {}),
+    (ops.total_variation, (), {}), (ops.pad, (), {"width": 2, "mode": "replicate"}), (ops.mean, (), {"axis": 1}),
+    (ops.squared_error, (normal((4, 5, 4), 3),), {}), (ops.multiply, (normal((4, 5, 4), 3),), {}),
+], ids=lambda x: getattr(x, "__name__", ""))  # fmt: skip
+def test_ops_take_any_memory_layout(
+    op: Callable[..., Any],
+    args: tuple[np.ndarray, ...],
+    settings: dict[str, Any],
+    make: Callable[[np.ndarray], np.ndarray],
+    xp: ModuleType,
+) -> None:
+    x = make(xp.asarray(distinct((8, 10, 6))))
+    args = tuple(xp.asarray(a) for a in args)
+    check_vjp(op, [x, *args], **settings)
+    for view, copy in zip(
+        outputs(op(x, *args, **settings)), outputs(op(x.copy(order="C"), *args, **settings)), strict=True
+    ):
+        np.testing.assert_allclose(view, copy, rtol=1e-13, atol=1e-12)
+
+
+def outputs(result: Any) -> list[np.ndarray]:
+    return [to_host(r) for r in (result if isinstance(result, tuple) else (result,))]
 
 
 def test_fan_out_adds_the_gradients_of_both_losses() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
 from minstyle import load_image, stylize
-from minstyle.backend import CPU
+from minstyle.backend import CPU, choose_device
 from minstyle.errors import ImageError
 from minstyle.images import resize
 from minstyle.objective import build_objective
@@ -159,3 +160,13 @@ def test_importing_and_running_prints_nothing(tiny_network: Network, capfd: pyte
     stylize(picture(32, 40, 1), [picture(32, 40, 2)], SHORT, network=tiny_network)
     assert capfd.readouterr() == ("", "")
     assert tiny_network.device is CPU
+
+
+def test_the_whole_job_on_either_device(xp: ModuleType, tiny_weights: Weights) -> None:
+    device = CPU if xp is np else choose_device("gpu")
+    content, style = picture(40, 48, 1), picture(40, 48, 2)
+    result = stylize(content, [style], SHORT, network=Network(tiny_weights, device, np.float64))
+    on_cpu = stylize(content, [style], SHORT, network=Network(tiny_weights, CPU, np.float64))
+    assert isinstance(result.image, np.ndarray)
+    assert result.loss == pytest.approx(on_cpu.loss, rel=1e-6)
+    np.testing.assert_allclose(result.image, on_cpu.image, atol=0.1)

@@ -13,12 +13,13 @@ from typing import Any
 from .arguments import OneLineParser
 from .errors import FileError, ImageError, MinstyleError, RecipeError
 from .images import check_image_path, load_image, save_image
+from .kernels import use_threads
 from .observers import Observer, Plan, Progress, Snapshots, Trace
 from .recipes import RECIPES, Recipe, find_recipe, parse_sizes
 from .stylize import Result, stylize
 from .version import __version__
 from .vgg import Network
-from .weights.locate import load_network
+from .weights.locate import find_weights, load_network
 
 DEFAULT_RECIPE = "document"
 
@@ -92,6 +93,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="where to compute (default: auto, the GPU if one answers)",
     )
+    group.add_argument("--threads", type=_positive, metavar="N", help="cores to use (default: all that it may use)")
     group.add_argument(
         "--dtype", choices=("float32", "float64"), default="float32", help="precision (default: float32)"
     )
@@ -135,12 +137,14 @@ def _checked(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     return convert
 
 
-def _every(text: str) -> int | str:
-    if text == "round":
-        return text
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a number of evaluations or the word round, got {text!r}")
+def _positive(text: str) -> int:
+    if not text.isdecimal() or len(text) > 9 or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, got {text!r}")
     return int(text)
+
+
+def _every(text: str) -> int | str:
+    return text if text == "round" else _positive(text)
 
 
 def effective_recipe(options: argparse.Namespace) -> Recipe:
@@ -175,10 +179,12 @@ def _run(options: argparse.Namespace) -> int:
     start = _start_file(options)
     initial = None if start is None else load_image(start)
     observers = _observers(options)
-    network = load_network(options.network, weights_dir=options.weights_dir, device=options.device, dtype=options.dtype)
+    weights = find_weights(options.network, options.weights_dir)
+    network = load_network(str(weights), device=options.device, dtype=options.dtype)
     if not options.quiet:
-        observers.insert(0, _Announce(network, options.dtype))
-    result = stylize(content, [style], recipe, network=network, initial=initial, observers=observers)
+        observers.insert(0, _Announce(network, weights, options.dtype))
+    with use_threads(options.threads):
+        result = stylize(content, [style], recipe, network=network, initial=initial, observers=observers)
     written = _save(result, options.out)
     if not options.quiet:
         print(summary(result, written))
@@ -190,14 +196,14 @@ def _run(options: argparse.Namespace) -> int:
 class _Announce(Observer):
     """Says what computes, once the input has been found good."""
 
-    def __init__(self, network: Network, dtype: str) -> None:
-        self._network, self._dtype = network, dtype
+    def __init__(self, network: Network, weights: Path, dtype: str) -> None:
+        self._network, self._weights, self._dtype = network, weights, dtype
 
     def start(self, plan: Plan) -> None:
         network = self._network
         if network.device.note:
             print(f"minstyle: {network.device.note}", file=sys.stderr)
-        text = f"{network.name} ({network.source}), recipe {plan.recipe.name}, {self._dtype}, {network.device.name}"
+        text = f"{network.name} from {self._weights}, recipe {plan.recipe.name}, {self._dtype}, {network.device.name}"
         print(f"minstyle: {text}", file=sys.stderr)
 
 

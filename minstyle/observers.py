@@ -57,7 +57,7 @@ class Observer:
         """Called once, at the end; ``error`` is what ended the run early."""
 
 
-_BAR = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} evaluations, {rate_inv_fmt} each, {remaining} left{postfix}"
+_BAR = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} evaluations, {rate_inv_fmt}, {remaining} left{postfix}"
 
 
 class Progress(Observer):
@@ -66,7 +66,7 @@ class Progress(Observer):
     _bar: tqdm
 
     def start(self, plan: Plan) -> None:
-        self._bar = tqdm(total=plan.evaluations, bar_format=_BAR, dynamic_ncols=True)
+        self._bar = tqdm(total=plan.evaluations, unit="eval", bar_format=_BAR, dynamic_ncols=True)
 
     def step(self, step: Step) -> None:
         bar = self._bar

@@ -78,17 +78,29 @@ def conv2d(x: Array, kernel: Array, bias: Array) -> ValueAndVjps:
     """Convolution of x (H, W, Cin) with an odd square kernel (k, k, Cin, Cout) and bias (Cout,). -> (H, W, Cout)
 
     Stride 1, zero padding, same size; as in every network library the kernel is not turned (a correlation).
+    A constant kernel may be given as ``kernels.Kernel``, which keeps its transforms from call to call.
     Keeps the kernel for dx, and x only if the kernel is differentiated.
     """
-    require(x.ndim == 3, "conv2d: x", "(H, W, C)", x.shape)
-    k = kernel.shape[0]
-    require(kernel.ndim == 4 and k % 2 == 1 and kernel.shape[1:3] == (k, x.shape[2]),
-            f"conv2d: kernel for x {x.shape}", f"(k, k, {x.shape[2]}, Cout) with odd k", kernel.shape)  # fmt: skip
-    require(bias.shape == kernel.shape[3:], "conv2d: bias", kernel.shape[3:], bias.shape)
+    _check_convolution(x, kernel, bias)
     return kernels.convolve(x, kernel, bias), (
         lambda g: kernels.input_gradient(g, kernel),
-        lambda g: kernels.kernel_gradient(x, g, k),
+        lambda g: kernels.kernel_gradient(x, g, kernel.shape[0]),
         lambda g: g.sum(axis=(0, 1)),
+    )
+
+
+@differentiable
+def conv_relu(x: Array, kernel: Array, bias: Array) -> ValueAndVjps:
+    """relu(conv2d(x, kernel, bias)) in one pass, without the map in between.
+
+    Keeps where the result is > 0, a byte an entry, and what ``conv2d`` keeps.
+    """
+    _check_convolution(x, kernel, bias)
+    y, positive = kernels.convolve_relu(x, kernel, bias)
+    return y, (
+        lambda g: kernels.input_gradient(g, kernel, keep=positive),
+        lambda g: kernels.kernel_gradient(x, g * positive, kernel.shape[0]),
+        lambda g: (g * positive).sum(axis=(0, 1)),
     )
 
 
@@ -239,6 +251,14 @@ def total_variation(x: Array, *, exponent: float = 1.25) -> ValueAndVjps:
 
 
 # ---------------------------------------------------------------- helpers
+
+
+def _check_convolution(x: Array, kernel: Array, bias: Array) -> None:
+    require(x.ndim == 3, "conv2d: x", "(H, W, C)", x.shape)
+    k = kernel.shape[0]
+    require(kernel.ndim == 4 and k % 2 == 1 and kernel.shape[1:3] == (k, x.shape[2]),
+            f"conv2d: kernel for x {x.shape}", f"(k, k, {x.shape[2]}, Cout) with odd k", kernel.shape)  # fmt: skip
+    require(bias.shape == kernel.shape[3:], "conv2d: bias", kernel.shape[3:], bias.shape)
 
 
 def _window_corners(x: Array) -> tuple[Array, Array, Array, Array]:

@@ -16,6 +16,7 @@ import numpy as np
 from . import ops
 from .backend import CPU, Array, Device
 from .errors import LayerError, WeightsError, require
+from .kernels import Kernel
 from .weightfile import Weights
 
 # Convolutions in each of the five blocks.
@@ -77,7 +78,7 @@ class Network:
         for name, (kernel, bias) in weights.layers.items():
             if name == convolutions[0]:
                 kernel = _first_kernel(kernel, weights)
-            self._parameters[name] = (device.asarray(kernel, self.dtype), device.asarray(bias, self.dtype))
+            self._parameters[name] = (Kernel(device.asarray(kernel, self.dtype)), device.asarray(bias, self.dtype))
 
     def features(
         self,
@@ -111,8 +112,7 @@ class Network:
                 if factor != 1.0:
                     x = ops.scale(x, factor=factor)
             else:
-                x = ops.conv2d(x, *self._parameters[name])
-                x = ops.relu(x)
+                x = ops.conv_relu(x, *self._parameters[name])
             if name in wanted:
                 found[name] = x
         return found

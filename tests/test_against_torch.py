@@ -43,6 +43,28 @@ def relative(a: Any, b: Any) -> float:
     return float(np.linalg.norm(np.ravel(a) - np.ravel(b)) / np.linalg.norm(np.ravel(b)))
 
 
+def decisions(network: Network, recipe: str, image: np.ndarray) -> list[np.ndarray]:
+    """Every yes and no on the way through the network: which activations are above 0, which of four is the largest."""
+    pooling = RECIPES[recipe].pooling
+    found = network.features(image.astype(network.dtype), network.layers, pooling=pooling)
+    signs = [f > 0 for f in found.values()]
+    corners = [np.stack([f[i : f.shape[0] // 2 * 2 : 2, j : f.shape[1] // 2 * 2 : 2] for i in (0, 1) for j in (0, 1)])
+               for name, f in found.items() if "conv" in name and pooling == "max"]  # fmt: skip
+    return signs + [corner.argmax(axis=0) for corner in corners]
+
+
+def picture_off_kinks(recipe: str, size: tuple[int, int], *networks: Network) -> np.ndarray:
+    """A picture for which the networks decide alike. Where an activation is 0 to seven digits the gradient has a jump,
+    on either side of which two types may fall: there they say nothing of one another.
+    """
+    for seed in range(3, 30):
+        image = picture(*size, seed).astype(np.float64)
+        ways = [decisions(network, recipe, image) for network in networks]
+        if all(np.array_equal(a, b) for a, b in zip(*ways, strict=True)):
+            return image
+    raise AssertionError("no picture off the kinks")
+
+
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("recipe", ["document", "gatys"])
 @pytest.mark.parametrize("network", ["vgg19_random", "vgg16_weights"])
@@ -50,7 +72,8 @@ def test_loss_and_gradient_equal_those_of_pytorch(
     network: str, recipe: str, size: tuple[int, int], request: pytest.FixtureRequest, report: Callable[[str], None]
 ) -> None:
     weights = request.getfixturevalue(network)
-    content, style, image = (picture(*size, seed).astype(np.float64) for seed in (1, 2, 3))
+    content, style = (picture(*size, seed).astype(np.float64) for seed in (1, 2))
+    image = picture_off_kinks(recipe, size, *(Network(weights, CPU, dtype) for dtype in (np.float64, np.float32)))
     twin_loss, twin_gradient = Twin(weights, recipe, content, style, torch.float64)(image)
     for dtype, loss_limit, gradient_limit in ((np.float64, 1e-10, 1e-9), (np.float32, 1e-4, 1e-4)):
         objective = build_objective(content, [style], RECIPES[recipe], Network(weights, CPU, dtype))

@@ -71,7 +71,7 @@ def test_every_file_has_a_floor() -> None:
 
 
 @pytest.mark.parametrize(("package", "allowed"), [
-    ("cupy", {"backend"}), ("PIL", {"images"}), ("scipy", {"optimize"}), ("tqdm", {"observers"}),
+    ("cupy", {"backend"}), ("PIL", {"images"}), ("scipy", {"optimize"}), ("tqdm", {"observers", "weights"}),
     ("h5py", {"weightfile", "weights"}), ("pickle", {"weights"}), ("torch", set()), ("platformdirs", {"weights"}),
 ])  # fmt: skip
 def test_a_library_is_named_in_its_place_only(package: str, allowed: set[str]) -> None:

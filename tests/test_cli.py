@@ -105,9 +105,9 @@ def test_quiet_prints_nothing(studio: Studio, capfd: Captured) -> None:
 def test_progress_network_and_recipe_are_told_on_standard_error(studio: Studio, capsys: Captured) -> None:
     assert studio.run("--recipe", "gatys", "--size-of", "height", "--dtype", "float64") == 0
     error = capsys.readouterr().err
-    assert "minstyle: vgg19 (random), recipe gatys, float64, cpu\n" in error
+    assert f"minstyle: vgg19 from {studio.network}, recipe gatys, float64, cpu\n" in error
     assert "100%" in error
-    assert "loss=" in error
+    assert re.search(r"\d+/\d+ evaluations, +\S+s/eval, \d\d:\d\d left, loss=", error), "count, seconds, time left"
 
 
 @pytest.mark.parametrize("name", ["out.jpg", "out.WEBP", "out.tiff"])
@@ -201,6 +201,10 @@ def test_a_network_is_found_by_name_in_the_folder_given(studio: Studio) -> None:
     assert by_name != studio.image()
 
 
+def test_the_picture_is_the_same_on_any_number_of_threads(studio: Studio) -> None:
+    assert studio.image("--threads", "1") == studio.image("--threads", "3")
+
+
 # Each option of the recipe: an argument other than the default, the value it stands for, the default in the help text.
 RECIPE_OPTIONS: dict[str, tuple[str, str, Any, str]] = {
     "content_weight": ("--content-weight", "0.5", 0.5, "0.025"),
@@ -255,7 +259,8 @@ def test_help_has_every_option_with_its_default(monkeypatch: pytest.MonkeyPatch,
     defaults = others | {flag: default for flag, _, _, default in RECIPE_OPTIONS.values()}
     for flag, default in defaults.items():
         assert f"(default: {default}" in options[flag]
-    assert set(options) - set(defaults) == {"-h", "--version", "--weights-dir", "--save-every", "--trace", "--quiet"}
+    without = {"-h", "--version", "--weights-dir", "--threads", "--save-every", "--trace", "--quiet"}
+    assert set(options) - set(defaults) == without
     assert all(len(option.split("  ")) >= 1 and len(option.split()) > 3 for option in options.values()), "with words"
 
 

@@ -293,8 +293,8 @@ WEIGHTS = ["--content-weight", "--style-weight", "--tv-weight"]
 WRONG_VALUES: list[tuple[str, str]] = [
     *((flag, value) for flag in NUMBERS for value in ("abc", "-1", "nan", "inf", "", "9" * 400)),
     *((flag, value) for flag in WEIGHTS for value in ("-0.5", "-1e-3", "-inf", "1,5", "1e999")),
-    *((flag, "0") for flag in ("--rounds", "--evaluations", "--iterations", "--history", "--size")),
-    *((flag, "1.5") for flag in ("--rounds", "--evaluations", "--iterations", "--history", "--size", "--seed")),
+    *((flag, "0") for flag in ("--threads", "--rounds", "--evaluations", "--iterations", "--history", "--size")),
+    *((flag, "1.5") for flag in ("--threads", "--rounds", "--evaluations", "--history", "--size", "--seed")),
     ("--history", "9999999999999"), ("--size", "99999999999"), ("--size", "31"), ("--size", "64,32"),
     ("--size", "32,abc"), ("--size", "32,,64"), ("--pooling", "median"), ("--size-of", "width"),
     ("--style-fit", "crop"), ("--resample", "cubic"), ("--dtype", "float16"), ("--device", "tpu"),

@@ -38,6 +38,9 @@ def conv_args(shape: tuple[int, int, int], k: int) -> tuple[np.ndarray, ...]:
 # Name, op, arguments, settings: one line a case.
 CASES: list[tuple[str, Callable[..., Any], tuple[np.ndarray, ...], dict[str, Any]]] = [
     *((f"conv2d {k}x{k} {s}", ops.conv2d, conv_args(s, k), {}) for s in MAPS for k in (1, 3, 5)),
+    *((f"conv_relu {k}x{k} {s}", ops.conv_relu, conv_args(s, k), {}) for s in MAPS for k in (1, 3)),
+    ("conv_relu and conv2d of many channels", lambda x, k, b: ops.conv_relu(ops.conv2d(x, k, b), k, b),
+     (normal((5, 6, 16)), normal((3, 3, 16, 16), 1), normal((16,), 2)), {}),
     *((f"relu {s}", ops.relu, (distinct(s),), {}) for s in MAPS),
     *((f"max_pool2 {s}", ops.max_pool2, (distinct(s),), {}) for s in POOLED_MAPS),
     *((f"avg_pool2 {s}", ops.avg_pool2, (normal(s),), {}) for s in POOLED_MAPS),

@@ -120,13 +120,13 @@ def test_a_layer_of_vgg19_alone_is_unknown_to_vgg16() -> None:
 def test_nothing_past_the_last_layer_is_computed(
     tiny_network: Network, monkeypatch: pytest.MonkeyPatch, layers: list[str], convolutions: int
 ) -> None:
-    calls, convolve = [], kernels.convolve
+    calls, convolve_relu = [], kernels.convolve_relu
 
     def counted(*arguments: Any) -> Any:
         calls.append(arguments[0].shape)
-        return convolve(*arguments)
+        return convolve_relu(*arguments)
 
-    monkeypatch.setattr(kernels, "convolve", counted)
+    monkeypatch.setattr(kernels, "convolve_relu", counted)
     tiny_network.features(picture(32, 32), layers)
     assert len(calls) == convolutions
 

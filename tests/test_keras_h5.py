@@ -189,8 +189,8 @@ LAYER = "block3_conv2"
     (replaced(LAYER, h5py.SoftLink("/nowhere")), ""),
     (replaced(LAYER, h5py.SoftLink(f"/{LAYER}")), ""),
     (lambda file: file.clear(), "expected Keras's VGG layers (block1_conv1, ...), found none"),
-    (lambda file: file.create_dataset("model_weights", data=3.0), ""),
-    (lambda file: file.create_dataset("model_weights", data=np.zeros((3, 3))), ""),
+    (lambda file: (file.clear(), file.create_dataset("model_weights", data=3.0)), "expected Keras's VGG layers"),
+    (lambda file: (file.clear(), file.create_dataset("model_weights", data=np.zeros((3, 3)))), "found none"),
 ], ids=[
     "no kernel", "no bias", "integers", "no data", "dataset for a layer", "number for a layer", "dangling link",
     "link to itself", "nothing in it", "number for the model", "dataset for the model",

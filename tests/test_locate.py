@@ -14,8 +14,8 @@ from minstyle.errors import DeviceError, WeightsError
 from minstyle.weightfile import write_weights
 from minstyle.weights import find_weights, load_network
 from minstyle.weights.__main__ import main
-from minstyle.weights.fetch import PACKAGES
 from minstyle.weights.locate import folders, user_folder
+from minstyle.weights.sources import SOURCES
 
 from .conftest import random_weights
 
@@ -135,7 +135,9 @@ def test_the_command_in_the_message_is_one_that_works(places: dict[str, Path], n
         find_weights(network)
     command = re.search(r"python -m minstyle\.weights (\w+) (\w+)", str(caught.value))
     assert command is not None
-    assert command[1] == "convert" or (command[1] == "fetch" and command[2] in PACKAGES)
+    assert command[1] == "fetch"
+    assert command[2] in SOURCES
+    assert network in ("auto", command[2])
 
 
 @pytest.mark.parametrize("network", ["alexnet", "", "VGG19", "missing/vgg19.h5", "v" * 5000, "nul\0"])
@@ -186,17 +188,19 @@ def test_a_broken_file_that_is_found_is_named_not_passed_over(places: dict[str, 
 # ---------------------------------------------------------------- the command
 
 
-def test_where_lists_the_folders_and_what_is_in_them(
+def test_list_names_the_folders_and_what_is_in_them(
     places: dict[str, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     put(places["user"], "vgg19")
     put(places["user"], "vgg16")
     (places["repository"] / "README.md").touch()
-    assert main(["where"]) == 0
-    assert capsys.readouterr().out.splitlines() == [
-        f"{places['variable']}: nothing",
-        f"{places['user']}: vgg16.h5, vgg19.h5",
-        f"{places['repository']}: nothing",
+    assert main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    start = lines.index("folders that are searched, in order:") + 1
+    assert lines[start : start + 3] == [
+        f"  {places['variable']}: nothing",
+        f"  {places['user']}: vgg16.h5, vgg19.h5",
+        f"  {places['repository']}: nothing",
     ]
 
 

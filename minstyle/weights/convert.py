@@ -2,67 +2,82 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
-from ..errors import WeightsError
+from ..errors import LayerError, MinstyleError, WeightsError
 from ..files import check_writable
-from ..vgg import BLOCKS, layer_names
+from ..vgg import BLOCKS, canonical, layer_names
 from ..weightfile import Weights, write_weights
-from .array_pickle import read_array_pickle
-from .keras_h5 import read_keras
+from .formats import CAFFE_IN_TORCH, NORMALISATIONS, Normalisation, find_format
+from .tensors import Layers
 
-Layers = dict[str, tuple[np.ndarray, np.ndarray]]
-
-# How each family of weights wants its input, in 0..255 units, RGB order.
-CAFFE = dict(mean=(123.68, 116.779, 103.939), std=(1.0, 1.0, 1.0), channel_order="BGR")
-TORCHVISION = dict(
-    mean=tuple(255 * m for m in (0.485, 0.456, 0.406)),
-    std=tuple(255 * s for s in (0.229, 0.224, 0.225)),
-    channel_order="RGB",
-)
+LONGEST = 500  # letters of an error: a damaged file's names can be of any length
 
 
 def convert(
     source: str | Path,
     target: str | Path,
     *,
+    network: str | None = None,
+    through: str | None = None,
+    normalisation: str | None = None,
     dtype: Any = np.float32,
     licence: str = "",
     origin: str = "",
 ) -> Weights:
-    """Convert a Keras VGG file (HDF5) or a pickle of arrays to ``target``; returns what was written.
+    """Convert a published VGG16 or VGG19 of any known format to ``target``; returns what was written.
 
-    The format is recognised from the content, the network from its layers. ``origin`` names the source in the file
-    (default: the file's name). Raises WeightsError, FileError; ``target`` is written whole or not at all.
+    The format is recognised from the content, the network from its layers; ``network`` only has to agree. Layers after
+    ``through`` are left out. ``normalisation`` ("caffe", "caffe-rgb", "torchvision") replaces the one that belongs to
+    the format. ``origin`` names the source in the file (default: the file's name).
+    Raises WeightsError, FileError; ``target`` is written whole or not at all.
     """
     source = Path(source)
     if not source.is_file():
         raise WeightsError(f"{source} not found: expected a file with VGG weights")
     check_writable(target)
-    try:
-        layers, normalisation = _read(source)
-    except OSError as error:
-        raise WeightsError(f"{source}: cannot be read ({error.strerror or error})") from error
-    try:
+    if normalisation not in (None, *NORMALISATIONS):
+        raise WeightsError(f"unknown normalisation {normalisation!r}: known are {', '.join(NORMALISATIONS)}")
+    with _naming(source):
+        digest = sha256(source)
+        layers, own = _read(source)
+        recognised = _recognise(layers)
+        if network not in (None, recognised):
+            raise WeightsError(f"expected {network}, found the layers of {recognised}")
+        if digest.startswith(CAFFE_IN_TORCH):
+            own = NORMALISATIONS["caffe"]
         weights = Weights(
-            network=_recognise(layers),
-            layers=layers,
-            source=origin or source.name,
-            source_sha256=sha256(source),
+            network=recognised,
+            layers=_up_to(layers, through, recognised),
+            source=f"{origin or source.name}, converted {datetime.date.today().isoformat()}",
+            source_sha256=digest,
             licence=licence or "not stated by the source file",
-            **normalisation,
+            **(NORMALISATIONS[normalisation] if normalisation else own),
         )
         write_weights(target, weights, dtype)
-    except WeightsError as error:
-        raise WeightsError(f"{source}: {error}") from None
     return weights
+
+
+@contextlib.contextmanager
+def _naming(source: Path) -> Iterator[None]:
+    """Errors in reading become one line that begins with the file."""
+    try:
+        yield
+    except WeightsError as error:
+        text = " ".join(str(error).removeprefix(f"{source}: ").split())
+        raise WeightsError(f"{source}: {text if len(text) <= LONGEST else text[:LONGEST] + ' ...'}") from None
+    except OSError as error:
+        if isinstance(error, MinstyleError):
+            raise
+        raise WeightsError(f"{source}: cannot be read ({error.strerror or error})") from error
 
 
 def sha256(path: str | Path) -> str:
@@ -74,26 +89,19 @@ def sha256(path: str | Path) -> str:
     return digest.hexdigest()
 
 
-def _read(source: Path) -> tuple[Layers, dict[str, Any]]:
-    if h5py.is_hdf5(source):
-        return read_keras(source), CAFFE
-    with open(source, "rb") as file:
-        first = file.read(1)
-    if first == b"\x80":  # the opcode that begins a pickle of protocol 2 or later
-        return _flax_layers(source, read_array_pickle(source)), TORCHVISION
-    raise WeightsError(f"{source}: unknown format: expected a Keras HDF5 file or a pickle of NumPy arrays")
-
-
-def _flax_layers(source: Path, arrays: Mapping[str, np.ndarray]) -> Layers:
-    """``VGG16_0/Conv_<i>/kernel`` with i counted over all convolutions -> named layers."""
-    names = [name for name in layer_names("vgg16") if "conv" in name]
-    layers: Layers = {}
-    for i, name in enumerate(names):
-        try:
-            layers[name] = (arrays[f"VGG16_0/Conv_{i}/kernel"], arrays[f"VGG16_0/Conv_{i}/bias"])
-        except KeyError as error:
-            raise WeightsError(f"{source}: expected an array {error}, found none of that name") from None
-    return layers
+def _read(source: Path) -> tuple[Layers, Normalisation]:
+    """Layers and normalisation of a file; whatever its reader stumbles over becomes a WeightsError."""
+    found = None
+    try:
+        found = find_format(source)
+        return found.read(source)
+    except (MinstyleError, PermissionError):
+        raise
+    except MemoryError:
+        raise WeightsError("asks for more memory than there is") from None
+    except Exception as error:  # a broken file makes libraries raise almost anything
+        name = "file of a known format" if found is None else f"{found.name} file"
+        raise WeightsError(f"not a whole {name} ({type(error).__name__}: {error})") from error
 
 
 def _recognise(layers: Layers) -> str:
@@ -105,3 +113,14 @@ def _recognise(layers: Layers) -> str:
     have = "-".join(str(counts[block]) for block in sorted(counts))
     want = ", ".join(f"{name} has {'-'.join(map(str, blocks))}" for name, blocks in BLOCKS.items())
     raise WeightsError(f"convolutions by block: {have}; expected a whole VGG, numbered without a gap ({want})")
+
+
+def _up_to(layers: Layers, through: str | None, network: str) -> Layers:
+    """The layers up to and including ``through``."""
+    if through is None:
+        return layers
+    last = canonical(through)
+    if last not in layers:
+        raise LayerError(f"unknown layer {through!r} of {network}: known are {', '.join(layers)}")
+    names = list(layers)
+    return {name: layers[name] for name in names[: names.index(last) + 1]}

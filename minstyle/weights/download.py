@@ -1,0 +1,127 @@
+"""Get the file of a source into a folder: over HTTP, tried again when the fault may pass, checked before it is used.
+
+pooch and requests do the talking: redirects, the proxy variables, certificates.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+from tqdm import tqdm
+
+from ..errors import FileError, WeightsError
+from .sources import Download, check_sum
+
+TRIES = 3
+PAUSE = 1.0  # seconds before the second try, twice as long before each further one
+TIMEOUT = (10.0, 60.0)  # seconds to connect, and without a byte
+LARGEST = 600_000_000  # bytes that a source of unknown size may have
+_CHUNK = 1 << 16
+_PASSING = {408, 429}  # and all from 500: answers that may be others in a while
+
+Say = Callable[[str], None]
+
+
+class UnreachableError(WeightsError):
+    """A source that gave no answer at all."""
+
+
+class _BrokenError(WeightsError):
+    """An answer that is not whole, or that says: not now."""
+
+
+class _Sink:
+    """What pooch writes to: moves the bar, and takes no more bytes than the source has."""
+
+    def __init__(self, file: IO[bytes], bar: Any, limit: int) -> None:
+        self._file, self._bar, self._limit = file, bar, limit
+        self.count = 0
+
+    def write(self, data: bytes) -> None:
+        self.count += len(data)
+        if self.count > self._limit:
+            raise _BrokenError(f"wrong length: expected {self._limit} bytes, got more")
+        self._file.write(data)
+        self._bar.update(len(data))
+
+    def flush(self) -> None:
+        """pooch calls this after every chunk; the file is flushed when it is closed."""
+
+
+def download(source: Download, folder: Path, say: Say, bar: bool = False) -> Path:
+    """The file of ``source`` in ``folder``, its length and checksum checked. ``say`` is told of further tries.
+
+    Raises UnreachableError, WeightsError, FileError.
+    """
+    path = folder / source.file_name
+    for attempt in range(TRIES):
+        try:
+            _get(source, path, bar)
+            break
+        except (UnreachableError, _BrokenError) as error:
+            if attempt == TRIES - 1:
+                raise
+            pause = PAUSE * 2**attempt
+            say(f"{source.name}: {error}; trying again in {pause:g} s")
+            time.sleep(pause)
+    if source.checksum is not None:
+        check_sum(path, source.checksum)
+    return path
+
+
+def _get(source: Download, path: Path, bar: bool) -> None:
+    """One try. Raises UnreachableError or _BrokenError where another may help, WeightsError where not, FileError."""
+    import pooch  # these two here: they take a noticeable part of the time of `import minstyle`
+    import requests
+
+    answers: list[requests.Response] = []
+
+    def keep(answer: requests.Response, **_: Any) -> None:
+        if not answer.is_redirect:
+            answers.append(answer)
+
+    get = pooch.HTTPDownloader(chunk_size=_CHUNK, timeout=TIMEOUT, hooks={"response": keep})
+    settings = {"unit": "B", "unit_scale": True, "dynamic_ncols": True, "delay": 0.2, "disable": not bar}
+    try:
+        with open(path, "wb") as file, tqdm(total=source.size, desc=source.name, **settings) as progress:
+            sink = _Sink(file, progress, source.size or LARGEST)
+            get(source.url, sink, None)
+    except WeightsError:
+        raise
+    except (requests.RequestException, ValueError) as error:  # a ValueError: a header that is no number
+        raise _explain(error, source.url, bool(answers)) from error
+    except OSError as error:
+        raise FileError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        for answer in answers:
+            answer.close()
+    if source.size not in (None, sink.count):
+        raise _BrokenError(f"wrong length: expected {source.size} bytes, got {sink.count}")
+
+
+def _explain(error: Exception, url: str, answered: bool) -> WeightsError:
+    """What an error of requests means in our words."""
+    import requests
+
+    request, response = getattr(error, "request", None), getattr(error, "response", None)
+    host = urlsplit(getattr(request, "url", None) or url).netloc
+    if isinstance(error, requests.HTTPError) and response is not None:
+        passing = response.status_code >= 500 or response.status_code in _PASSING
+        return (_BrokenError if passing else WeightsError)(f"{host} answers {response.status_code} {response.reason}")
+    if answered:
+        return _BrokenError(f"the answer of {host} broke off ({_root(error)})")
+    if isinstance(error, requests.ConnectionError | requests.Timeout):
+        return UnreachableError(f"no answer from {host} ({_root(error)})")
+    return WeightsError(f"{url}: {_root(error)}")
+
+
+def _root(error: BaseException) -> str:
+    """The first cause of an error, in one line."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    text = str(getattr(error, "strerror", None) or error) or type(error).__name__
+    return " ".join(text.split())

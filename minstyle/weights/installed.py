@@ -1,0 +1,140 @@
+"""What is installed and what can be had, as tables; a file verified; how long it takes to load."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ..errors import FileError, WeightsError
+from ..vgg import BLOCKS, Network
+from ..weightfile import Weights, read_weights
+from .convert import sha256
+from .locate import folders
+from .sources import SOURCES, megabytes
+
+
+def describe_all(weights_dir: str | Path | None = None) -> list[str]:
+    """The lines of ``list``: the files in the folders that are searched, the folders, the sources of each network."""
+    rows, places = [], []
+    for folder in folders(weights_dir):
+        files = sorted(file for file in folder.glob("*.h5") if not file.name.startswith("."))
+        places.append(f"  {folder}: {', '.join(file.name for file in files) or 'nothing'}")
+        rows += [_row(file) for file in files]
+    offers = [
+        (source.network, source.name, megabytes(source.size), source.licence)
+        for sources in SOURCES.values()
+        for source in sources
+    ]
+    return [
+        "installed:" if rows else "installed: nothing",
+        *(_table(("network", "layers", "size", "source", "path"), rows) if rows else ()),
+        "folders that are searched, in order:",
+        *places,
+        "to be had with python -m minstyle.weights fetch NETWORK [--source SOURCE]:",
+        *_table(("network", "source", "size", "licence"), offers),
+    ]
+
+
+def _row(path: Path) -> tuple[str, ...]:
+    try:
+        size, weights = megabytes(path.stat().st_size), read_weights(path)
+    except (WeightsError, OSError) as error:
+        return ("broken", "", "", str(error).removeprefix(f"{path}: "), str(path))
+    return (weights.network, str(len(weights.layers)), size, weights.source, str(path))
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Rows as lines with columns of one width; the last is left as long as it is."""
+    lines = [head, *rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head) - 1)] + [0]
+    return ["  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
+
+
+def verify(path: Path) -> list[str]:
+    """Read the whole file, check it as for a run, and describe it. Raises WeightsError."""
+    weights = read_weights(path)
+    try:
+        Network(weights)
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from error
+    facts = {
+        "file": f"{path} ({megabytes(path.stat().st_size)})",
+        "SHA-256": sha256(path),
+        "network": weights.network,
+        "layers": _layers(weights),
+        "channels": " ".join(str(bias.size) for _, bias in weights.layers.values()),
+        "dtype": ", ".join(sorted({array.dtype.name for pair in weights.layers.values() for array in pair})),
+        "normalisation": f"(image - mean) / std, mean {_triple(weights.mean)}, std {_triple(weights.std)} (RGB, "
+        f"0..255), then {weights.channel_order}",
+        "source": weights.source,
+        "source's SHA-256": weights.source_sha256,
+        "licence": weights.licence,
+    }
+    return [f"{name:18}{text}" for name, text in facts.items()]
+
+
+def _layers(weights: Weights) -> str:
+    names = list(weights.layers)
+    whole = "all" if len(names) == sum(BLOCKS[weights.network]) else "the first"
+    return f"{whole} {len(names)}, {names[0]} to {names[-1]}"
+
+
+def _triple(numbers: tuple[float, ...]) -> str:
+    return ", ".join(f"{number:g}" for number in numbers)
+
+
+def time_loading(path: Path) -> str:
+    """How long the file takes to become a network, and what memory that takes beyond the weights' own size.
+
+    Measured in a fresh process, so that nothing that this one did before counts. Raises WeightsError.
+    """
+    code = "import sys; from minstyle.weights.installed import measure; print(measure(sys.argv[1]))"
+    run = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
+    if run.returncode != 0:
+        last = (run.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise WeightsError(f"{path}: cannot be loaded in a process of its own ({last})")
+    seconds, size, beyond = json.loads(run.stdout)
+    memory = "not measured on this system" if beyond is None else megabytes(beyond)
+    return f"{seconds:.2f} s, weights {megabytes(size)}, peak memory beyond them {memory}"
+
+
+def measure(path: str) -> str:
+    """[seconds to load, bytes of the weights, peak bytes beyond them or null], as JSON."""
+    before = _memory("VmRSS")
+    start = time.perf_counter()
+    weights = read_weights(path)
+    network = Network(weights)
+    seconds = time.perf_counter() - start
+    size = sum(array.size for pair in weights.layers.values() for array in pair) * network.dtype.itemsize
+    peak = _memory("VmHWM")
+    return json.dumps([seconds, size, None if before is None or peak is None else peak - before - size])
+
+
+def _memory(name: str) -> int | None:
+    """This process's memory in bytes by Linux's name for it; None on other systems."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith(name)), None)
+
+
+def find_installed(network: str, weights_dir: str | Path | None = None) -> Path:
+    """The file that ``network`` is read from: in ``weights_dir``, or in the first folder. Raises WeightsError."""
+    places = folders() if weights_dir is None else [Path(weights_dir)]
+    for folder in places:
+        if (folder / f"{network}.h5").is_file():
+            return folder / f"{network}.h5"
+    raise WeightsError(f"{network} is not installed in {', '.join(map(str, places))}; nothing to remove")
+
+
+def remove(path: Path) -> None:
+    """Remove a weights file. Raises FileError."""
+    try:
+        path.unlink()
+    except OSError as error:
+        raise FileError(f"cannot remove {path}: {error.strerror or error}") from error

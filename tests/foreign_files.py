@@ -6,9 +6,12 @@ Each writer takes a path and a Weights, writes the file and returns its path; FO
 from __future__ import annotations
 
 import os
+import pickle
+import struct
 import subprocess
 import sys
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +29,7 @@ from minstyle.weightfile import Weights
 
 from . import foreign_arrays as arrays
 from .foreign_arrays import short
+from .test_array_pickle import Call
 from .test_keras_h5 import write_keras
 
 Writer = Callable[[Path, Weights], Path]
@@ -59,6 +63,37 @@ def torch_zip(path: Path, weights: Weights) -> Path:
 
 def torch_stream(path: Path, weights: Weights) -> Path:
     torch.save(state_dict(weights), path, _use_new_zipfile_serialization=False)
+    return path
+
+
+class Stored:
+    """Stands for a storage in a pickle that is put together here."""
+
+    def __init__(self, length: Any, kind: Any = torch.FloatStorage, key: Any = "0", *more: Any) -> None:
+        self.pid = ("storage", kind, key, "cpu", length, *more)
+
+
+class Pickler(pickle.Pickler):
+    """Writes storages as PyTorch does."""
+
+    def persistent_id(self, value: Any) -> Any:
+        return value.pid if isinstance(value, Stored) else None
+
+
+def torch_of_2017(path: Path, weights: Weights) -> Path:
+    """The stream of PyTorch 0.1 under Python 2: another function's name, and ordered dictionaries as lists of pairs."""
+    pairs, storages = [], {}
+    for i, (name, tensor) in enumerate(state_dict(weights).items()):
+        storages[f"{7 * i}"] = tensor.numpy()
+        stored = Stored(tensor.numel(), torch.FloatStorage, f"{7 * i}", None)
+        rebuilt = Call(torch._utils._rebuild_tensor, stored, 0, tuple(tensor.shape), tensor.stride())  # type: ignore[attr-defined]
+        pairs.append([name, rebuilt])
+    system = {"protocol_version": 1001, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}
+    with open(path, "wb") as file:
+        for content in (0x1950A86A20F9469CFC6C, 1001, system, Call(OrderedDict, pairs), sorted(storages)):
+            Pickler(file, 2).dump(content)
+        for key in sorted(storages):
+            file.write(struct.pack("<q", storages[key].size) + storages[key].tobytes())
     return path
 
 
@@ -261,6 +296,7 @@ FOREIGN = [
     Foreign("PyTorch zip", "half precision", TORCH, torch_half, "torchvision", np.float16),
     Foreign("PyTorch zip", "names conv1_1", TORCH, torch_caffe_names),
     Foreign("PyTorch stream", "state_dict", TORCH, torch_stream, "torchvision"),
+    Foreign("PyTorch stream", "as PyTorch 0.1 and Python 2 wrote it", BYTES, torch_of_2017, "torchvision"),
     Foreign("PyTorch stream", "checkpoint", TORCH, torch_checkpoint_stream, "torchvision"),
     Foreign("PyTorch stream", "double precision", TORCH, torch_double_stream, "torchvision"),
     Foreign("safetensors", "torchvision's names", SAFETENSORS, safetensors_torch, "torchvision"),

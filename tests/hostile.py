@@ -12,8 +12,9 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,10 +33,10 @@ class Verdict:
 
 
 def flips(data: bytes, seeds: Iterable[int]) -> Iterator[bytes]:
-    """Copies of ``data``, each with 1, 3 or 10 bits flipped; of half of them near the beginning or the end."""
+    """Copies of ``data``, each with 1, 10 or 30 bits flipped; of half of them near the beginning or the end."""
     for seed in seeds:
         generator, damaged = random.Random(seed), bytearray(data)
-        for _ in range(generator.choice((1, 3, 10))):
+        for _ in range(generator.choice((1, 10, 30))):
             place = generator.randrange(len(data))
             if seed % 2:  # where formats keep their tables
                 place = place % 512 if seed % 4 == 1 else -1 - place % 512
@@ -67,7 +68,11 @@ def judge(files: Path | list[Path], how: str = "as they are", count: int = 0) ->
     return Verdict(**found["verdict"])
 
 
-def _convert_one(source: Path, target: Path) -> tuple[str, str]:
+# What the judge has to notice, for its own test.
+MISDEEDS: dict[str, Callable[[], object]] = {"sleep": lambda: time.sleep(60), "swell": lambda: bytes(10**9)}
+
+
+def _convert_one(source: Path, target: Path, how: str) -> tuple[str, str]:
     """("refused" or "valid", "") or ("wrong", why)."""
     from minstyle.errors import WeightsError
     from minstyle.vgg import Network
@@ -75,6 +80,7 @@ def _convert_one(source: Path, target: Path) -> tuple[str, str]:
     from minstyle.weights import convert
 
     try:
+        MISDEEDS.get(how, lambda: None)()
         convert(source, target)
         Network(read_weights(target))
         outcome = "valid", ""
@@ -96,12 +102,11 @@ def _peak_megabytes() -> float:
     return next(int(line.split()[1]) / 1000 for line in lines if line.startswith("VmHWM"))
 
 
-def _main(how: str, count: int, paths: list[Path]) -> None:
+def _main(how: str, count: int, paths: list[Path], folder: Path) -> None:
     from minstyle.weights import convert  # noqa: F401 (before memory is counted)
 
-    folder = paths[0].parent / "judged"
-    (folder / "out").mkdir(parents=True)
     source, target = folder / "weights.bin", folder / "out" / "ours.h5"
+    target.parent.mkdir()
     if how == "flips":
         contents: Iterable[bytes | Path] = flips(paths[0].read_bytes(), range(count))
     else:
@@ -116,7 +121,7 @@ def _main(how: str, count: int, paths: list[Path]) -> None:
         print(f"{how} {i} of {case.name if case is content else paths[0].name}", flush=True)
         signal.setitimer(signal.ITIMER_REAL, SECONDS)  # ends the process, whatever library it is in
         start = time.perf_counter()
-        outcome, why = _convert_one(case, target)
+        outcome, why = _convert_one(case, target, how)
         slowest = max(slowest, time.perf_counter() - start)
         signal.setitimer(signal.ITIMER_REAL, 0)
         counts[outcome] += 1
@@ -133,4 +138,5 @@ def _main(how: str, count: int, paths: list[Path]) -> None:
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1], int(sys.argv[2]), [Path(path) for path in sys.argv[3:]])
+    with tempfile.TemporaryDirectory() as scratch:
+        _main(sys.argv[1], int(sys.argv[2]), [Path(path) for path in sys.argv[3:]], Path(scratch))

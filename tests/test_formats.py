@@ -18,6 +18,7 @@ from minstyle.weights.formats import NORMALISATIONS, find_format
 
 from .conftest import picture, random_weights
 from .foreign_files import FOREIGN, Foreign, state_dict, torch_zip
+from .hostile import judge
 from .test_convert import as_caffe, as_torchvision, torch_features
 
 CHANNELS = (4, 6, 8, 10, 10)
@@ -141,3 +142,15 @@ def test_the_precision_can_be_chosen(tmp_path: Path, source: Path, dtype: str) -
     assert read_weights(tmp_path / "ours.h5").layers["block3_conv1"][0].dtype == dtype
     with pytest.raises(WeightsError, match=r"vgg19.pth: dtype: expected float32 or float16, got int8"):
         convert(source, tmp_path / "ours.h5", dtype="int8")
+
+
+def test_a_whole_vgg19_takes_seconds_and_little_memory(tmp_path: Path) -> None:
+    made = random_weights("vgg19", (64, 128, 256, 512, 512))
+    source = torch_zip(tmp_path / "vgg19.pth", made)
+    assert source.stat().st_size > 80e6
+    verdict = judge([source])  # converts, reads again and builds the network: 5 seconds, 500 MB
+    assert verdict.valid == 1
+    convert(source, tmp_path / "ours.h5")
+    figure = difference(read_weights(tmp_path / "ours.h5"), made, "torchvision", np.float32)
+    assert figure <= 1e-5
+    print(f"{verdict.slowest:.1f} s, {verdict.megabytes:.0f} MB, difference {figure:.1e}")

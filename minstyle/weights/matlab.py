@@ -147,6 +147,9 @@ class _Reader:
             return "", np.empty(0, dtype=np.float32)
         end = self.place + size
         kind = self._content()[1][0 if self._order == "<" else 3]
+        if kind not in (_CELL, _STRUCT, _CHAR, *_CLASSES):  # functions and objects are made in other ways
+            self._skip(max(end - self.place, 0))
+            return "", None
         shape = tuple(np.frombuffer(self._content()[1], dtype=f"{self._order}i4").tolist())
         name = self._content()[1].decode("latin1")
         count = math.prod(shape)
@@ -161,7 +164,7 @@ class _Reader:
             elif kind == _CHAR:
                 stored, data = self._content()
                 value = data.decode(_TEXTS.get(stored, "latin1"), "replace")
-            elif kind in _CLASSES:
+            else:
                 value = self._array(shape, _CLASSES[kind], end)
         if self.place > end:
             raise WeightsError(f"{name!r}: not a whole matrix: its content is larger than it says")

@@ -94,9 +94,11 @@ class _Encoded(bytes):
 class _OrderedDict(dict[Any, Any]):
     """Stand-in for collections.OrderedDict; PyTorch's remarks on it (``_metadata``) are let go."""
 
-    def __init__(self, *items: Any) -> None:
-        if items:
-            raise WeightsError("expected an ordered dictionary that is filled step by step")
+    def __init__(self, items: Any = ()) -> None:
+        pairs = isinstance(items, list | tuple) and all(isinstance(i, list | tuple) and len(i) == 2 for i in items)
+        if not pairs:
+            raise WeightsError("expected an ordered dictionary of pairs")
+        super().__init__(items)  # all at once, as Python 2 wrote it
 
     def __setstate__(self, state: Any) -> None:
         pass
@@ -144,19 +146,25 @@ _ADMITTED: dict[tuple[str, str], Any] = {
     ("numpy.core.multiarray", "_reconstruct"): PickledArray,
     ("numpy._core.multiarray", "_reconstruct"): PickledArray,
     ("collections", "OrderedDict"): _OrderedDict,
+    ("torch._utils", "_rebuild_tensor"): Tensor,  # until 0.4, as in torchvision's files of 2017
     ("torch._utils", "_rebuild_tensor_v2"): Tensor,
     ("torch._utils", "_rebuild_parameter"): _parameter,
     **{("torch", name): np.dtype(dtype) for name, dtype in {**_STORAGES, **_OTHER_STORAGES}.items()},
 }
 
 
+def _admitted(module: str, name: str) -> Any:
+    """The stand-in for a name. Raises WeightsError for every other."""
+    if (module, name) not in _ADMITTED:
+        raise WeightsError(f"the pickle names {module}.{name}; only arrays and tensors are admitted")
+    return _ADMITTED[module, name]
+
+
 class _Unpickler(pickle.Unpickler):
     storages: dict[str, Storage]  # that were named so far
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _ADMITTED:
-            raise WeightsError(f"the pickle names {module}.{name}; only arrays and tensors are admitted")
-        return _ADMITTED[module, name]
+        return _admitted(module, name)
 
     def persistent_load(self, pid: Any) -> Storage:
         """PyTorch's ("storage", type, key, device, length) and, in older files, a view, which has to be None."""
@@ -192,6 +200,8 @@ def load_pickle(data: bytes | BinaryIO, storages: dict[str, Storage] | None = No
 def _check_steps(file: BinaryIO) -> None:
     """Raise WeightsError if the pickle does anything but put dictionaries of arrays together, or too much of that."""
     for count, (step, argument, _) in enumerate(pickletools.genops(file)):
+        if step.name == "GLOBAL":
+            _admitted(*str(argument).split(" ", 1))  # before the steps that use it, so that it is told by name
         if step.name not in _STEPS:
             raise WeightsError(f"the pickle does {step.name}; only arrays and tensors are admitted")
         if count > MAX_STEPS or ("PUT" in step.name and (argument or 0) > MAX_STEPS):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ..errors import WeightsError
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
-MAX_FIELDS = 1_000_000  # to be looked at in one file; VGG19 as Caffe wrote it has a thousand
+MAX_FIELDS = 300_000  # to be looked at in one file; VGG19 as Caffe wrote it has a thousand
 
 
 class Field(NamedTuple):

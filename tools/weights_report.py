@@ -1,0 +1,81 @@
+"""Measure what docs/weights.md says and write it there: python tools/weights_report.py (some minutes; needs the tests).
+
+For every kind of file: the difference of its network's features to PyTorch's. For every format: what became of damaged
+and hostile files. The files and the checks are those of the tests.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from minstyle.weightfile import read_weights  # noqa: E402
+from minstyle.weights import convert  # noqa: E402
+from tests.conftest import random_weights  # noqa: E402
+from tests.foreign_files import FOREIGN  # noqa: E402
+from tests.hostile import Verdict, judge  # noqa: E402
+from tests.test_formats import CHANNELS, difference, rounded  # noqa: E402
+from tests.test_hostile_flips import FLIPS, KINDS  # noqa: E402
+from tests.test_hostile_hdf5 import HOSTILE, TINY, write_keras  # noqa: E402
+from tests.test_hostile_sizes import ABSURD  # noqa: E402
+
+PAGE, MARK = ROOT / "docs" / "weights.md", "<!-- Below: python tools/weights_report.py -->\n"
+
+
+def differences(folder: Path) -> list[str]:
+    """The table of formats."""
+    lines = ["| format | the file | written by | input as | float32 | float64 |", "|---|---|---|---|---|---|"]
+    made = random_weights("vgg19", CHANNELS)
+    for i, kind in enumerate(FOREIGN):
+        (folder / str(i)).mkdir()
+        convert(kind.write(folder / str(i) / "weights.bin", made), folder / "ours.h5")
+        ours, stored = read_weights(folder / "ours.h5"), rounded(made, kind.precision)
+        figures = [difference(ours, stored, kind.normalisation, dtype) for dtype in (np.float32, np.float64)]
+        cells = (kind.format, kind.variant, kind.author, kind.normalisation, *(f"{figure:.0e}" for figure in figures))
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def row(name: str, what: str, verdict: Verdict) -> str:
+    cases = verdict.refused + verdict.valid
+    figures = f"{cases} | {verdict.refused} | {verdict.valid} | 0 | {verdict.seconds:.1f} | {verdict.slowest:.2f}"
+    return f"| {name} | {what} | {figures} | {verdict.megabytes:.0f} |"
+
+
+def hostilities(folder: Path) -> list[str]:
+    """The table of damaged and hostile files; ``judge`` raises at the first crash."""
+    lines = ["| format | cases | number | refused | valid | crashes | seconds | slowest | MB at most |",
+             "|---|---|---|---|---|---|---|---|---|"]  # fmt: skip
+    for i, kind in enumerate(KINDS):
+        (folder / f"k{i}").mkdir()
+        path = kind.write(folder / f"k{i}" / "weights.bin", random_weights("vgg16", (2, 2, 2, 2, 2)))
+        name = f"{kind.format}, {kind.variant}"
+        lines.append(row(name, "cut at every 64th", judge(path, "cuts")))
+        lines.append(row(name, "bits flipped", judge(path, "flips", FLIPS)))
+    for name, make in ABSURD.items():
+        content = make(folder / "made")
+        (folder / name).write_bytes(content)
+    lines.append(row("all but HDF5", "absurd sizes, bombs", judge([folder / name for name in ABSURD])))
+    for name, edit in HOSTILE.items():
+        with h5py.File(write_keras(folder / f"{name}.h5", TINY), "r+") as file:
+            edit(file, folder)
+    lines.append(row("Keras HDF5", "links, lies, types", judge([folder / f"{name}.h5" for name in HOSTILE])))
+    return lines
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        tables = [differences(Path(name)), hostilities(Path(name))]
+    written = "\n\n".join("\n".join(table) for table in tables)
+    PAGE.write_text(PAGE.read_text().split(MARK)[0] + MARK + "\n" + written + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -14,6 +14,9 @@ import safetensors.numpy
 import scipy.io
 import torch
 
+from minstyle.errors import WeightsError
+from minstyle.weights import convert
+
 from .conftest import random_weights
 from .foreign_arrays import message
 from .foreign_files import FOREIGN, state_dict, torch_zip
@@ -119,3 +122,16 @@ def test_the_first_format_that_matches_is_the_right_one(tmp_path: Path, target: 
     with zipfile.ZipFile(torch_zip(tmp_path / "weights", TINY), "w") as archive:
         archive.writestr("model.weights.h5", b"")
     assert "unknown format" in refusal(tmp_path / "weights", target)
+
+
+def test_an_onnx_graph_with_other_layers_between_its_convolutions_is_refused(tmp_path: Path) -> None:
+    from onnx import TensorProto, helper
+
+    nodes = [helper.make_node("Conv", ["x", "k", "b"], ["y"]), helper.make_node("BatchNormalization", ["y"] * 5, ["z"]),
+             helper.make_node("Conv", ["z", "k2", "b2"], ["out"])]  # fmt: skip
+    ends = [helper.make_tensor_value_info(end, TensorProto.FLOAT, None) for end in ("x", "out")]
+    model = helper.make_model(helper.make_graph(nodes, "vgg19_bn", ends[:1], ends[1:]))
+    (tmp_path / "bn.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(WeightsError, match=r"bn\.onnx: expected convolutions, .* found 'BatchNormalization'"):
+        convert(tmp_path / "bn.onnx", tmp_path / "out.h5")
+    assert not (tmp_path / "out.h5").exists()

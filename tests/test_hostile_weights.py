@@ -16,9 +16,11 @@ import torch
 
 from minstyle.errors import WeightsError
 from minstyle.weights import convert
+from minstyle.weights.torch_file import STREAM_MAGIC
 
 from .conftest import random_weights
 from .foreign_files import Pickler, Stored, state_dict, torch_zip
+from .hostile import judge
 from .test_array_pickle import HARM, Call
 from .test_convert import edited, refusal
 
@@ -184,3 +186,61 @@ def test_what_is_refused_leaves_no_half_written_file(tmp_path: Path, target: Pat
         convert(path, target, dtype="float16")
     assert target.read_text() == "older"
     assert [path.name for path in target.parent.iterdir()] == [target.name]
+
+
+# Opcodes by hand, since no honest pickler writes these: a text, a number, a tuple, a name.
+def text(value: str) -> bytes:
+    return b"X" + len(value).to_bytes(4, "little") + value.encode()
+
+
+def number(value: int) -> bytes:
+    return b"J" + value.to_bytes(4, "little", signed=True)
+
+
+def group(*parts: bytes) -> bytes:
+    return b"(" + b"".join(parts) + b"t"
+
+
+def name(module: str, attribute: str) -> bytes:
+    return f"c{module}\n{attribute}\n".encode()
+
+
+STORAGE = group(text("storage"), name("torch", "FloatStorage"), text("0"), text("cpu"), number(27)) + b"Q"
+TENSOR = (
+    name("torch._utils", "_rebuild_tensor_v2") + group(STORAGE, number(0), group(number(27)), group(number(1))) + b"R"
+)
+DOUBLED = b")" + b"".join(b"q" + bytes([k]) + b"h" + bytes([k]) + b"\x86" for k in range(40))  # 2**40 empty tuples
+FLOATS = name("numpy", "dtype") + group(text("f4")) + b"R"
+FAR = b"}(" + text("shape") + group(number(10**6)) + text("strides") + group(number(10**5)) + b"u"
+
+BY_HAND = {
+    "a tensor's shape, written over after the check": TENSOR + FAR + b"b",
+    "a storage's length, written over": STORAGE + b"}(" + text("length") + number(10**9) + b"ub",
+    "a method of a stand-in's class, written over": name("torch._utils", "_rebuild_tensor_v2")
+    + group(b"N", b"}" + text("view") + name("torch", "FloatStorage") + b"s") + b"b",
+    "a state for a type": name("torch", "FloatStorage") + group(number(3), text(">")) + b"b",
+    "a call of a type": name("torch", "FloatStorage") + group(number(3)) + b"R",
+    "a call of a tensor": TENSOR + b")R",
+    "a key that takes for ever to hash": b"}" + DOUBLED + b"Ns",
+    "keys that take for ever to hash": b"}(" + DOUBLED + b"Nu",
+    "a shape that takes for ever to print": name("torch._utils", "_rebuild_tensor_v2")
+    + group(STORAGE, number(0), DOUBLED, b")") + b"R",
+    "a type that takes for ever to print": name("numpy", "dtype") + group(DOUBLED) + b"R",
+    "an encoding that takes for ever to print": name("_codecs", "encode") + group(text("a"), DOUBLED) + b"R",
+    "pairs that take for ever to hash": name("collections", "OrderedDict") + group(b"](" + group(DOUBLED, b"N") + b"e")
+    + b"R",
+    "a shape with a text in it": name("numpy", "ndarray") + b")R"
+    + group(number(1), group(text("x" * 10), number(20_000_000)), FLOATS, b"\x89", b"C\x04abcd") + b"b",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("program", list(BY_HAND))
+def test_programs_that_misuse_the_stand_ins_are_refused_at_once(tmp_path: Path, program: str) -> None:
+    pickled = b"\x80\x03" + BY_HAND[program] + b"."
+    (tmp_path / "bare").write_bytes(pickled)
+    (tmp_path / "stream").write_bytes(STREAM_MAGIC + b"\x80\x02M\xe9\x03." + b"\x80\x02}." + pickled + b"\x80\x02].")
+    with zipfile.ZipFile(tmp_path / "zip", "w") as archive:
+        archive.writestr("a/data.pkl", pickled)
+        archive.writestr("a/data/0", bytes(27 * 4))
+    verdict = judge([tmp_path / "bare", tmp_path / "stream", tmp_path / "zip"])
+    assert (verdict.refused, verdict.valid) == (3, 0)

@@ -208,3 +208,10 @@ def test_where_pip_installed_the_package_there_is_no_repository(places: dict[str
     put(places["repository"], "vgg16")
     (places["repository"].parent / "pyproject.toml").unlink()
     assert places["repository"] not in locate.folders()
+
+
+def test_a_file_that_happens_to_be_called_like_a_network_is_not_taken_for_it(places: dict[str, Path]) -> None:
+    installed = put(places["user"], "vgg19")
+    Path("vgg19").write_text("a stray file in the working folder")
+    assert locate.find_weights("vgg19") == locate.find_weights("auto") == installed
+    assert locate.find_weights("./vgg19") == Path("vgg19")

@@ -41,7 +41,7 @@ def find_weights(network: str, weights_dir: str | Path | None = None) -> Path:
 
     Raises WeightsError that says where it looked and how to get the file.
     """
-    if os.path.isfile(network):
+    if network not in (*BLOCKS, "auto") and os.path.isfile(network):
         return Path(network)
     if network != "auto" and network not in BLOCKS:
         raise WeightsError(f"unknown network {network!r}: expected {', '.join(BLOCKS)}, auto or a weights file")

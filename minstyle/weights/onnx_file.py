@@ -23,6 +23,7 @@ from .wire import BYTES, VARINT, Field, Wire
 _TYPES: dict[int, np.dtype[Any]] = {1: np.dtype("<f4"), 10: np.dtype("<f2"), 11: np.dtype("<f8")}
 _NUMBERS = {4: 1, 9: None, 10: 11}  # the field of a tensor's numbers: the type that it is for
 _EXTERNAL = 13
+_HARMLESS = ("Relu", "MaxPool", "AveragePool", "Identity", "Constant", "Dropout")  # between VGG's convolutions
 
 
 def read_onnx(path: Path) -> Layers:
@@ -30,14 +31,22 @@ def read_onnx(path: Path) -> Layers:
     with wire.opened(path) as file:
         arrays: dict[str, Field] = {}
         convolutions: list[list[str]] = []
+        others: list[str] = []  # what else the graph does, since the last convolution
         for graph in file.fields():
             if graph.number != 7 or graph.kind != BYTES:
                 continue
             for item in file.fields(graph.start, graph.end):
                 if item.number == 5 and item.kind == BYTES:
                     arrays[_texts(file, item, 8)[-1]] = item
-                elif item.number == 1 and item.kind == BYTES and _texts(file, item, 4)[-1] == "Conv":
+                elif item.number == 1 and item.kind == BYTES:
+                    kind = _texts(file, item, 4)[-1]
+                    if kind != "Conv":
+                        others.append(kind)
+                        continue
+                    if strange := [other for other in others if other not in _HARMLESS]:
+                        raise WeightsError(f"expected convolutions, ReLU and pooling, found {strange[0]!r} among them")
                     convolutions.append(_texts(file, item, 1)[1:])
+                    others = []
         names = [name for inputs in convolutions for name in inputs[1:]]
         if any(len(inputs) != 3 for inputs in convolutions):
             raise WeightsError("expected convolutions with kernel and bias")

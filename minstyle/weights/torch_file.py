@@ -67,7 +67,8 @@ def read_torch_stream(path: Path) -> Tensors:
             raise WeightsError(f"expected protocol {_PROTOCOL} of PyTorch's stream form")
         storages: dict[str, Storage] = {}
         system, state, keys = load_pickle(pickles), load_pickle(pickles, storages), load_pickle(pickles)
-        if not isinstance(keys, list) or sorted(map(str, keys)) != sorted(storages) or not isinstance(system, dict):
+        texts = isinstance(keys, list) and all(isinstance(key, str) for key in keys)
+        if not texts or sorted(keys) != sorted(storages) or not isinstance(system, dict):
             raise WeightsError("expected the system and the keys of all storages, found others")
         order = b"little" if system.get("little_endian", True) else b"big"
         file.seek(pickles.tell())

@@ -104,7 +104,7 @@ def evaluations(sizes: list[tuple[int, int]], times: int) -> list[str]:
         generator = np.random.default_rng(1)
         images = [generator.uniform(0, 255, (height, width, 3)).astype(np.float32) for _ in range(3)]
         objective = build_objective(images[0], [images[1]], RECIPES["document"], network)
-        runs: dict[str, Run] = {"minstyle": lambda o=objective, x=images[2]: o(x)}  # type: ignore[misc]
+        runs: dict[str, Run] = {"minstyle": lambda o=objective, x=images[2]: o(x)}
         runs |= {f"torch {last}": torch_evaluation(weights, images, last) for last in (False, True)}
         found = in_turn(runs, times)
         torch = min(value for name, value in found.items() if name != "minstyle")
@@ -144,10 +144,8 @@ def layer_runs(height: int, width: int, cin: int, cout: int) -> dict[str, dict[s
         xt, gt = (torch.from_numpy(a.transpose(2, 0, 1).copy())[None].contiguous(memory_format=layout) for a in (x, g))
         kt = torch.from_numpy(array.transpose(3, 2, 0, 1).copy()).contiguous(memory_format=layout)
         bt = torch.from_numpy(bias)
-        forward[str(layout)] = lambda xt=xt, kt=kt, bt=bt: torch.relu_(torch.conv2d(xt, kt, bt, padding=1))  # type: ignore[misc]
-        backward[str(layout)] = lambda xt=xt, kt=kt, gt=gt: torch.nn.grad.conv2d_input(  # type: ignore[misc]
-            xt.shape, kt, gt, padding=1
-        )
+        forward[str(layout)] = lambda xt=xt, kt=kt, bt=bt: torch.relu_(torch.conv2d(xt, kt, bt, padding=1))
+        backward[str(layout)] = lambda xt=xt, kt=kt, gt=gt: torch.nn.grad.conv2d_input(xt.shape, kt, gt, padding=1)
     return {"forward": forward, "input gradient": backward}
 
 

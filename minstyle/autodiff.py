@@ -26,6 +26,19 @@ from .errors import AutodiffError, require
 Vjp = Callable[[Array], Array]
 
 
+class Adding:
+    """A vjp that makes a new array, or adds to one: ``vjp(g, into)``, where ``into`` is that array or None.
+
+    Where several gradients meet, the sum then needs no array beside itself.
+    """
+
+    def __init__(self, vjp: Callable[[Array, Array | None], Array]) -> None:
+        self._vjp = vjp
+
+    def __call__(self, g: Array, into: Array | None = None) -> Array:
+        return self._vjp(g, into)
+
+
 class Node:
     """A place in the graph: its edges (parent, vjp) and its rank, one more than the highest rank among the parents.
 
@@ -98,6 +111,7 @@ def gradient(output: Var, inputs: Sequence[Var], cotangent: Array | None = None)
     wanted = {x.node for x in inputs}
     found: dict[Node, Array] = {}
     pending: dict[Node, Array] = {output.node: cotangent}
+    ours: set[Node] = set()  # those whose pending array nobody else holds
     ticket = itertools.count()  # settles ties of rank, so that the heap never compares nodes
     heap = [(-output.node.rank, next(ticket), output.node)]
     while heap:
@@ -111,13 +125,24 @@ def gradient(output: Var, inputs: Sequence[Var], cotangent: Array | None = None)
         if edges:
             node.edges = None
         for parent, vjp in edges:
-            if parent in pending:
-                pending[parent] = pending[parent] + vjp(g)
-            else:
-                pending[parent] = vjp(g)
+            if parent not in pending:
                 heapq.heappush(heap, (-parent.rank, next(ticket), parent))
+            _give(vjp, g, parent, pending, ours)
         del g, edges
     return [found[x.node] if x.node in found else array_module(x.value).zeros_like(x.value) for x in inputs]
+
+
+def _give(vjp: Vjp, g: Array, parent: Node, pending: dict[Node, Array], ours: set[Node]) -> None:
+    """Add vjp(g) to the parent's pending gradient: in place where the array is known to be nobody else's."""
+    total = pending.get(parent)
+    if isinstance(vjp, Adding):
+        pending[parent] = vjp(g, total if total is None or parent in ours else total.copy())
+        ours.add(parent)
+    elif total is not None:
+        pending[parent] = total + vjp(g)
+        ours.add(parent)
+    else:
+        pending[parent] = vjp(g)  # may be g itself, or a view of it
 
 
 def checkpoint(function: Callable[[Any], Any], x: Any) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import ops
+from . import kernels, ops
 from .autodiff import Var, gradient
 from .backend import Array
 from .errors import ShapeError, require
@@ -28,7 +28,8 @@ class Evaluation:
 class Objective:
     """The total loss of a recipe for images of one size, and its gradient. Made by ``build_objective``.
 
-    Calling it returns ``(loss, gradient)``; ``evaluate`` tells the loss by term too. It keeps no state between calls.
+    Calling it returns ``(loss, gradient)``; ``evaluate`` tells the loss by term too. Between calls it keeps nothing but
+    memory to work in.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Objective:
     ) -> None:
         self.shape = (*shape, 3)
         self.recipe, self.network = recipe, network
+        self._arena = kernels.Arena()
         self._terms = tuple(terms)  # (term, effective weight, target)
         self._layers = tuple(dict.fromkeys(term.layer for term, _, _ in terms if term.layer != IMAGE))
 
@@ -48,9 +50,10 @@ class Objective:
         """As calling it, with the loss by term. Raises ShapeError for an image of another shape."""
         require(tuple(image.shape) == self.shape, "image", self.shape, tuple(image.shape))
         x = Var(self.network.device.asarray(image, self.network.dtype))
-        losses = self._losses(x)
-        total = functools.reduce(ops.add, losses.values())
-        (dx,) = gradient(total, [x])
+        with self._arena.use():
+            losses = self._losses(x)
+            total = functools.reduce(ops.add, losses.values())
+            (dx,) = gradient(total, [x])
         return Evaluation(float(total.value), dx, {name: float(v.value) for name, v in losses.items()})
 
     def _losses(self, x: Var) -> dict[str, Var]:

@@ -12,7 +12,7 @@ import math
 from typing import Any
 
 from . import kernels
-from .autodiff import Vjp, differentiable
+from .autodiff import Adding, Vjp, differentiable
 from .backend import Array, array_module
 from .errors import require
 
@@ -83,7 +83,7 @@ def conv2d(x: Array, kernel: Array, bias: Array) -> ValueAndVjps:
     """
     _check_convolution(x, kernel, bias)
     return kernels.convolve(x, kernel, bias), (
-        lambda g: kernels.input_gradient(g, kernel),
+        Adding(lambda g, into: kernels.input_gradient(g, kernel, into=into)),
         lambda g: kernels.kernel_gradient(x, g, kernel.shape[0]),
         lambda g: g.sum(axis=(0, 1)),
     )
@@ -93,14 +93,29 @@ def conv2d(x: Array, kernel: Array, bias: Array) -> ValueAndVjps:
 def conv_relu(x: Array, kernel: Array, bias: Array) -> ValueAndVjps:
     """relu(conv2d(x, kernel, bias)) in one pass, without the map in between.
 
-    Keeps where the result is > 0, a byte an entry, and what ``conv2d`` keeps.
+    Keeps where the result is > 0, a bit an entry, and what ``conv2d`` keeps.
     """
     _check_convolution(x, kernel, bias)
     y, positive = kernels.convolve_relu(x, kernel, bias)
-    return y, (
-        lambda g: kernels.input_gradient(g, kernel, keep=positive),
-        lambda g: kernels.kernel_gradient(x, g * positive, kernel.shape[0]),
-        lambda g: (g * positive).sum(axis=(0, 1)),
+    return y, _convolution_vjps(x, kernel, positive)
+
+
+@differentiable
+def conv_relu_pool2(x: Array, kernel: Array, bias: Array) -> ValueAndVjps:
+    """max_pool2(relu(conv2d(x, kernel, bias))) in one pass, without the maps in between.
+
+    Keeps which entry of each window was largest, if it was > 0: a byte an output entry, and what ``conv2d`` keeps.
+    """
+    _check_convolution(x, kernel, bias)
+    y, winner = kernels.convolve_relu_pool(x, kernel, bias)
+    return y, _convolution_vjps(x, kernel, winner)
+
+
+def _convolution_vjps(x: Array, kernel: Array, mask: kernels.Mask) -> tuple[Vjp, ...]:
+    return (
+        Adding(lambda g, into: kernels.input_gradient(g, kernel, mask, into)),
+        lambda g: kernels.kernel_gradient(x, mask.apply(g), kernel.shape[0]),
+        lambda g: mask.apply(g).sum(axis=(0, 1)),
     )
 
 
@@ -117,30 +132,19 @@ def max_pool2(x: Array) -> ValueAndVjps:
 
     Keeps which of the four was largest (the first one of equals), a byte an output entry.
     """
-    xp, shape = array_module(x), x.shape
-    a, b, c, d = _window_corners(x)
-    top, bottom = xp.maximum(a, b), xp.maximum(c, d)
-    in_top, in_bottom = (b > a).view(xp.uint8), (d > c).view(xp.uint8)
-    winner = xp.where(bottom > top, in_bottom + xp.uint8(2), in_top)
-
-    def vjp(g: Array) -> Array:
-        dx = xp.zeros(shape, dtype=g.dtype)
-        for k, corner in enumerate(_window_corners(dx)):
-            corner[...] = g * (winner == k)
-        return dx
-
-    return xp.maximum(top, bottom), (vjp,)
+    y, winner = kernels.max_pool(x)
+    return y, (winner.apply,)
 
 
 @differentiable
 def avg_pool2(x: Array) -> ValueAndVjps:
     """Mean of each 2x2 window, stride 2, an odd last row or column dropped. Keeps nothing."""
     xp, shape = array_module(x), x.shape
-    a, b, c, d = _window_corners(x)
+    a, b, c, d = kernels.window_corners(x)
 
     def vjp(g: Array) -> Array:
         dx = xp.zeros(shape, dtype=g.dtype)
-        for corner in _window_corners(dx):
+        for corner in kernels.window_corners(dx):
             corner[...] = 0.25 * g
         return dx
 
@@ -154,13 +158,13 @@ def l2_pool2(x: Array) -> ValueAndVjps:
     Keeps x and the result: da = g a / y, taken as 0 where the whole window is 0.
     """
     xp = array_module(x)
-    a, b, c, d = _window_corners(x)
+    a, b, c, d = kernels.window_corners(x)
     y = xp.sqrt(a * a + b * b + c * c + d * d)
 
     def vjp(g: Array) -> Array:
         ratio = g / xp.where(y > 0, y, 1)
         dx = xp.zeros_like(x)
-        for source, corner in zip(_window_corners(x), _window_corners(dx), strict=True):
+        for source, corner in zip(kernels.window_corners(x), kernels.window_corners(dx), strict=True):
             corner[...] = ratio * source
         return dx
 
@@ -199,7 +203,13 @@ def gram(f: Array) -> ValueAndVjps:
     Keeps f. The adjoint of a symmetric product: dF = F (g + g^T).
     """
     flat = f.reshape(-1, f.shape[-1])
-    return flat.T @ flat, (lambda g: (flat @ (g + g.T)).reshape(f.shape),)
+    return kernels.gram(flat), (Adding(lambda g, into: _times_symmetric(flat, g, into, f.shape)),)
+
+
+def _times_symmetric(flat: Array, g: Array, into: Array | None, shape: tuple[int, ...]) -> Array:
+    """flat @ (g + g^T) in ``shape``, added to ``into`` (of that shape) if given."""
+    into = None if into is None else into.reshape(flat.shape)
+    return kernels.add_product(flat, g + g.T, into).reshape(shape)
 
 
 def moments(f: Any) -> tuple[Any, Any]:
@@ -259,13 +269,6 @@ def _check_convolution(x: Array, kernel: Array, bias: Array) -> None:
     require(kernel.ndim == 4 and k % 2 == 1 and kernel.shape[1:3] == (k, x.shape[2]),
             f"conv2d: kernel for x {x.shape}", f"(k, k, {x.shape[2]}, Cout) with odd k", kernel.shape)  # fmt: skip
     require(bias.shape == kernel.shape[3:], "conv2d: bias", kernel.shape[3:], bias.shape)
-
-
-def _window_corners(x: Array) -> tuple[Array, Array, Array, Array]:
-    """The four entries of every 2x2 window as views of x (H, W, C), each (H//2, W//2, C)."""
-    height, width = x.shape[0] // 2 * 2, x.shape[1] // 2 * 2
-    rows = x[0:height:2], x[1:height:2]
-    return rows[0][:, 0:width:2], rows[0][:, 1:width:2], rows[1][:, 0:width:2], rows[1][:, 1:width:2]
 
 
 def _summed_like(x: Array) -> Vjp:

@@ -100,22 +100,29 @@ class Network:
         pool, own_factor = POOLINGS[pooling]
         factor = own_factor if pooling_factor is None else pooling_factor
         require(len(image.shape) == 3 and image.shape[2] == 3, "image", "(H, W, 3)", image.shape)
+        needed = self._up_to_the_last(wanted, image.shape[:2])
         found: dict[str, Any] = {}
         # One name for the map in hand: rebinding it lets the previous map go as soon as it has been read.
         x = ops.add(image, self._minus_mean)
-        for name in self.layers:
-            if len(found) == len(wanted):
-                break
-            if name.endswith("_pool"):
-                require(min(x.shape[:2]) >= 2, name, "a map of at least 2 x 2", x.shape[:2])
-                x = pool(x)
-                if factor != 1.0:
-                    x = ops.scale(x, factor=factor)
+        pooled = False
+        for name, following in zip(needed, (*needed, "")[1:], strict=True):
+            if "conv" in name:
+                # Where nobody wants the map itself, it is pooled on the way.
+                pooled = pooling == "max" and following.endswith("_pool") and name not in wanted
+                x = (ops.conv_relu_pool2 if pooled else ops.conv_relu)(x, *self._parameters[name])
             else:
-                x = ops.conv_relu(x, *self._parameters[name])
+                x = x if pooled else pool(x)
+                x = x if factor == 1.0 else ops.scale(x, factor=factor)
             if name in wanted:
                 found[name] = x
         return found
+
+    def _up_to_the_last(self, wanted: set[str], size: tuple[int, int]) -> tuple[str, ...]:
+        """The layers to compute; raises ShapeError where pooling would leave nothing of an image of that size."""
+        layers = self.layers[: 1 + max((self.layers.index(name) for name in wanted), default=-1)]
+        for halvings, name in enumerate((name for name in layers if name.endswith("_pool")), start=1):
+            require(min(size) >= 2**halvings, f"image for {name}", f"{2**halvings} x {2**halvings} or more", size)
+        return layers
 
     def check_layer(self, layer: str) -> str:
         """The canonical name of ``layer``; raises LayerError with the list of known ones."""

@@ -154,7 +154,7 @@ def test_a_feature_map_that_no_loss_reads_is_freed_when_the_next_layer_has_read_
 
         monkeypatch.setattr(ops, name, watched)
 
-    for name in ("add", "conv_relu"):
+    for name in ("add", "conv_relu", "conv_relu_pool2"):
         watch(name)
     found = tiny_network.features(Var(picture(32, 32).astype(np.float64)), ["block1_conv2", "block4_conv1"])
     alive = {id(ref()) for ref in maps if ref() is not None}
@@ -185,17 +185,22 @@ def test_the_backward_pass_frees_what_a_closure_keeps_before_it_goes_on() -> Non
 
 def test_no_graph_outlives_its_evaluation(tiny_network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[weakref.ref[Any]] = []
-    conv_relu = ops.conv_relu
 
-    def watched(x: Any, *parameters: Any) -> Any:
-        y = conv_relu(x, *parameters)
-        made.append(weakref.ref(y.value if isinstance(y, Var) else y))
-        return y
+    def watch(name: str) -> None:
+        op = getattr(ops, name)
+
+        def watched(x: Any, *parameters: Any) -> Any:
+            y = op(x, *parameters)
+            made.append(weakref.ref(y.value if isinstance(y, Var) else y))
+            return y
+
+        monkeypatch.setattr(ops, name, watched)
 
     image = picture(32, 32).astype(np.float64)
     recipe = Recipe("r", (Term("gram_paper", "block1_conv1"), Term("content_sum", "block4_conv1")))
     objective = build_objective(image, [image], recipe, tiny_network)
-    monkeypatch.setattr(ops, "conv_relu", watched)
+    for name in ("conv_relu", "conv_relu_pool2"):
+        watch(name)
     objective(image + 1)
     assert len(made) == 9
     assert not any(ref() is not None for ref in made)

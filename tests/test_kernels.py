@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +15,8 @@ from hypothesis import strategies as st
 from minstyle import kernels, ops
 from minstyle.autodiff import Var, gradient
 from minstyle.backend import to_host
-from minstyle.kernels import direct, strips, winograd
+from minstyle.kernels import direct, strips, threads, winograd
+from minstyle.kernels.tiles import Block, Workspace
 
 
 def normal(shape: tuple[int, ...], seed: int) -> np.ndarray:
@@ -79,12 +83,54 @@ def test_winograd_is_the_convolution(height: int, width: int, cin: int, cout: in
     assert np.abs(single - expected).max() < 1e-5 * np.abs(expected).max()
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (4, 4), (5, 9), (130, 97)])
-def test_winograd_at_the_borders_of_any_shape(shape: tuple[int, int]) -> None:
-    x, kernel = normal((*shape, 16), 0), normal((3, 3, 16, 16), 1)
+# Channels for blocks that take all steps at once (16), and for those that take them one by one (160).
+BOTH_WAYS = [(16, 16), (160, 144)]
+
+
+@pytest.mark.parametrize("channels", BOTH_WAYS)
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (4, 4), (5, 9), (61, 97)])
+def test_winograd_and_its_gradient_at_the_borders_of_any_shape(
+    shape: tuple[int, int], channels: tuple[int, int]
+) -> None:
+    x, kernel, g = normal((*shape, channels[0]), 0), normal((3, 3, *channels), 1), normal((*shape, channels[1]), 2)
     np.testing.assert_allclose(
-        kernels.convolve(x, kernel, None), direct.convolve(x, kernel, None), rtol=1e-9, atol=1e-10
+        kernels.convolve(x, kernel, None), direct.convolve(x, kernel, None), rtol=1e-9, atol=1e-9
     )
+    expected = direct.convolve(g, kernel[::-1, ::-1].swapaxes(2, 3), None)
+    np.testing.assert_allclose(kernels.input_gradient(g, kernel), expected, rtol=1e-9, atol=1e-9)
+
+
+def test_a_turned_kernel_has_the_planes_of_the_inverse_points() -> None:
+    np.testing.assert_allclose(winograd.G[:, ::-1], winograd.G[winograd.INVERSE], rtol=1e-15)
+    kernel = normal((3, 3, 2, 3), 0)
+    turned = winograd.transform_kernel(kernel[::-1, ::-1]).reshape(6, 6, 2, 3)
+    expected = winograd.transform_kernel(kernel).reshape(6, 6, 2, 3)[winograd.INVERSE][:, winograd.INVERSE]
+    np.testing.assert_allclose(turned, expected, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("k", [1, 3, 5])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (3, 5000), (70, 150)])
+def test_the_first_layer_and_its_gradient_are_the_convolution(shape: tuple[int, int], k: int) -> None:
+    x, kernel, bias = normal((*shape, 3), 0), normal((k, k, 3, 20), 1), normal((20,), 2)
+    np.testing.assert_allclose(
+        kernels.convolve(x, kernel, bias), direct.convolve(x, kernel, bias), rtol=1e-12, atol=1e-12
+    )
+    g = normal((*shape, 20), 3)
+    expected = direct.convolve(g, kernel[::-1, ::-1].swapaxes(2, 3), None)
+    np.testing.assert_allclose(kernels.input_gradient(g, kernel), expected, rtol=1e-12, atol=1e-12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 20), st.booleans())
+def test_masks_remember_what_relu_and_pooling_did(height: int, width: int, channels: int, whole: bool) -> None:
+    y = np.maximum(normal((height, width, channels), height + 20 * width), 0)
+    positive = kernels.Positive.of(y) if whole else kernels.Positive(y.shape)
+    if not whole:
+        positive.put(slice(0, 4), slice(0, width), y[:4] > 0)
+        positive.put(slice(4, 20), slice(0, width), y[4:] > 0)
+    g = normal(y.shape, 1)
+    np.testing.assert_array_equal(positive.apply(g), g * (y > 0))
+    np.testing.assert_array_equal(positive.get(slice(1, 3), slice(0, 2)), y[1:3, :2] > 0)
 
 
 def test_winograd_takes_any_memory_layout() -> None:
@@ -94,37 +140,103 @@ def test_winograd_takes_any_memory_layout() -> None:
         np.testing.assert_array_equal(kernels.convolve(view, np.asfortranarray(kernel), bias), expected)
 
 
-def test_the_results_are_the_same_bits_on_any_number_of_threads() -> None:
-    x, kernel, bias = (
-        a.astype(np.float32) for a in (normal((150, 170, 64), 0), normal((3, 3, 64, 64), 1), normal((64,), 2))
-    )
-    results = []
-    for threads in (1, 2, 3, 7):
-        with kernels.use_threads(threads):
-            results.append(kernels.convolve_relu(x, kernel, bias)[0].tobytes())
-    assert len(set(results)) == 1
+@pytest.mark.parametrize("channels", [(3, 32), *BOTH_WAYS])
+def test_the_results_are_the_same_bits_on_any_number_of_threads(channels: tuple[int, int]) -> None:
+    x, kernel, bias, g = (
+        a.astype(np.float32)
+        for a in (normal((90, 110, channels[0]), 0), normal((3, 3, *channels), 1), normal(channels[1:], 2),
+                  normal((90, 110, channels[1]), 3))
+    )  # fmt: skip
+    results = set()
+    for count in (1, 2, 3, 7):
+        with kernels.use_threads(count):
+            y, positive = kernels.convolve_relu(x, kernel, bias)
+            pooled, winner = kernels.convolve_relu_pool(x, kernel, bias)
+            flat = g.reshape(-1, channels[1])
+            gram = kernels.gram(flat)
+            found = (
+                y, pooled, winner.index, kernels.input_gradient(g, kernel, positive),
+                kernels.input_gradient(pooled, kernel, winner), gram, kernels.add_product(flat, gram, flat.copy()),
+            )  # fmt: skip
+            results.add(b"".join(a.tobytes() for a in found))
+    assert len(results) == 1
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.integers(1, 600), st.integers(1, 600), st.sampled_from([16, 64, 128, 512]), st.sampled_from([16, 64, 512]))
-def test_the_blocks_cover_every_tile_once(height: int, width: int, cin: int, cout: int) -> None:
-    covered = np.zeros((-(-height // 4), -(-width // 4)), dtype=int)
-    for top, left, rows, columns in strips.cut(height, width, cin, cout):
+@given(st.integers(1, 150), st.integers(1, 150), st.integers(1, 300))
+def test_the_blocks_cover_every_tile_once(down: int, across: int, tiles: int) -> None:
+    covered = np.zeros((down, across), dtype=int)
+    for top, left, rows, columns in strips.cut(down, across, tiles):
         covered[top : top + rows, left : left + columns] += 1
         assert rows > 0 < columns
+        assert rows * columns <= tiles
     assert (covered == 1).all()
 
 
-@pytest.mark.parametrize("shape", [(8, 8, 3, 5), (9, 7, 16, 20), (130, 97, 16, 16)])
+FUSED = {
+    ops.conv_relu: lambda *args: ops.relu(ops.conv2d(*args)),
+    ops.conv_relu_pool2: lambda *args: ops.max_pool2(ops.relu(ops.conv2d(*args))),
+}
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(8, 8, 3, 5), (9, 7, 16, 20), (2, 3, 16, 16), (47, 39, 16, 16), (19, 34, 160, 144), (5, 5, 9, 4), (6, 7, 20, 5)],
+)
 @pytest.mark.parametrize("wrap", [kernels.Kernel, np.asarray], ids=["prepared", "plain"])
-def test_convolution_with_relu_is_the_composition(shape: tuple[int, int, int, int], wrap: type) -> None:
+@pytest.mark.parametrize("op", FUSED, ids=lambda op: op.__name__)
+def test_a_fused_convolution_is_the_composition(
+    op: Callable[..., Any], shape: tuple[int, int, int, int], wrap: type
+) -> None:
     height, width, cin, cout = shape
     x, kernel, bias = normal((height, width, cin), 0), normal((3, 3, cin, cout), 1), normal((cout,), 2)
     fused, plain = Var(x), Var(x)
-    one, two = ops.conv_relu(fused, wrap(kernel), bias), ops.relu(ops.conv2d(plain, wrap(kernel), bias))
+    one, two = op(fused, wrap(kernel), bias), FUSED[op](plain, wrap(kernel), bias)
     np.testing.assert_array_equal(one.value, two.value)
     g = normal(one.shape, 3)
     np.testing.assert_array_equal(*(gradient(y, [v], cotangent=g)[0] for y, v in ((one, fused), (two, plain))))
+
+
+@pytest.mark.parametrize("shape", [(9, 7, 3, 20), (9, 7, 16, 20), (18, 31, 160, 144), (9, 7, 9, 12)])
+def test_a_gradient_can_be_added_to_another(shape: tuple[int, int, int, int]) -> None:
+    height, width, cin, cout = shape
+    x, kernel = normal((height, width, cin), 0), normal((3, 3, cin, cout), 1)
+    for fused in (kernels.convolve_relu, kernels.convolve_relu_pool):
+        y, mask = fused(x, kernel, None)
+        g, other = normal(y.shape, 3), normal(x.shape, 4)
+        into = other.copy()
+        assert kernels.input_gradient(g, kernel, mask, into) is into
+        np.testing.assert_allclose(into, other + kernels.input_gradient(g, kernel, mask), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 20_000])
+def test_gram_products_are_those_of_the_whole(rows: int) -> None:
+    flat, s = normal((rows, 48), 0), normal((48, 48), 1)
+    np.testing.assert_allclose(kernels.gram(flat), flat.T @ flat, rtol=1e-11, atol=1e-11)
+    into = normal(flat.shape, 2)
+    expected = into + flat @ s
+    assert kernels.add_product(flat, s, into) is into
+    np.testing.assert_allclose(into, expected, rtol=1e-11, atol=1e-11)
+    np.testing.assert_allclose(kernels.add_product(flat, s, None), flat @ s, rtol=1e-11, atol=1e-11)
+
+
+def test_an_arena_hands_out_the_same_memory_again_and_goes_with_its_owner() -> None:
+    x, kernel = normal((40, 50, 16), 0), kernels.Kernel(normal((3, 3, 16, 16), 1))
+    arena = kernels.Arena()
+
+    def buffers(arena: kernels.Arena) -> set[int]:
+        return {id(b) for idle in arena._idle.values() for work in idle for b in work._buffers.values()}
+
+    found = []
+    for _ in range(3):
+        with arena.use(), kernels.use_threads(1):
+            kernels.convolve(x, kernel, None)
+        found.append(buffers(arena))
+    assert found[0]
+    assert found[0] == found[1] == found[2]
+    memory = weakref.ref(next(iter(arena._idle.values()))[0])
+    del arena
+    assert memory() is None
 
 
 def test_threads_leave_nothing_behind_and_hand_on_errors() -> None:
@@ -135,15 +247,15 @@ def test_threads_leave_nothing_behind_and_hand_on_errors() -> None:
     def blas() -> list[int]:
         return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
 
-    def fail(block: winograd.Block, work: winograd.Workspace) -> None:
+    def fail(block: Block, work: Workspace) -> None:
         assert all(n == 1 for n in blas())
         if block.top == 3:
             raise ZeroDivisionError
 
-    before, threads = blas(), threading.active_count()
+    before, alive = blas(), threading.active_count()
     with kernels.use_threads(3), pytest.raises(ZeroDivisionError):
-        strips.run(fail, [winograd.Block(i, 0, 1, 1) for i in range(8)])
-    assert (blas(), threading.active_count()) == (before, threads)
+        threads.run(fail, [Block(i, 0, 1, 1) for i in range(8)])
+    assert (blas(), threading.active_count()) == (before, alive)
 
 
 def test_convolutions_from_several_threads_at_once() -> None:

@@ -1,4 +1,4 @@
-"""The one door to the convolution kernels: arrays in, arrays out, no differentiation.
+"""The one door to the kernels: arrays in, arrays out, no differentiation.
 
 Callers say what they want; which file computes it is decided here and nowhere else.
 """
@@ -10,13 +10,21 @@ import functools
 import numpy as np
 
 from ..backend import Array, is_cupy
-from . import direct, strips, winograd
-from .strips import use_threads
+from . import direct, grams, masks, narrow, strips, tiles, winograd
+from .masks import Positive, Winner, max_pool, window_corners
+from .threads import Arena, use_threads
 
-__all__ = ["Kernel", "convolve", "convolve_relu", "input_gradient", "kernel_gradient", "use_threads"]
+__all__ = [
+    "Arena", "Kernel", "Mask", "Positive", "Winner", "add_product", "convolve", "convolve_relu", "convolve_relu_pool",
+    "gram", "input_gradient", "kernel_gradient", "max_pool", "use_threads", "window_corners",
+]  # fmt: skip
 
 # Below this many channels the transforms of Winograd's method cost more than it saves.
 _FEWEST_CHANNELS = 16
+# Up to so many entries a product with a transposed matrix is slow, and a second copy of the matrix cheap.
+_SMALL = 36 * 128 * 128
+
+Mask = Positive | Winner
 
 
 class Kernel:
@@ -29,12 +37,14 @@ class Kernel:
 
     @functools.cached_property
     def transformed(self) -> np.ndarray:
+        """(36, Cin, Cout)"""
         return winograd.transform_kernel(self.array)
 
     @functools.cached_property
-    def turned(self) -> Kernel:
-        """Turned by 180 degrees, channel axes swapped: convolving with it is the gradient to the input."""
-        return Kernel(self.array[::-1, ::-1].swapaxes(2, 3))
+    def transformed_back(self) -> np.ndarray:
+        """(36, Cout, Cin), of the kernel turned by 180 degrees: see ``winograd``."""
+        swapped = self.transformed.swapaxes(1, 2)
+        return np.ascontiguousarray(swapped) if swapped.size <= _SMALL else swapped
 
 
 def convolve(x: Array, kernel: Array | Kernel, bias: Array | None) -> Array:
@@ -42,53 +52,115 @@ def convolve(x: Array, kernel: Array | Kernel, bias: Array | None) -> Array:
 
     x (H, W, Cin), kernel (2r+1, 2r+1, Cin, Cout), bias (Cout,) or None.
     """
-    return _convolve(x, None, kernel, bias, relu=False)[0]
+    kernel = _prepared(kernel)
+    if _suits_winograd(x, kernel):
+        y = np.empty((*x.shape[:2], kernel.shape[3]), dtype=x.dtype)
+        _forward(x, kernel, bias, tiles.Store(y))
+        return y
+    if _suits_widening(x, kernel):
+        return narrow.widen(x, kernel.array, bias, None)
+    return direct.convolve(x, kernel.array, bias)
 
 
-def convolve_relu(x: Array, kernel: Array | Kernel, bias: Array | None) -> tuple[Array, Array]:
+def convolve_relu(x: Array, kernel: Array | Kernel, bias: Array | None) -> tuple[Array, Positive]:
     """(max(y, 0), where y > 0) of ``convolve``'s y, in one pass."""
-    return _convolve(x, None, kernel, bias, relu=True)
+    kernel = _prepared(kernel)
+    if _suits_winograd(x, kernel):
+        y = np.empty((*x.shape[:2], kernel.shape[3]), dtype=x.dtype)
+        positive = Positive(y.shape)
+        _forward(x, kernel, bias, tiles.Rectify(y, positive))
+        return y, positive
+    if _suits_widening(x, kernel):
+        positive = Positive((*x.shape[:2], kernel.shape[3]))
+        return narrow.widen(x, kernel.array, bias, positive), positive
+    y = direct.convolve(x, kernel.array, bias)
+    y = y.clip(0, None, out=y)
+    return y, Positive.of(y)
 
 
-def input_gradient(g: Array, kernel: Array | Kernel, keep: Array | None = None) -> Array:
+def convolve_relu_pool(x: Array, kernel: Array | Kernel, bias: Array | None) -> tuple[Array, Winner]:
+    """``max_pool`` of ``convolve_relu``, in one pass; windows without an entry above zero have no winner."""
+    kernel = _prepared(kernel)
+    shape = (*x.shape[:2], kernel.shape[3])
+    if _suits_winograd(x, kernel):
+        pooled = (shape[0] // 2, shape[1] // 2, shape[2])
+        y, winner = np.empty(pooled, dtype=x.dtype), Winner(shape, np.empty(pooled, dtype=np.uint8))
+        _forward(x, kernel, bias, tiles.RectifyAndPool(y, winner))
+        return y, winner
+    y, winner = max_pool(convolve_relu(x, kernel, bias)[0])
+    winner.index[y <= 0] = masks.NONE
+    return y, winner
+
+
+def input_gradient(g: Array, kernel: Array | Kernel, mask: Mask | None = None, into: Array | None = None) -> Array:
     """Gradient of ``convolve`` with respect to x, given g (H, W, Cout). -> (H, W, Cin)
 
-    It is itself a convolution: of g with the kernel turned by 180 degrees and its channel axes swapped. Of g only the
-    entries where ``keep`` (None: all) holds count.
+    It is itself a convolution: of g with the kernel turned by 180 degrees and its channel axes swapped. ``mask``: g is
+    the gradient with respect to what ReLU, or ReLU and pooling, made of the convolution. ``into``: an array to which
+    the result is added; it is returned.
     """
-    kernel = kernel if isinstance(kernel, Kernel) else Kernel(kernel)
-    return _convolve(g, keep, kernel.turned, None, relu=False)[0]
-
-
-def _convolve(
-    x: Array, keep: Array | None, kernel: Array | Kernel, bias: Array | None, relu: bool
-) -> tuple[Array, Array | None]:
-    kernel = kernel if isinstance(kernel, Kernel) else Kernel(kernel)
-    if not _suits_winograd(x, kernel):
-        y = direct.convolve(x if keep is None else x * keep, kernel.array, bias)
-        return (y.clip(0, None, out=y), y > 0) if relu else (y, None)
-    (height, width, cin), cout = x.shape, kernel.shape[3]
-    shape = (height, width, cout)
-    y, positive = np.empty(shape, dtype=x.dtype), np.empty(shape, dtype=bool) if relu else None
-    transformed = kernel.transformed
-
-    def task(block: winograd.Block, work: winograd.Workspace) -> None:
-        winograd.convolve_block(x, keep, transformed, bias, y, positive, block, work)
-
-    strips.run(task, strips.cut(height, width, cin, cout))
-    return y, positive
-
-
-def _suits_winograd(x: Array, kernel: Kernel) -> bool:
-    return (
-        not is_cupy(x)
-        and kernel.shape[:2] == (3, 3)
-        and min(kernel.shape[2:]) >= _FEWEST_CHANNELS
-        and x.dtype == kernel.array.dtype
-        and x.dtype in (np.float32, np.float64)
-    )
+    kernel = _prepared(kernel)
+    if _suits_winograd(g, kernel):
+        shape = g.shape[:2] if mask is None else mask.shape[:2]
+        dx = np.empty((*shape, kernel.shape[2]), dtype=g.dtype) if into is None else into
+        sink = tiles.Store(dx) if into is None else tiles.Add(dx)
+        transform = winograd.TRANSFORMS[g.dtype][1]
+        strips.convolve(_source(g, mask), kernel.transformed_back, transform, None, sink)
+        return dx
+    turned = kernel.array[::-1, ::-1].swapaxes(2, 3)
+    if _suits_widening(g, kernel):  # then its gradient suits narrowing
+        g = mask.apply(g) if isinstance(mask, Winner) else g
+        dx = narrow.narrow(g, mask if isinstance(mask, Positive) else None, turned)
+    else:
+        dx = direct.convolve(g if mask is None else mask.apply(g), turned, None)
+    if into is None:
+        return dx
+    into += dx
+    return into
 
 
 def kernel_gradient(x: Array, g: Array, size: int) -> Array:
     """Gradient of ``convolve`` with respect to a size x size kernel. -> (size, size, Cin, Cout)"""
     return direct.kernel_gradient(x, g, size)
+
+
+def gram(flat: Array) -> Array:
+    """F^T F of F (M, C). -> (C, C)"""
+    return flat.T @ flat if is_cupy(flat) else grams.gram(flat)
+
+
+def add_product(flat: Array, matrix: Array, into: Array | None) -> Array:
+    """F @ S for F (M, C), S (C, C), added to ``into`` (M, C) in place if that is given."""
+    if not is_cupy(flat):
+        return grams.multiply(flat, matrix, into)
+    if into is None:
+        return flat @ matrix
+    into += flat @ matrix
+    return into
+
+
+def _prepared(kernel: Array | Kernel) -> Kernel:
+    return kernel if isinstance(kernel, Kernel) else Kernel(kernel)
+
+
+def _forward(x: np.ndarray, kernel: Kernel, bias: np.ndarray | None, sink: tiles.Sink) -> None:
+    strips.convolve(tiles.Map(x), kernel.transformed, winograd.TRANSFORMS[x.dtype][0], bias, sink)
+
+
+def _source(g: np.ndarray, mask: Mask | None) -> tiles.Source:
+    if mask is None:
+        return tiles.Map(g)
+    return tiles.Masked(g, mask) if isinstance(mask, Positive) else tiles.Unpooled(g, mask)
+
+
+def _suits_winograd(x: Array, kernel: Kernel) -> bool:
+    return _on_host(x, kernel) and kernel.shape[:2] == (3, 3) and min(kernel.shape[2:]) >= _FEWEST_CHANNELS
+
+
+def _suits_widening(x: Array, kernel: Kernel) -> bool:
+    return _on_host(x, kernel) and kernel.shape[2] <= narrow.MOST_CHANNELS
+
+
+def _on_host(x: Array, kernel: Kernel) -> bool:
+    """Both are NumPy arrays of one floating type."""
+    return not is_cupy(x) and x.dtype == kernel.array.dtype and x.dtype in (np.float32, np.float64)

@@ -1,8 +1,7 @@
 """Convolution as one matrix product: the definition of correct, on NumPy and CuPy alike. It never needs to be fast.
 
 Each output pixel is the product of its neighbourhood, laid out as one row of k*k*Cin values, with the kernel as a
-(k*k*Cin, Cout) matrix ("im2col"). Rows of the image are taken a strip at a time to bound the memory. Where there are
-far fewer channels out than in, the product comes first and its results are shifted instead.
+(k*k*Cin, Cout) matrix ("im2col"). Rows of the image are taken a strip at a time to bound the memory.
 """
 
 from __future__ import annotations
@@ -15,15 +14,12 @@ from ..backend import Array, array_module, is_cupy
 def convolve(x: Array, kernel: Array, bias: Array | None) -> Array:
     """Same-size convolution with zero padding, shapes as in ``kernels.convolve``."""
     xp = array_module(x, kernel)
-    size, _, cin, cout = kernel.shape
+    size, _, _, cout = kernel.shape
     height, width, _ = x.shape
-    if size * cout < cin:
-        y = _narrowing(x, kernel)
-    else:
-        matrix = kernel.reshape(-1, cout)  # (k*k*Cin, Cout)
-        y = xp.empty((height, width, cout), dtype=xp.result_type(x, kernel))
-        for rows, patches in _strips(x, size):
-            y[rows] = (patches @ matrix).reshape(-1, width, cout)
+    matrix = kernel.reshape(-1, cout)  # (k*k*Cin, Cout)
+    y = xp.empty((height, width, cout), dtype=xp.result_type(x, kernel))
+    for rows, patches in _strips(x, size):
+        y[rows] = (patches @ matrix).reshape(-1, width, cout)
     if bias is not None:
         y += bias
     return y
@@ -57,18 +53,3 @@ def _strips(x: Array, size: int) -> Iterator[tuple[slice, Array]]:
             padded[top:], (rows, width, size, size * channels), (down, along, down, channel)
         )
         yield slice(top, top + rows), runs.reshape(rows * width, size * size * channels)
-
-
-def _narrowing(x: Array, kernel: Array) -> Array:
-    """y = sum over taps of the plane (x @ kernel[tap]), shifted by the tap; planes are (H, W)."""
-    xp = array_module(x, kernel)
-    size, _, cin, cout = kernel.shape
-    height, width, _ = x.shape
-    r = size // 2
-    matrix = kernel.transpose(0, 1, 3, 2).reshape(-1, cin)  # (k*k*Cout, Cin)
-    planes = (matrix @ x.reshape(-1, cin).T).reshape(size, size, cout, height, width)
-    y = xp.zeros((cout, height + 2 * r, width + 2 * r), dtype=planes.dtype)
-    for i in range(size):
-        for j in range(size):
-            y[:, 2 * r - i : 2 * r - i + height, 2 * r - j : 2 * r - j + width] += planes[i, j]
-    return xp.ascontiguousarray(y[:, r : r + height, r : r + width].transpose(1, 2, 0))

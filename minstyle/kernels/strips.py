@@ -1,33 +1,45 @@
-"""Which blocks of tiles a convolution is cut into, and the threads that work through them. No mathematics.
+"""How a convolution is cut into tasks. The cut depends on the shapes alone, never on the number of threads.
 
-The blocks depend on the shapes alone, never on the number of threads: the results are the same bits with any number.
+Where the channels are few, a block of tiles goes through all steps while it is in a core's cache. Where they are many,
+the matrix products of so small a block would be thin: there a larger part of the map takes one step after the other,
+its tasks lines of tiles, then the 36 products, then lines again.
 """
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextvars import ContextVar
+import numpy as np
 
-from threadpoolctl import ThreadpoolController
+from . import threads, winograd
+from .tiles import Block, Sink, Source, Workspace
+from .winograd import Transform
 
-from .winograd import Block, Workspace
-
-# A block's arrays should stay in a core's cache (fewer tiles); its matrix products should not be thin (more tiles).
-_VALUES, _FEWEST, _MOST = 1 << 14, 48, 128
-
-_threads: ContextVar[int | None] = ContextVar("threads", default=None)
+# Multiplications of a product that BLAS does without copying its operands first (OpenBLAS), and the fewest tiles that
+# are worth a block of their own.
+_SMALL_PRODUCT, _FEWEST_TILES, _MOST_TILES = 1_000_000, 48, 160
+# Values of a plane of the larger parts: 36 planes before and after the products must be held.
+_PLANE = 1 << 18
 
 
-def cut(height: int, width: int, cin: int, cout: int) -> list[Block]:
-    """The blocks of 4x4 tiles that cover a picture, each of about as many tiles as suits the channels."""
+def convolve(source: Source, kernel: np.ndarray, transform: Transform, bias: np.ndarray | None, sink: Sink) -> None:
+    """Send the convolution of ``source`` with the transformed ``kernel`` (36, Cin, Cout) to ``sink``."""
+    (height, width, cin), cout = source.shape, kernel.shape[2]
     down, across = -(-height // 4), -(-width // 4)
-    tiles = min(max(_VALUES // max(cin, cout), _FEWEST), _MOST)
-    columns = -(-across // -(-across // tiles))  # as equal as can be
-    rows = max(1, tiles // columns)
+    tiles = min(_SMALL_PRODUCT // (cin * cout), _MOST_TILES)
+    if tiles >= _FEWEST_TILES:
+
+        def block_of(block: Block, work: Workspace) -> None:
+            winograd.convolve_block(source, transform, kernel, bias, sink, block, work)
+
+        threads.run(block_of, cut(down, across, tiles))
+    else:
+        for block in cut(down, across, max(_PLANE // max(cin, cout), _FEWEST_TILES)):
+            _step_by_step(source, kernel, transform, bias, sink, block)
+
+
+def cut(down: int, across: int, tiles: int) -> list[Block]:
+    """Blocks of at most so many tiles that cover a picture of (down, across) tiles, as equal as can be."""
+    columns = -(-across // -(-across // tiles))
+    rows = -(-down // -(-down // max(1, tiles // columns)))
     return [
         Block(top, left, min(rows, down - top), min(columns, across - left))
         for top in range(0, down, rows)
@@ -35,90 +47,29 @@ def cut(height: int, width: int, cin: int, cout: int) -> list[Block]:
     ]
 
 
-@contextlib.contextmanager
-def use_threads(count: int | None) -> Iterator[None]:
-    """Within, convolutions started from this thread work on ``count`` cores (None: all that the process may use)."""
-    token = _threads.set(count)
-    try:
-        yield
-    finally:
-        _threads.reset(token)
+def _step_by_step(
+    source: Source, kernel: np.ndarray, transform: Transform, bias: np.ndarray | None, sink: Sink, block: Block
+) -> None:
+    (_, cin, cout), tiles = kernel.shape, block.rows * block.columns
+    lines = range(block.rows)  # their tiles are neighbours in memory
 
+    def line(i: int) -> Block:
+        return Block(block.top + i, block.left, 1, block.columns)
 
-def thread_count() -> int:
-    """How many threads a convolution takes."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return _threads.get() or available
+    with threads.shared_workspace() as shared:
+        v = winograd.planes(shared, "v", 36, tiles * cin, source.dtype)
+        m = winograd.planes(shared, "m", 37, tiles * cout, source.dtype)
+        v_lines, m_lines = v.reshape(36, block.rows, -1), m.reshape(37, block.rows, -1)
 
+        def transform_input(i: int, work: Workspace) -> None:
+            winograd.transform_input(source, transform, line(i), v_lines[:, i], work)
 
-def run(task: Callable[[Block, Workspace], None], blocks: Sequence[Block]) -> None:
-    """Call ``task`` for every block, from the calling thread and as many more as are wanted; none is left behind.
+        def product(i: int, work: Workspace) -> None:
+            winograd.multiply(v[i].reshape(tiles, cin), kernel[i], m[i].reshape(tiles, cout))
 
-    The first error of any thread is raised, once all have stopped.
-    """
-    pending, lock = iter(blocks), threading.Lock()
-    errors: list[BaseException] = []
+        def transform_output(i: int, work: Workspace) -> None:
+            winograd.transform_output(m_lines[:, i], transform, bias, sink, line(i), work)
 
-    def work() -> None:
-        workspace = Workspace()
-        try:
-            while not errors:
-                with lock:
-                    block = next(pending, None)
-                if block is None:
-                    return
-                task(block, workspace)
-        except BaseException as error:
-            errors.append(error)
-
-    helpers = [threading.Thread(target=work) for _ in range(min(thread_count(), len(blocks)) - 1)]
-    with _single_threaded_blas():
-        for helper in helpers:
-            helper.start()
-        work()
-        for helper in helpers:
-            helper.join()
-    if errors:
-        raise errors[0]
-
-
-class _Users:
-    """How many calls of ``run`` are under way: the first holds BLAS to one thread, the last lets it go."""
-
-    def __init__(self) -> None:
-        self.lock, self.count = threading.Lock(), 0
-        self.limit: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
-
-
-_users = _Users()
-
-
-@functools.cache
-def _controller() -> ThreadpoolController:
-    return ThreadpoolController()  # looks at all loaded libraries, which takes some time
-
-
-@contextlib.contextmanager
-def _single_threaded_blas() -> Iterator[None]:
-    """BLAS computes with one thread a call: the cores are taken by our own threads."""
-    with _users.lock:
-        if _users.count == 0:
-            _users.limit = _controller().limit(limits=1, user_api="blas")
-            _users.limit.__enter__()
-        _users.count += 1
-    try:
-        yield
-    finally:
-        with _users.lock:
-            _users.count -= 1
-            if _users.count == 0:
-                _users.limit.__exit__(None, None, None)
-
-
-def _after_fork() -> None:
-    global _users
-    _users = _Users()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)  # the lock may be held by a thread that the child does not have
+        threads.run(transform_input, lines)
+        threads.run(product, range(36))
+        threads.run(transform_output, lines)

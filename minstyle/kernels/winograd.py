@@ -7,6 +7,10 @@ A tile of 4x4 outputs sees 6x6 inputs d. With the three matrices below its convo
 36 multiplications in place of 144. Written over all tiles and channels at once, B^T . B is one (36 x 36) matrix applied
 to 36 planes, the middle is 36 matrix products (tiles, Cin) @ (Cin, Cout), and A^T . A is one (16 x 36) matrix: so that
 nearly all of the work is done by BLAS. In float32 the error is about 2e-6 of the largest output.
+
+The gradient to the input is a convolution with the kernel turned by 180 degrees and its channel axes swapped. The
+points below are a set closed under p -> 1/p, which turns a kernel's polynomial round: the turned kernel's planes are
+those of the kernel itself in another order. One set of transformed kernels so serves both directions.
 """
 
 from __future__ import annotations
@@ -15,7 +19,8 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
+
+from .tiles import Block, Sink, Source, Workspace
 
 # Points at which polynomials are compared, with infinity as the sixth: of those tried these lose the least in float32.
 POINTS = (0, 1 / math.sqrt(2), -1 / math.sqrt(2), math.sqrt(2), -math.sqrt(2))
@@ -25,7 +30,8 @@ def cook_toom(points: tuple[float, ...], outputs: int = 4, taps: int = 3) -> tup
     """The matrices A^T (outputs, n), G (n, taps), B^T (n, n) of F(outputs, taps), n = outputs + taps - 1.
 
     A convolution is a product of polynomials: evaluate both factors at n points, multiply, interpolate (Blahut 2010,
-    5.2). Row i of B^T holds the coefficients of the product of (x - p) over all points p but the i-th.
+    5.2). Row i of B^T holds the coefficients of the product of (x - p) over all points p but the i-th. The kernel is
+    evaluated as g(p) / |p|^(degree / 2), so that p and 1/p are alike.
     """
     p, n = np.array(points), outputs + taps - 1
     a_t, g, b_t = np.zeros((outputs, n)), np.zeros((n, taps)), np.zeros((n, n))
@@ -34,115 +40,105 @@ def cook_toom(points: tuple[float, ...], outputs: int = 4, taps: int = 3) -> tup
     b_t[-1] = np.poly(p)[::-1]
     for i in range(n - 1):
         others = np.delete(p, i)
-        b_t[i, :-1] = np.poly(others)[::-1]
-        g[i] = p[i] ** np.arange(taps) / np.prod(p[i] - others)
+        size = abs(p[i]) ** ((taps - 1) / 2) or 1
+        b_t[i, :-1] = np.poly(others)[::-1] * size / np.prod(p[i] - others)
+        g[i] = p[i] ** np.arange(taps) / size
     return a_t, g, b_t
 
 
 A_T, G, B_T = cook_toom(POINTS)
+INVERSE = [5, 3, 4, 1, 2, 0]  # where each point's inverse stands: 0 and infinity, 1/sqrt 2 and sqrt 2, ...
 
-# M X M^T of a matrix X written as a vector is the Kronecker product of M with itself.
-_INPUT = {np.dtype(t): np.kron(B_T, B_T).astype(t) for t in (np.float32, np.float64)}  # (36, 36)
-# One column more: it multiplies a plane that holds the bias.
-_OUTPUT = {
-    np.dtype(t): np.concatenate([np.kron(A_T, A_T), np.ones((16, 1))], axis=1).astype(t)
-    for t in (np.float32, np.float64)
-}  # (16, 37)
+
+class Transform(NamedTuple):
+    """The two transforms of one direction. M X M^T, of X as a vector, is the Kronecker product of M with itself."""
+
+    input: np.ndarray  # (36, 36)
+    output: np.ndarray  # (16, 37): the last column multiplies a plane that holds the bias
+
+
+def _transforms(dtype: Any) -> tuple[Transform, Transform]:
+    """Forward, and backward: there plane (i, j) is that of the inverse points."""
+    order = [6 * i + j for i in INVERSE for j in INVERSE]
+    on_input, on_output, ones = np.kron(B_T, B_T), np.kron(A_T, A_T), np.ones((16, 1))
+    forward = Transform(on_input.astype(dtype), np.hstack([on_output, ones]).astype(dtype))
+    return forward, Transform(on_input[order].astype(dtype), np.hstack([on_output[:, order], ones]).astype(dtype))
+
+
+TRANSFORMS = {np.dtype(t): _transforms(t) for t in (np.float32, np.float64)}
 _KERNEL = np.kron(G, G)  # (36, 9)
 
-
-class Block(NamedTuple):
-    """A rectangle of tiles: first row and column, and how many of each."""
-
-    top: int
-    left: int
-    rows: int
-    columns: int
-
-
-class Workspace:
-    """Buffers of one thread, kept from block to block: fresh memory of this size costs as much as filling it."""
-
-    def __init__(self) -> None:
-        self._buffers: dict[str, np.ndarray] = {}
-
-    def array(self, name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-        """An uninitialised array; the next call with the same name may hand out the same memory."""
-        size = math.prod(shape)
-        buffer = self._buffers.get(name)
-        if buffer is None or buffer.size < size:
-            buffer = self._buffers[name] = np.empty(size, dtype=dtype)
-        return buffer[:size].reshape(shape)
+# Columns of a product that BLAS takes without copying its operands first (OpenBLAS: a million multiplications).
+_COLUMNS = 512
+# Rows whose distance is a power of two fall on the same lines of a cache; so many bytes more and they do not.
+_APART = 64
 
 
 def transform_kernel(kernel: np.ndarray) -> np.ndarray:
     """G g G^T for every pair of channels. (3, 3, Cin, Cout) -> (36, Cin, Cout), computed in float64."""
     _, _, cin, cout = kernel.shape
-    planes = _KERNEL @ kernel.reshape(9, cin * cout).astype(np.float64)
-    return planes.reshape(36, cin, cout).astype(kernel.dtype)
+    planes = np.empty((36, cin, cout), dtype=kernel.dtype)
+    step = max(1, (1 << 16) // cout)
+    for start in range(0, cin, step):
+        part = kernel[:, :, start : start + step].astype(np.float64)
+        planes[:, start : start + step] = (_KERNEL @ part.reshape(9, -1)).reshape(36, -1, cout)
+    return planes
 
 
 def convolve_block(
-    x: np.ndarray,
-    keep: np.ndarray | None,
-    transformed: np.ndarray,
+    source: Source,
+    transform: Transform,
+    kernel: np.ndarray,
     bias: np.ndarray | None,
-    y: np.ndarray,
-    positive: np.ndarray | None,
+    sink: Sink,
     block: Block,
     work: Workspace,
 ) -> None:
-    """Compute the outputs y[4 top : 4 (top + rows), ...] of the tiles in ``block``; what sticks out of y is dropped.
-
-    x (H, W, Cin), of which only the entries where ``keep`` (None: all) holds count, transformed (36, Cin, Cout), bias
-    (Cout,) or None, y (H, W, Cout). With ``positive`` (H, W, Cout) y is max(y, 0), and positive where it is above 0.
-    """
-    dtype, cin, cout = x.dtype, x.shape[2], transformed.shape[2]
-    tiles = block.rows * block.columns
-    d = _gather(x, keep, block, work).reshape(36, tiles * cin)
-    v = np.matmul(_INPUT[dtype], d, out=work.array("v", (36, tiles * cin), dtype))
-    m = work.array("m", (37, tiles, cout), dtype)
-    np.matmul(v.reshape(36, tiles, cin), transformed, out=m[:36])
-    m[36] = 0 if bias is None else bias
-    # The gathered inputs are no longer needed: their memory takes the outputs.
-    out = np.matmul(_OUTPUT[dtype], m.reshape(37, tiles * cout), out=work.array("d", (16, tiles * cout), dtype))
-    if positive is not None:
-        np.maximum(out, 0, out=out)
-    part = _scatter(out.reshape(4, 4, block.rows, block.columns, cout), y, block)
-    if positive is not None:
-        top, left = 4 * block.top, 4 * block.left
-        np.greater(part, 0, out=positive[top : top + part.shape[0], left : left + part.shape[1]])
+    """Compute the outputs of the tiles in ``block``: kernel (36, Cin, Cout), bias (Cout,) or None."""
+    tiles, (_, cin, cout) = block.rows * block.columns, kernel.shape
+    v = planes(work, "v", 36, tiles * cin, source.dtype)
+    m = planes(work, "m", 37, tiles * cout, source.dtype)
+    transform_input(source, transform, block, v, work)
+    multiply(v.reshape(36, tiles, cin), kernel, m[:36].reshape(36, tiles, cout))
+    transform_output(m, transform, bias, sink, block, work)
 
 
-def _gather(x: np.ndarray, keep: np.ndarray | None, block: Block, work: Workspace) -> np.ndarray:
-    """The 6x6 inputs of each tile, zeros outside of x. -> (6, 6, rows, columns, Cin)"""
-    height, width, cin = x.shape
-    top, left = 4 * block.top - 1, 4 * block.left - 1
-    bottom, right = top + 4 * block.rows + 2, left + 4 * block.columns + 2
-    window = work.array("window", (bottom - top, right - left, cin), x.dtype)
-    if top < 0 or left < 0 or bottom > height or right > width:
-        window.fill(0)
-    rows, columns = slice(max(top, 0), min(bottom, height)), slice(max(left, 0), min(right, width))
-    inside = window[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
-    if keep is None:
-        inside[...] = x[rows, columns]
-    else:
-        np.multiply(x[rows, columns], keep[rows, columns], out=inside)
-    down, along, channel = window.strides
-    shape = (6, 6, block.rows, block.columns, cin)
-    d = work.array("d", shape, x.dtype)
-    d[...] = as_strided(window, shape, (down, along, 4 * down, 4 * along, channel), writeable=False)
-    return d
+def planes(work: Workspace, name: str, count: int, size: int, dtype: Any) -> np.ndarray:
+    """An uninitialised (count, size), its rows a little apart."""
+    return work.array(name, (count, size + _APART // np.dtype(dtype).itemsize), dtype)[:, :size]
 
 
-def _scatter(tiles: np.ndarray, y: np.ndarray, block: Block) -> np.ndarray:
-    """Put tiles (4, 4, rows, columns, Cout) to their places in y (H, W, Cout); returns that part of y."""
-    _, _, rows, columns, cout = tiles.shape
-    part = y[4 * block.top : 4 * (block.top + rows), 4 * block.left : 4 * (block.left + columns)]
-    in_order = tiles.transpose(2, 0, 3, 1, 4)  # (rows, 4, columns, 4, Cout)
-    if part.shape[:2] == (4 * rows, 4 * columns):
-        down, along, channel = part.strides
-        as_strided(part, in_order.shape, (4 * down, down, 4 * along, along, channel))[...] = in_order
-    else:
-        part[...] = in_order.reshape(4 * rows, 4 * columns, cout)[: part.shape[0], : part.shape[1]]
-    return part
+def transform_input(source: Source, transform: Transform, block: Block, v: np.ndarray, work: Workspace) -> None:
+    """v (36, tiles * Cin) = B^T d B of the block's tiles."""
+    d = planes(work, "d", 36, v.shape[1], v.dtype)
+    source.gather(block, d.reshape(6, 6, block.rows, block.columns, -1), work)
+    _apply(transform.input, d, v)
+
+
+def multiply(v: np.ndarray, kernel: np.ndarray, m: np.ndarray) -> None:
+    """m = v @ kernel: some of the 36 products, or one."""
+    np.matmul(v, kernel, out=m)
+
+
+def transform_output(
+    m: np.ndarray, transform: Transform, bias: np.ndarray | None, sink: Sink, block: Block, work: Workspace
+) -> None:
+    """Give A^T m A + bias to the sink; m (37, tiles * Cout), whose last row is overwritten."""
+    m[36].reshape(block.rows * block.columns, -1)[...] = 0 if bias is None else bias
+    out = planes(work, "d", 16, m.shape[1], m.dtype)  # the gathered inputs are no longer needed
+    _apply(transform.output, m, out)
+    sink.scatter(out.reshape(4, 4, block.rows, block.columns, -1), block, work)
+
+
+def _apply(matrix: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
+    """out = matrix @ x, some columns at a time."""
+    whole = x.shape[1] - x.shape[1] % _COLUMNS
+    if whole:
+        np.matmul(matrix, _pieces(x, whole), out=_pieces(out, whole))
+    if whole < x.shape[1]:
+        np.matmul(matrix, x[:, whole:], out=out[:, whole:])
+
+
+def _pieces(x: np.ndarray, whole: int) -> np.ndarray:
+    """View of the first columns of x (n, columns) as (pieces, n, _COLUMNS)."""
+    return x[:, :whole].reshape(x.shape[0], -1, _COLUMNS).swapaxes(0, 1)

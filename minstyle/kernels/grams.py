@@ -1,0 +1,44 @@
+"""Products of a tall map with itself and with a small matrix, on the threads."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import threads
+from .tiles import Workspace
+
+# Rows of a map that are multiplied at a time, and at most so many sums of such products side by side.
+_VALUES, _SUMS = 1 << 18, 16
+
+
+def gram(flat: np.ndarray) -> np.ndarray:
+    """F^T F of F (M, C), summed in an order that the shape alone decides. -> (C, C)"""
+    rows, channels = flat.shape
+    pieces = max(1, min(_SUMS, rows * channels // _VALUES))
+    bounds = np.linspace(0, rows, pieces + 1).astype(int)
+    sums = np.empty((pieces, channels, channels), dtype=flat.dtype)
+
+    def product(i: int, work: Workspace) -> None:
+        part = flat[bounds[i] : bounds[i + 1]]
+        np.matmul(part.T, part, out=sums[i])
+
+    threads.run(product, range(pieces))
+    total: np.ndarray = sums.sum(axis=0)
+    return total
+
+
+def multiply(flat: np.ndarray, matrix: np.ndarray, into: np.ndarray | None) -> np.ndarray:
+    """F @ S for F (M, C), S (C, C); added to ``into`` (M, C), if given, which is then the result."""
+    total = np.empty(flat.shape, dtype=flat.dtype) if into is None else into
+    rows = max(1, _VALUES // flat.shape[1])
+
+    def strip_of(start: int, work: Workspace) -> None:
+        strip = slice(start, start + rows)
+        if into is None:
+            np.matmul(flat[strip], matrix, out=total[strip])
+        else:
+            product = work.array("product", total[strip].shape, total.dtype)
+            total[strip] += np.matmul(flat[strip], matrix, out=product)
+
+    threads.run(strip_of, range(0, len(flat), rows))
+    return total

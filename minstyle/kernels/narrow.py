@@ -1,0 +1,88 @@
+"""Convolutions with few channels on one side, as a picture has: the first layer and its gradient, on the threads.
+
+Winograd's method does not pay here. A strip of rows is taken as k*k*C planes, each the whole strip shifted by one tap:
+long runs of memory, and one matrix product from them to the many channels or to them from the many channels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from . import threads
+from .masks import Positive
+from .tiles import Workspace, rectify
+
+MOST_CHANNELS = 8
+# Pixels of a strip: its planes and outputs stay in a core's cache; of a product: BLAS need not copy its operands.
+_STRIP, _PRODUCT = 4096, 512
+
+Strip = tuple[int, int]  # first row, and the one after the last
+
+
+def widen(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None, positive: Positive | None) -> np.ndarray:
+    """Convolution of x (H, W, few) with kernel (k, k, few, Cout); with ``positive``, that and ReLU. -> (H, W, Cout)"""
+    size, _, cin, cout = kernel.shape
+    height, width, _ = x.shape
+    r, taps = size // 2, size * size * cin
+    padded = np.zeros((cin, height + 2 * r, width + 2 * r), dtype=x.dtype)
+    padded[:, r : r + height, r : r + width] = x.transpose(2, 0, 1)
+    # The bias is the tap of one more plane, which is 1 everywhere.
+    matrix = np.empty((taps + 1, cout), dtype=x.dtype)
+    matrix[:taps] = kernel.reshape(taps, cout)
+    matrix[taps] = 0 if bias is None else bias
+    y = np.empty((height, width, cout), dtype=x.dtype)
+
+    def strip_of(strip: Strip, work: Workspace) -> None:
+        top, bottom = strip
+        planes = work.array("planes", (taps + 1, bottom - top, width), x.dtype)
+        plane, down, along = padded.strides
+        shape = (size, size, cin, bottom - top, width)
+        shifted = as_strided(padded[:, top:], shape, (down, along, plane, down, along), writeable=False)
+        planes[:taps].reshape(shape)[...] = shifted
+        planes[taps] = 1
+        columns, out = planes.reshape(taps + 1, -1), y[top:bottom].reshape(-1, cout)
+        for start in range(0, len(out), _PRODUCT):
+            part = out[start : start + _PRODUCT]
+            np.matmul(columns[:, start : start + _PRODUCT].T, matrix, out=part)
+            if positive is not None:
+                rectify(part, work)
+        if positive is not None:
+            positive.put(slice(top, bottom), slice(0, width), y[top:bottom] > 0)
+
+    threads.run(strip_of, _strips(height, width))
+    return y
+
+
+def narrow(x: np.ndarray, mask: Positive | None, kernel: np.ndarray) -> np.ndarray:
+    """Convolution of x (H, W, Cin), where ``mask`` (None: all) lets it pass, with kernel (k, k, Cin, few)."""
+    size, _, cin, cout = kernel.shape
+    height, width, _ = x.shape
+    r = size // 2
+    matrix = np.ascontiguousarray(kernel.transpose(0, 1, 3, 2)).reshape(-1, cin)  # (k*k*Cout, Cin)
+    y = np.empty((height, width, cout), dtype=kernel.dtype)
+
+    def strip_of(strip: Strip, work: Workspace) -> None:
+        top, bottom = strip
+        first, last = max(top - r, 0), min(bottom + r, height)  # rows that the strip sees
+        seen = slice(first, last)
+        rows = (x[seen] if mask is None else x[seen] * mask.get(seen, slice(None))).reshape(-1, cin)
+        planes = work.array("planes", (len(matrix), last - first, width), y.dtype)
+        np.matmul(matrix, rows.T, out=planes.reshape(len(matrix), -1))
+        total = work.array("total", (cout, bottom - top + 4 * r, width + 2 * r), y.dtype)
+        total.fill(0)
+        start = first - (top - r)
+        for tap, (i, j) in enumerate(np.ndindex(size, size)):
+            # What each seen pixel gives to the output (i - r) rows above it and (j - r) columns before it.
+            given = planes[tap * cout : (tap + 1) * cout]
+            down, along = start + 2 * r - i, 2 * r - j
+            total[:, down : down + given.shape[1], along : along + width] += given
+        y[top:bottom] = total[:, 2 * r : 2 * r + bottom - top, r : r + width].transpose(1, 2, 0)
+
+    threads.run(strip_of, _strips(height, width))
+    return y
+
+
+def _strips(height: int, width: int) -> list[Strip]:
+    rows = max(1, _STRIP // width)
+    return [(top, min(top + rows, height)) for top in range(0, height, rows)]

@@ -1,0 +1,215 @@
+"""What a block of tiles reads and writes: maps cut into overlapping 6x6 inputs, 4x4 outputs put to their places.
+
+The sources are a map, a map of which ReLU lets a part through, and a map that max pooling has made smaller. The sinks
+are a map, the sum with what is there already, ReLU, and ReLU with max pooling. Whatever is between two convolutions is
+so done on a block while it is in the core's cache, and the full map need not exist.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from .masks import NONE, Positive, Winner, largest
+
+
+class Block(NamedTuple):
+    """A rectangle of tiles: first row and column, and how many of each."""
+
+    top: int
+    left: int
+    rows: int
+    columns: int
+
+
+class Workspace:
+    """Buffers of one thread, kept from block to block: fresh memory of this size costs as much as filling it."""
+
+    def __init__(self) -> None:
+        self._buffers: dict[str, np.ndarray] = {}
+
+    def array(self, name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+        """An uninitialised array; the next call with the same name may hand out the same memory."""
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        buffer = self._buffers.get(name)
+        if buffer is None or buffer.size < size:
+            buffer = self._buffers[name] = np.empty(size, dtype=np.uint8)
+        array: np.ndarray = buffer[:size].view(dtype).reshape(shape)
+        return array
+
+
+class Source(Protocol):
+    """Where a convolution's inputs come from; ``shape`` is (H, W, Cin)."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def gather(self, block: Block, d: np.ndarray, work: Workspace) -> None:
+        """Fill d (6, 6, rows, columns, Cin) with the 6x6 inputs of each tile, zeros outside of the map."""
+
+
+class Sink(Protocol):
+    """Where a convolution's outputs go."""
+
+    def scatter(self, tiles: np.ndarray, block: Block, work: Workspace) -> None:
+        """Take tiles (4, 4, rows, columns, Cout), whose memory may be overwritten; what sticks out is dropped."""
+
+
+# ---------------------------------------------------------------- sources
+
+
+class Map:
+    """A map as it is."""
+
+    def __init__(self, x: np.ndarray) -> None:
+        self.x = np.ascontiguousarray(x)
+        self.shape, self.dtype = x.shape, x.dtype
+
+    def gather(self, block: Block, d: np.ndarray, work: Workspace) -> None:
+        top, left, bottom, right = _seen(block)
+        if top >= 0 and left >= 0 and bottom <= self.shape[0] and right <= self.shape[1]:
+            d[...] = _every(4, self.x, top, left, d.shape)
+        else:
+            window, inside, rows, columns = _framed(self, (top, left, bottom, right), work)
+            inside[...] = self.x[rows, columns]
+            d[...] = _every(4, window, 0, 0, d.shape)
+
+
+class Masked:
+    """A gradient with respect to ReLU's result, of which it lets pass what was above zero."""
+
+    def __init__(self, g: np.ndarray, positive: Positive) -> None:
+        self.g, self.positive, self.shape, self.dtype = g, positive, g.shape, g.dtype
+
+    def gather(self, block: Block, d: np.ndarray, work: Workspace) -> None:
+        window, inside, rows, columns = _framed(self, _seen(block), work)
+        np.multiply(self.g[rows, columns], self.positive.get(rows, columns), out=inside)
+        d[...] = _every(4, window, 0, 0, d.shape)
+
+
+class Unpooled:
+    """A gradient with respect to max pooling's result, given to each window's winner."""
+
+    def __init__(self, g: np.ndarray, winner: Winner) -> None:
+        self.g, self.winner, self.shape, self.dtype = g, winner, winner.shape, g.dtype
+        self._pooled = Map(g)
+
+    def gather(self, block: Block, d: np.ndarray, work: Workspace) -> None:
+        top, left = 2 * block.top - 1, 2 * block.left - 1
+        area = (top, left, top + 2 * block.rows + 2, left + 2 * block.columns + 2)
+        window, inside, rows, columns = _framed(self._pooled, area, work, corners=4)
+        np.multiply(self.g[rows, columns], self.winner.index[rows, columns] == _CORNERS, out=inside)
+        # Input (i, j) of every tile is the same corner of its window: the odd rows of a tile's inputs are upper ones.
+        for corner in range(4):
+            i, j = 1 - corner // 2, 1 - corner % 2
+            part = d[i::2, j::2]
+            part[...] = _every(2, window[corner], i, j, part.shape)
+
+
+_CORNERS = np.arange(4, dtype=np.uint8)[:, None, None, None]
+
+
+def _seen(block: Block) -> tuple[int, int, int, int]:
+    """The pixels that a block's tiles see: top, left, bottom, right; they may lie outside of the map."""
+    top, left = 4 * block.top - 1, 4 * block.left - 1
+    return top, left, top + 4 * block.rows + 2, left + 4 * block.columns + 2
+
+
+def _framed(
+    source: Source, area: tuple[int, int, int, int], work: Workspace, corners: int = 1
+) -> tuple[np.ndarray, np.ndarray, slice, slice]:
+    """An array for the pixels in ``area``, zero outside of the map; its part inside, and which rows and columns.
+
+    With several ``corners`` it is one such array for each.
+    """
+    top, left, bottom, right = area
+    height, width, channels = source.shape
+    window = work.array("window", (corners, bottom - top, right - left, channels), source.dtype)
+    rows, columns = slice(max(top, 0), min(bottom, height)), slice(max(left, 0), min(right, width))
+    if top < 0 or left < 0 or bottom > height or right > width:
+        window.fill(0)
+    inside = window[:, rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+    return (window, inside, rows, columns) if corners > 1 else (window[0], inside[0], rows, columns)
+
+
+def _every(step: int, x: np.ndarray, top: int, left: int, shape: tuple[int, ...]) -> np.ndarray:
+    """View of the pixels (top + i + step r, left + j + step t) of a map as (i, j, r, t, C)."""
+    down, along, channel = x.strides
+    # NumPy's as_strided takes ten times as long, and holds up the other threads meanwhile.
+    return np.ndarray(shape, x.dtype, x, top * down + left * along, (down, along, step * down, step * along, channel))
+
+
+# ---------------------------------------------------------------- sinks
+
+
+class Store:
+    """Into y (H, W, Cout)."""
+
+    def __init__(self, y: np.ndarray) -> None:
+        self.y = y
+
+    def scatter(self, tiles: np.ndarray, block: Block, work: Workspace) -> None:
+        part, in_order = _places(self.y, tiles, block)
+        part[...] = in_order
+
+
+class Add:
+    """Added to y (H, W, Cout)."""
+
+    def __init__(self, y: np.ndarray) -> None:
+        self.y = y
+
+    def scatter(self, tiles: np.ndarray, block: Block, work: Workspace) -> None:
+        part, in_order = _places(self.y, tiles, block)
+        part += in_order
+
+
+class Rectify:
+    """max(y, 0) into y (H, W, Cout), and where it is above zero into ``positive``."""
+
+    def __init__(self, y: np.ndarray, positive: Positive) -> None:
+        self.y, self.positive = y, positive
+
+    def scatter(self, tiles: np.ndarray, block: Block, work: Workspace) -> None:
+        part, in_order = _places(self.y, rectify(tiles, work), block)
+        part[...] = in_order
+        top, left = 4 * block.top, 4 * block.left
+        rows, columns = slice(top, top + 4 * block.rows), slice(left, left + 4 * block.columns)
+        self.positive.put(rows, columns, self.y[rows, columns] > 0)
+
+
+class RectifyAndPool:
+    """The largest of each 2x2 window of max(y, 0) into y (H//2, W//2, Cout), and which it was into ``winner``."""
+
+    def __init__(self, y: np.ndarray, winner: Winner) -> None:
+        self.y, self.winner = y, winner
+
+    def scatter(self, tiles: np.ndarray, block: Block, work: Workspace) -> None:
+        _, _, rows, columns, cout = tiles.shape
+        corners = tiles.reshape(2, 2, 2, 2, rows, columns, cout)
+        value, index = largest(corners[:, 0, :, 0], corners[:, 0, :, 1], corners[:, 1, :, 0], corners[:, 1, :, 1])
+        rectify(value, work)
+        np.maximum(index, (value == 0).view(np.uint8) * np.uint8(NONE), out=index)
+        for target, part in ((self.y, value), (self.winner.index, index)):
+            place, in_order = _places(target, part, block)
+            place[...] = in_order
+
+
+def rectify(x: np.ndarray, work: Workspace) -> np.ndarray:
+    """max(x, 0) in place; against an array of zeros NumPy is three times as fast as against the number."""
+    zeros = work.array("zeros", x.shape[-3:], x.dtype)
+    zeros.fill(0)
+    np.maximum(x, zeros, out=x)
+    return x
+
+
+def _places(y: np.ndarray, tiles: np.ndarray, block: Block) -> tuple[np.ndarray, np.ndarray]:
+    """The part of y (H, W, Cout) that tiles (n, n, rows, columns, Cout) are for, and the tiles in its order."""
+    n, _, rows, columns, cout = tiles.shape
+    part = y[n * block.top : n * (block.top + rows), n * block.left : n * (block.left + columns)]
+    in_order = tiles.transpose(2, 0, 3, 1, 4)  # (rows, n, columns, n, Cout)
+    if part.shape[:2] == (n * rows, n * columns):
+        return part.reshape(rows, n, columns, n, cout), in_order
+    return part, in_order.reshape(n * rows, n * columns, cout)[: part.shape[0], : part.shape[1]]

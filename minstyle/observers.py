@@ -7,14 +7,17 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tqdm import tqdm
 
 from .errors import FileError
 from .files import check_writable
 from .images import check_image_path, save_image
 from .recipes import Recipe
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 
 @dataclass(frozen=True)
@@ -63,9 +66,11 @@ _BAR = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} evaluations, {rate_inv_fmt
 class Progress(Observer):
     """A bar on standard error: evaluations, loss, time for an evaluation, time left."""
 
-    _bar: tqdm
+    _bar: tqdm[Any]
 
     def start(self, plan: Plan) -> None:
+        from tqdm import tqdm  # here, for a quick start of the command line
+
         self._bar = tqdm(total=plan.evaluations, unit="eval", bar_format=_BAR, dynamic_ncols=True)
 
     def step(self, step: Step) -> None:

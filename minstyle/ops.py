@@ -90,13 +90,14 @@ def conv2d(x: Array, kernel: Array, bias: Array) -> ValueAndVjps:
 
 
 @differentiable
-def conv_relu(x: Array, kernel: Array, bias: Array) -> ValueAndVjps:
+def conv_relu(x: Array, kernel: Array, bias: Array, *, kept: bool = False) -> ValueAndVjps:
     """relu(conv2d(x, kernel, bias)) in one pass, without the map in between.
 
-    Keeps where the result is > 0, a bit an entry, and what ``conv2d`` keeps.
+    Keeps where the result is > 0, a bit an entry, and what ``conv2d`` keeps. A result that somebody keeps anyway
+    (``kept``) is kept instead of the bits: that saves making them.
     """
     _check_convolution(x, kernel, bias)
-    y, positive = kernels.convolve_relu(x, kernel, bias)
+    y, positive = kernels.convolve_relu(x, kernel, bias, kept)
     return y, _convolution_vjps(x, kernel, positive)
 
 

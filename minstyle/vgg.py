@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,7 +17,9 @@ from . import ops
 from .backend import CPU, Array, Device
 from .errors import LayerError, WeightsError, require
 from .kernels import Kernel
-from .weightfile import Weights
+
+if TYPE_CHECKING:  # it brings h5py, a fifth of the time that the command line takes to start
+    from .weightfile import Weights
 
 # Convolutions in each of the five blocks.
 BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
@@ -109,7 +111,11 @@ class Network:
             if "conv" in name:
                 # Where nobody wants the map itself, it is pooled on the way.
                 pooled = pooling == "max" and following.endswith("_pool") and name not in wanted
-                x = (ops.conv_relu_pool2 if pooled else ops.conv_relu)(x, *self._parameters[name])
+                kernel, bias = self._parameters[name]
+                if pooled:
+                    x = ops.conv_relu_pool2(x, kernel, bias)
+                else:
+                    x = ops.conv_relu(x, kernel, bias, kept=name in wanted)
             else:
                 x = x if pooled else pool(x)
                 x = x if factor == 1.0 else ops.scale(x, factor=factor)

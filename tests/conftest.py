@@ -12,7 +12,8 @@ from minstyle.backend import choose_device
 from minstyle.errors import WeightsError
 from minstyle.vgg import BLOCKS, Network
 from minstyle.weightfile import Weights, read_weights
-from minstyle.weights import fetch, find_weights
+from minstyle.weights.fetch import fetch
+from minstyle.weights.locate import find_weights
 
 GPU = choose_device("auto")
 

@@ -77,7 +77,7 @@ def _convert_one(source: Path, target: Path, how: str) -> tuple[str, str]:
     from minstyle.errors import WeightsError
     from minstyle.vgg import Network
     from minstyle.weightfile import read_weights
-    from minstyle.weights import convert
+    from minstyle.weights.convert import convert
 
     try:
         MISDEEDS.get(how, lambda: None)()
@@ -103,7 +103,7 @@ def _peak_megabytes() -> float:
 
 
 def _main(how: str, count: int, paths: list[Path], folder: Path) -> None:
-    from minstyle.weights import convert  # noqa: F401 (before memory is counted)
+    from minstyle.weights.convert import convert  # noqa: F401 (before memory is counted)
 
     source, target = folder / "weights.bin", folder / "out" / "ours.h5"
     target.parent.mkdir()

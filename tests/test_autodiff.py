@@ -189,8 +189,8 @@ def test_no_graph_outlives_its_evaluation(tiny_network: Network, monkeypatch: py
     def watch(name: str) -> None:
         op = getattr(ops, name)
 
-        def watched(x: Any, *parameters: Any) -> Any:
-            y = op(x, *parameters)
+        def watched(x: Any, *parameters: Any, **settings: Any) -> Any:
+            y = op(x, *parameters, **settings)
             made.append(weakref.ref(y.value if isinstance(y, Var) else y))
             return y
 

@@ -22,8 +22,8 @@ import torch
 from minstyle.errors import FileError, WeightsError
 from minstyle.vgg import BLOCKS, Network
 from minstyle.weightfile import Weights, read_weights
-from minstyle.weights import convert
 from minstyle.weights.__main__ import main
+from minstyle.weights.convert import convert
 
 from .conftest import picture, random_weights
 from .test_array_pickle import flax_tree

@@ -21,7 +21,7 @@ import pytest
 
 from minstyle.errors import FileError, MinstyleError, WeightsError
 from minstyle.weightfile import Weights, read_weights
-from minstyle.weights import fetch
+from minstyle.weights.fetch import fetch
 from minstyle.weights.sources import SOURCES, Download
 
 from .conftest import random_weights

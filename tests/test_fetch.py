@@ -24,8 +24,8 @@ import pytest
 from minstyle.errors import FileError, MinstyleError, WeightsError
 from minstyle.vgg import layer_names
 from minstyle.weightfile import Weights, read_weights
-from minstyle.weights import fetch
 from minstyle.weights.__main__ import main
+from minstyle.weights.fetch import fetch
 from minstyle.weights.sources import SOURCES, Download, Package
 
 from .conftest import random_weights

@@ -13,7 +13,7 @@ import safetensors.numpy
 from minstyle.errors import LayerError, WeightsError
 from minstyle.vgg import Network
 from minstyle.weightfile import Weights, read_weights
-from minstyle.weights import convert
+from minstyle.weights.convert import convert
 from minstyle.weights.formats import NORMALISATIONS, find_format
 
 from .conftest import picture, random_weights

@@ -15,7 +15,7 @@ import scipy.io
 import torch
 
 from minstyle.errors import WeightsError
-from minstyle.weights import convert
+from minstyle.weights.convert import convert
 
 from .conftest import random_weights
 from .foreign_arrays import message
@@ -102,7 +102,7 @@ WITHOUT = """
 import sys, pathlib
 for name in ("torch", "tensorflow", "keras", "onnx", "google.protobuf", "scipy.io", "caffe", "safetensors.torch"):
     sys.modules[name] = None
-from minstyle.weights import convert
+from minstyle.weights.convert import convert
 for path in sys.argv[2:]:
     print(convert(path, sys.argv[1]).network)
 """

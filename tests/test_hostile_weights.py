@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from minstyle.errors import WeightsError
-from minstyle.weights import convert
+from minstyle.weights.convert import convert
 from minstyle.weights.torch_file import STREAM_MAGIC
 
 from .conftest import random_weights

@@ -173,8 +173,13 @@ def test_the_blocks_cover_every_tile_once(down: int, across: int, tiles: int) ->
     assert (covered == 1).all()
 
 
+def conv_relu_kept(*args: Any) -> Any:
+    return ops.conv_relu(*args, kept=True)
+
+
 FUSED = {
     ops.conv_relu: lambda *args: ops.relu(ops.conv2d(*args)),
+    conv_relu_kept: lambda *args: ops.relu(ops.conv2d(*args)),
     ops.conv_relu_pool2: lambda *args: ops.max_pool2(ops.relu(ops.conv2d(*args))),
 }
 

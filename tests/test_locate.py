@@ -12,9 +12,8 @@ import pytest
 
 from minstyle.errors import DeviceError, WeightsError
 from minstyle.weightfile import write_weights
-from minstyle.weights import find_weights, load_network
 from minstyle.weights.__main__ import main
-from minstyle.weights.locate import folders, user_folder
+from minstyle.weights.locate import find_weights, folders, load_network, user_folder
 from minstyle.weights.sources import SOURCES
 
 from .conftest import random_weights

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from minstyle.weightfile import read_weights  # noqa: E402
-from minstyle.weights import convert  # noqa: E402
+from minstyle.weights.convert import convert  # noqa: E402
 from tests.conftest import random_weights  # noqa: E402
 from tests.foreign_files import FOREIGN  # noqa: E402
 from tests.hostile import Verdict, judge  # noqa: E402

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..backend import Array, is_cupy
 from . import direct, grams, masks, narrow, strips, tiles, winograd
-from .masks import Positive, Winner, max_pool, window_corners
+from .masks import AboveZero, Positive, Winner, max_pool, window_corners
 from .threads import Arena, use_threads
 
 __all__ = [
@@ -24,7 +24,7 @@ _FEWEST_CHANNELS = 16
 # Up to so many entries a product with a transposed matrix is slow, and a second copy of the matrix cheap.
 _SMALL = 36 * 128 * 128
 
-Mask = Positive | Winner
+Mask = Positive | AboveZero | Winner
 
 
 class Kernel:
@@ -58,24 +58,27 @@ def convolve(x: Array, kernel: Array | Kernel, bias: Array | None) -> Array:
         _forward(x, kernel, bias, tiles.Store(y))
         return y
     if _suits_widening(x, kernel):
-        return narrow.widen(x, kernel.array, bias, None)
+        return narrow.widen(x, kernel.array, bias, relu=False)
     return direct.convolve(x, kernel.array, bias)
 
 
-def convolve_relu(x: Array, kernel: Array | Kernel, bias: Array | None) -> tuple[Array, Positive]:
-    """(max(y, 0), where y > 0) of ``convolve``'s y, in one pass."""
+def convolve_relu(
+    x: Array, kernel: Array | Kernel, bias: Array | None, kept: bool = False
+) -> tuple[Array, Positive | AboveZero]:
+    """(max(y, 0), where y > 0) of ``convolve``'s y, in one pass. The mask of a map that is ``kept`` is the map."""
     kernel = _prepared(kernel)
+    shape = (*x.shape[:2], kernel.shape[3])
+    positive = Positive(shape) if _on_host(x, kernel) and not kept else None
     if _suits_winograd(x, kernel):
-        y = np.empty((*x.shape[:2], kernel.shape[3]), dtype=x.dtype)
-        positive = Positive(y.shape)
+        y = np.empty(shape, dtype=x.dtype)
         _forward(x, kernel, bias, tiles.Rectify(y, positive))
-        return y, positive
-    if _suits_widening(x, kernel):
-        positive = Positive((*x.shape[:2], kernel.shape[3]))
-        return narrow.widen(x, kernel.array, bias, positive), positive
-    y = direct.convolve(x, kernel.array, bias)
-    y = y.clip(0, None, out=y)
-    return y, Positive.of(y)
+    elif _suits_widening(x, kernel):
+        y = narrow.widen(x, kernel.array, bias, True, positive)
+    else:
+        y = direct.convolve(x, kernel.array, bias)
+        y = y.clip(0, None, out=y)
+        positive = None if kept else Positive.of(y)
+    return y, AboveZero(y) if positive is None else positive
 
 
 def convolve_relu_pool(x: Array, kernel: Array | Kernel, bias: Array | None) -> tuple[Array, Winner]:
@@ -87,7 +90,7 @@ def convolve_relu_pool(x: Array, kernel: Array | Kernel, bias: Array | None) -> 
         y, winner = np.empty(pooled, dtype=x.dtype), Winner(shape, np.empty(pooled, dtype=np.uint8))
         _forward(x, kernel, bias, tiles.RectifyAndPool(y, winner))
         return y, winner
-    y, winner = max_pool(convolve_relu(x, kernel, bias)[0])
+    y, winner = max_pool(convolve_relu(x, kernel, bias, kept=True)[0])
     winner.index[y <= 0] = masks.NONE
     return y, winner
 
@@ -110,7 +113,7 @@ def input_gradient(g: Array, kernel: Array | Kernel, mask: Mask | None = None, i
     turned = kernel.array[::-1, ::-1].swapaxes(2, 3)
     if _suits_widening(g, kernel):  # then its gradient suits narrowing
         g = mask.apply(g) if isinstance(mask, Winner) else g
-        dx = narrow.narrow(g, mask if isinstance(mask, Positive) else None, turned)
+        dx = narrow.narrow(g, None if isinstance(mask, Winner) else mask, turned)
     else:
         dx = direct.convolve(g if mask is None else mask.apply(g), turned, None)
     if into is None:
@@ -150,7 +153,7 @@ def _forward(x: np.ndarray, kernel: Kernel, bias: np.ndarray | None, sink: tiles
 def _source(g: np.ndarray, mask: Mask | None) -> tiles.Source:
     if mask is None:
         return tiles.Map(g)
-    return tiles.Masked(g, mask) if isinstance(mask, Positive) else tiles.Unpooled(g, mask)
+    return tiles.Unpooled(g, mask) if isinstance(mask, Winner) else tiles.Masked(g, mask)
 
 
 def _suits_winograd(x: Array, kernel: Kernel) -> bool:

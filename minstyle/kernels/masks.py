@@ -48,6 +48,19 @@ class Positive:
         return g * self.get(slice(None), slice(None))
 
 
+class AboveZero:
+    """The same as ``Positive``, told by the map itself: for one that is kept anyway."""
+
+    def __init__(self, y: Array) -> None:
+        self.shape, self._y = tuple(y.shape), y
+
+    def get(self, rows: slice, columns: slice) -> Array:
+        return self._y[rows, columns] > 0
+
+    def apply(self, g: Array) -> Array:
+        return g * (self._y > 0)
+
+
 class Winner:
     """Which entry of each 2x2 window of a map (H, W, C) was taken by max pooling, the first of equals."""
 

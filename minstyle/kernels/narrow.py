@@ -10,18 +10,23 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from . import threads
-from .masks import Positive
+from .masks import AboveZero, Positive
 from .tiles import Workspace, rectify
 
 MOST_CHANNELS = 8
 # Pixels of a strip: its planes and outputs stay in a core's cache; of a product: BLAS need not copy its operands.
-_STRIP, _PRODUCT = 4096, 512
+_STRIP, _PRODUCT = 8192, 512
 
 Strip = tuple[int, int]  # first row, and the one after the last
 
 
-def widen(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None, positive: Positive | None) -> np.ndarray:
-    """Convolution of x (H, W, few) with kernel (k, k, few, Cout); with ``positive``, that and ReLU. -> (H, W, Cout)"""
+def widen(
+    x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None, relu: bool, positive: Positive | None = None
+) -> np.ndarray:
+    """Convolution of x (H, W, few) with kernel (k, k, few, Cout), ReLU if asked for. -> (H, W, Cout)
+
+    Where the result is above zero is stored in ``positive``, if given.
+    """
     size, _, cin, cout = kernel.shape
     height, width, _ = x.shape
     r, taps = size // 2, size * size * cin
@@ -41,12 +46,10 @@ def widen(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None, positive: 
         shifted = as_strided(padded[:, top:], shape, (down, along, plane, down, along), writeable=False)
         planes[:taps].reshape(shape)[...] = shifted
         planes[taps] = 1
-        columns, out = planes.reshape(taps + 1, -1), y[top:bottom].reshape(-1, cout)
-        for start in range(0, len(out), _PRODUCT):
-            part = out[start : start + _PRODUCT]
-            np.matmul(columns[:, start : start + _PRODUCT].T, matrix, out=part)
-            if positive is not None:
-                rectify(part, work)
+        out = y[top:bottom].reshape(-1, cout)
+        _multiply(planes.reshape(taps + 1, -1).T, matrix, out)
+        if relu:
+            rectify(out[None], work)
         if positive is not None:
             positive.put(slice(top, bottom), slice(0, width), y[top:bottom] > 0)
 
@@ -54,7 +57,14 @@ def widen(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None, positive: 
     return y
 
 
-def narrow(x: np.ndarray, mask: Positive | None, kernel: np.ndarray) -> np.ndarray:
+def _multiply(x: np.ndarray, matrix: np.ndarray, out: np.ndarray) -> None:
+    """out = x @ matrix, some rows at a time."""
+    whole = len(x) - len(x) % _PRODUCT
+    np.matmul(x[:whole].reshape(-1, _PRODUCT, x.shape[1]), matrix, out=out[:whole].reshape(-1, _PRODUCT, out.shape[1]))
+    np.matmul(x[whole:], matrix, out=out[whole:])
+
+
+def narrow(x: np.ndarray, mask: Positive | AboveZero | None, kernel: np.ndarray) -> np.ndarray:
     """Convolution of x (H, W, Cin), where ``mask`` (None: all) lets it pass, with kernel (k, k, Cin, few)."""
     size, _, cin, cout = kernel.shape
     height, width, _ = x.shape

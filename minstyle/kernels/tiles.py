@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from .masks import NONE, Positive, Winner, largest
+from .masks import NONE, AboveZero, Positive, Winner, largest
 
 
 class Block(NamedTuple):
@@ -80,7 +80,7 @@ class Map:
 class Masked:
     """A gradient with respect to ReLU's result, of which it lets pass what was above zero."""
 
-    def __init__(self, g: np.ndarray, positive: Positive) -> None:
+    def __init__(self, g: np.ndarray, positive: Positive | AboveZero) -> None:
         self.g, self.positive, self.shape, self.dtype = g, positive, g.shape, g.dtype
 
     def gather(self, block: Block, d: np.ndarray, work: Workspace) -> None:
@@ -167,17 +167,18 @@ class Add:
 
 
 class Rectify:
-    """max(y, 0) into y (H, W, Cout), and where it is above zero into ``positive``."""
+    """max(y, 0) into y (H, W, Cout), and where it is above zero into ``positive`` (None: nowhere)."""
 
-    def __init__(self, y: np.ndarray, positive: Positive) -> None:
+    def __init__(self, y: np.ndarray, positive: Positive | None) -> None:
         self.y, self.positive = y, positive
 
     def scatter(self, tiles: np.ndarray, block: Block, work: Workspace) -> None:
         part, in_order = _places(self.y, rectify(tiles, work), block)
         part[...] = in_order
-        top, left = 4 * block.top, 4 * block.left
-        rows, columns = slice(top, top + 4 * block.rows), slice(left, left + 4 * block.columns)
-        self.positive.put(rows, columns, self.y[rows, columns] > 0)
+        if self.positive is not None:
+            top, left = 4 * block.top, 4 * block.left
+            rows, columns = slice(top, top + 4 * block.rows), slice(left, left + 4 * block.columns)
+            self.positive.put(rows, columns, self.y[rows, columns] > 0)
 
 
 class RectifyAndPool:

@@ -12,7 +12,6 @@ import platformdirs
 from ..backend import choose_device
 from ..errors import WeightsError
 from ..vgg import BLOCKS, Network
-from ..weightfile import read_weights
 
 VARIABLE = "MINSTYLE_WEIGHTS"
 AUTO = ("vgg19", "vgg16")  # in order of preference
@@ -67,5 +66,7 @@ def load_network(
 
     Raises WeightsError, DeviceError.
     """
+    from ..weightfile import read_weights  # here, since it brings h5py
+
     path = find_weights(network, weights_dir)
     return Network(read_weights(path), choose_device(device), dtype)

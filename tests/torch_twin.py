@@ -11,14 +11,29 @@ from torch.nn import functional
 BLOCKS = {"vgg16": [2, 2, 3, 3, 3], "vgg19": [2, 2, 4, 4, 4]}
 
 
-class Twin:
-    """``twin(image) -> (loss, gradient)`` with image and gradient (H, W, 3), RGB, 0..255, like the objective."""
+CONTENT = {"document": "block5_conv2", "gatys": "block4_conv2"}
+STYLE = [f"block{i}_conv1" for i in range(1, 6)]
 
-    def __init__(self, weights: Any, recipe: str, content: np.ndarray, style: np.ndarray, dtype: torch.dtype) -> None:
-        self.weights, self.recipe, self.dtype = weights, recipe, dtype
+
+class Twin:
+    """``twin(image) -> (loss, gradient)`` with image and gradient (H, W, 3), RGB, 0..255, like the objective.
+
+    ``layout`` is how PyTorch keeps its maps in memory.
+    """
+
+    def __init__(
+        self,
+        weights: Any,
+        recipe: str,
+        content: np.ndarray,
+        style: np.ndarray,
+        dtype: torch.dtype,
+        layout: torch.memory_format = torch.contiguous_format,
+    ) -> None:
+        self.weights, self.recipe, self.dtype, self.layout = weights, recipe, dtype, layout
         self.kernels = {
             name: (
-                torch.from_numpy(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))).to(dtype),
+                torch.from_numpy(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))).to(dtype, memory_format=layout),
                 torch.from_numpy(bias).to(dtype),
             )
             for name, (kernel, bias) in weights.layers.items()
@@ -26,39 +41,45 @@ class Twin:
         # Features as of a network that takes grey levels, for which the recipes' weights were chosen.
         self.unit = sum(weights.std) / 3
         with torch.no_grad():
-            self.content_features = self.features(self.tensor(content))
-            self.style_features = self.features(self.tensor(style))
+            self.content_features = self.features(self.tensor(content))[CONTENT[recipe]]
+            found = self.features(self.tensor(style))
+            self.style_grams = {layer: gram(found[layer]) for layer in STYLE}
 
     def tensor(self, image: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).to(self.dtype)
 
     def features(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Of the layers that the recipe reads; nothing past the last is computed, nothing else is kept."""
         mean = torch.tensor(self.weights.mean, dtype=self.dtype)[:, None, None]
         std = torch.tensor(self.weights.std, dtype=self.dtype)[:, None, None]
         x = ((image - mean) / std)[None]
         if self.weights.channel_order == "BGR":
             x = x.flip(1)
-        found = {}
+        x = x.contiguous(memory_format=self.layout)
+        wanted, found = {*STYLE, CONTENT[self.recipe]}, {}
         for block, count in enumerate(BLOCKS[self.weights.network], start=1):
             for i in range(1, count + 1):
                 name = f"block{block}_conv{i}"
                 x = functional.relu(functional.conv2d(x, *self.kernels[name], padding=1))
-                found[name] = self.unit * x[0]
+                if name in wanted:
+                    found[name] = x[0] if self.unit == 1 else self.unit * x[0]
+                if len(found) == len(wanted):
+                    return found
             x = functional.max_pool2d(x, 2) if self.recipe == "document" else 2 * functional.avg_pool2d(x, 2)
-        return found
+        raise AssertionError(f"the network has not all of {wanted}")
 
     def loss(self, image: torch.Tensor) -> torch.Tensor:
         return self.document(image) if self.recipe == "document" else self.gatys(image)
 
     def document(self, image: torch.Tensor) -> torch.Tensor:
         """Deep Learning with Python, 8.3."""
-        f, p, a = self.features(image), self.content_features, self.style_features
+        f = self.features(image)
         _, height, width = image.shape
-        loss = 0.025 * ((p["block5_conv2"] - f["block5_conv2"]) ** 2).sum()
-        for layer in [f"block{i}_conv1" for i in range(1, 6)]:
+        loss = 0.025 * ((self.content_features - f["block5_conv2"]) ** 2).sum()
+        for layer in STYLE:
             channels = 3
             size = height * width
-            difference = ((gram(a[layer]) - gram(f[layer])) ** 2).sum()
+            difference = ((self.style_grams[layer] - gram(f[layer])) ** 2).sum()
             loss = loss + (1.0 / 5) * difference / (4.0 * channels**2 * size**2)
         down = (image[:, : height - 1, : width - 1] - image[:, 1:, : width - 1]) ** 2
         right = (image[:, : height - 1, : width - 1] - image[:, : height - 1, 1:]) ** 2
@@ -66,11 +87,12 @@ class Twin:
 
     def gatys(self, image: torch.Tensor) -> torch.Tensor:
         """Gatys, Ecker, Bethge 2016: equations 1, 4, 5, 7 with alpha/beta = 1e-3."""
-        f, p, a = self.features(image), self.content_features, self.style_features
-        loss = 0.5 * ((f["block4_conv2"] - p["block4_conv2"]) ** 2).sum()
-        for layer in [f"block{i}_conv1" for i in range(1, 6)]:
+        f = self.features(image)
+        loss = 0.5 * ((f["block4_conv2"] - self.content_features) ** 2).sum()
+        for layer in STYLE:
             n, m = f[layer].shape[0], f[layer].shape[1] * f[layer].shape[2]
-            loss = loss + 1e3 * 0.2 * ((gram(f[layer]) - gram(a[layer])) ** 2).sum() / (4 * n**2 * m**2)
+            difference = ((gram(f[layer]) - self.style_grams[layer]) ** 2).sum()
+            loss = loss + 1e3 * 0.2 * difference / (4 * n**2 * m**2)
         return loss
 
     def __call__(self, image: np.ndarray) -> tuple[float, np.ndarray]:

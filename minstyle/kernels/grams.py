@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import threads
+from . import products, threads
 from .tiles import Workspace
 
 # Rows of a map that are multiplied at a time, and at most so many sums of such products side by side.
@@ -35,10 +35,11 @@ def multiply(flat: np.ndarray, matrix: np.ndarray, into: np.ndarray | None) -> n
     def strip_of(start: int, work: Workspace) -> None:
         strip = slice(start, start + rows)
         if into is None:
-            np.matmul(flat[strip], matrix, out=total[strip])
+            products.multiply(flat[strip], matrix, total[strip])
         else:
             product = work.array("product", total[strip].shape, total.dtype)
-            total[strip] += np.matmul(flat[strip], matrix, out=product)
+            products.multiply(flat[strip], matrix, product)
+            total[strip] += product
 
     threads.run(strip_of, range(0, len(flat), rows))
     return total

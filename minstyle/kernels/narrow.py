@@ -9,13 +9,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from . import threads
+from . import products, threads
 from .masks import AboveZero, Positive
 from .tiles import Workspace, rectify
 
 MOST_CHANNELS = 8
-# Pixels of a strip: its planes and outputs stay in a core's cache; of a product: BLAS need not copy its operands.
-_STRIP, _PRODUCT = 8192, 512
+_STRIP = 8192  # pixels, about what a core's cache holds with their planes
 
 Strip = tuple[int, int]  # first row, and the one after the last
 
@@ -47,7 +46,7 @@ def widen(
         planes[:taps].reshape(shape)[...] = shifted
         planes[taps] = 1
         out = y[top:bottom].reshape(-1, cout)
-        _multiply(planes.reshape(taps + 1, -1).T, matrix, out)
+        products.multiply(planes.reshape(taps + 1, -1).T, matrix, out)
         if relu:
             rectify(out[None], work)
         if positive is not None:
@@ -55,13 +54,6 @@ def widen(
 
     threads.run(strip_of, _strips(height, width))
     return y
-
-
-def _multiply(x: np.ndarray, matrix: np.ndarray, out: np.ndarray) -> None:
-    """out = x @ matrix, some rows at a time."""
-    whole = len(x) - len(x) % _PRODUCT
-    np.matmul(x[:whole].reshape(-1, _PRODUCT, x.shape[1]), matrix, out=out[:whole].reshape(-1, _PRODUCT, out.shape[1]))
-    np.matmul(x[whole:], matrix, out=out[whole:])
 
 
 def narrow(x: np.ndarray, mask: Positive | AboveZero | None, kernel: np.ndarray) -> np.ndarray:

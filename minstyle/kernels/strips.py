@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import threads, winograd
+from . import products, threads, winograd
 from .tiles import Block, Sink, Source, Workspace
 from .winograd import Transform
 
-# Multiplications of a product that BLAS does without copying its operands first (OpenBLAS), and the fewest tiles that
-# are worth a block of their own.
-_SMALL_PRODUCT, _FEWEST_TILES, _MOST_TILES = 1_000_000, 48, 160
+_FEWEST_TILES, _MOST_TILES = 48, 160  # of a block
 # Values of a plane of the larger parts: 36 planes before and after the products must be held.
 _PLANE = 1 << 18
 
@@ -24,7 +22,7 @@ def convolve(source: Source, kernel: np.ndarray, transform: Transform, bias: np.
     """Send the convolution of ``source`` with the transformed ``kernel`` (36, Cin, Cout) to ``sink``."""
     (height, width, cin), cout = source.shape, kernel.shape[2]
     down, across = -(-height // 4), -(-width // 4)
-    tiles = min(_SMALL_PRODUCT // (cin * cout), _MOST_TILES)
+    tiles = min(products.SMALL // (cin * cout), _MOST_TILES)
     if tiles >= _FEWEST_TILES:
 
         def block_of(block: Block, work: Workspace) -> None:

@@ -68,8 +68,7 @@ def _transforms(dtype: Any) -> tuple[Transform, Transform]:
 TRANSFORMS = {np.dtype(t): _transforms(t) for t in (np.float32, np.float64)}
 _KERNEL = np.kron(G, G)  # (36, 9)
 
-# Columns of a product that BLAS takes without copying its operands first (OpenBLAS: a million multiplications).
-_COLUMNS = 512
+_COLUMNS = 512  # of a product with one of the transforms: see ``products``
 # Rows whose distance is a power of two fall on the same lines of a cache; so many bytes more and they do not.
 _APART = 64
 

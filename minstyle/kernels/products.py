@@ -1,0 +1,23 @@
+"""Matrix products in pieces that BLAS takes as they are.
+
+OpenBLAS copies the operands of a product into an order of its own first, unless the product is small. For a tall matrix
+times a small one the copying costs more than it gives: in pieces below that limit the product is up to twice as fast.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+SMALL = 1_000_000  # multiplications of a product that is not copied
+_FEWEST_ROWS = 48  # thinner pieces waste the arithmetic units
+
+
+def multiply(x: np.ndarray, matrix: np.ndarray, out: np.ndarray) -> None:
+    """out = x @ matrix for x (rows, n), matrix (n, m), out (rows, m)."""
+    rows = SMALL // matrix.size
+    whole = len(x) - len(x) % rows if rows >= _FEWEST_ROWS else 0
+    if whole:
+        pieces = x[:whole].reshape(-1, rows, x.shape[1])
+        np.matmul(pieces, matrix, out=out[:whole].reshape(-1, rows, out.shape[1]))
+    if whole < len(x):
+        np.matmul(x[whole:], matrix, out=out[whole:])

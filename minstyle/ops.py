@@ -241,18 +241,23 @@ def total_variation(x: Array, *, exponent: float = 1.25) -> ValueAndVjps:
 
     dx, dy are forward differences on the (H-1) x (W-1) interior; 1.25 is the exponent of the Keras program (Chollet
     2017, Deep Learning with Python, 8.3), 1 the squared, 0.5 the isotropic total variation (Rudin, Osher, Fatemi
-    1992). Keeps dx, dy and (dx^2 + dy^2)^(exponent - 1), which is taken as 0 where the picture is flat and the
-    exponent below 1.
+    1992). Keeps x and (dx^2 + dy^2)^(exponent - 1), which is taken as 0 where the picture is flat and the exponent
+    below 1.
     """
-    xp, shape = array_module(x), x.shape
-    corner = x[:-1, :-1]
-    dx, dy = x[:-1, 1:] - corner, x[1:, :-1] - corner
+    xp = array_module(x)
+
+    def differences() -> tuple[Array, Array]:
+        corner = x[:-1, :-1]
+        return x[:-1, 1:] - corner, x[1:, :-1] - corner
+
+    dx, dy = differences()
     square = dx * dx + dy * dy
     power = xp.where(square > 0, square, 1) ** (exponent - 1)  # where it is flat any finite number will do: dx = dy = 0
 
     def vjp(g: Array) -> Array:
+        dx, dy = differences()
         slope = (2 * exponent * g).astype(power.dtype) * power
-        out = xp.zeros(shape, dtype=power.dtype)
+        out = xp.zeros(x.shape, dtype=power.dtype)
         out[:-1, 1:] += slope * dx
         out[1:, :-1] += slope * dy
         out[:-1, :-1] -= slope * (dx + dy)

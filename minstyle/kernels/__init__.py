@@ -5,11 +5,12 @@ Callers say what they want; which file computes it is decided here and nowhere e
 
 from __future__ import annotations
 
-import functools
+import threading
 
 import numpy as np
 
 from ..backend import Array, is_cupy
+from ..errors import ShapeError, require
 from . import direct, grams, masks, narrow, strips, tiles, winograd
 from .masks import AboveZero, Positive, Winner, max_pool, window_corners
 from .threads import Arena, use_threads
@@ -28,23 +29,36 @@ Mask = Positive | AboveZero | Winner
 
 
 class Kernel:
-    """A constant kernel (k, k, Cin, Cout) whose transforms are computed once, when they are first needed."""
+    """A constant kernel (k, k, Cin, Cout) whose transforms are computed once, when they are first needed.
+
+    Then the kernel itself is let go: it can be used with maps of its own type only.
+    """
 
     def __init__(self, array: Array) -> None:
-        self.array = array
+        self._array: Array | None = array
         self.shape: tuple[int, ...] = tuple(array.shape)
         self.ndim = len(self.shape)
+        self.dtype, self.on_device = array.dtype, is_cupy(array)
+        self._lock = threading.Lock()
+        self._transformed: tuple[np.ndarray, np.ndarray] | None = None
 
-    @functools.cached_property
-    def transformed(self) -> np.ndarray:
-        """(36, Cin, Cout)"""
-        return winograd.transform_kernel(self.array)
+    @property
+    def array(self) -> Array:
+        """The kernel. Raises ShapeError when it has been let go."""
+        array = self._array
+        require(array is not None, f"map for a kernel {self.shape}", self.dtype, "one of another type", ShapeError)
+        return array
 
-    @functools.cached_property
-    def transformed_back(self) -> np.ndarray:
-        """(36, Cout, Cin), of the kernel turned by 180 degrees: see ``winograd``."""
-        swapped = self.transformed.swapaxes(1, 2)
-        return np.ascontiguousarray(swapped) if swapped.size <= _SMALL else swapped
+    @property
+    def transformed(self) -> tuple[np.ndarray, np.ndarray]:
+        """(36, Cin, Cout), and (36, Cout, Cin) of the kernel turned by 180 degrees: see ``winograd``."""
+        with self._lock:
+            if self._transformed is None:
+                forward = winograd.transform_kernel(self.array)
+                back = forward.swapaxes(1, 2)
+                self._transformed = forward, np.ascontiguousarray(back) if back.size <= _SMALL else back
+                self._array = None
+            return self._transformed
 
 
 def convolve(x: Array, kernel: Array | Kernel, bias: Array | None) -> Array:
@@ -108,7 +122,7 @@ def input_gradient(g: Array, kernel: Array | Kernel, mask: Mask | None = None, i
         dx = np.empty((*shape, kernel.shape[2]), dtype=g.dtype) if into is None else into
         sink = tiles.Store(dx) if into is None else tiles.Add(dx)
         transform = winograd.TRANSFORMS[g.dtype][1]
-        strips.convolve(_source(g, mask), kernel.transformed_back, transform, None, sink)
+        strips.convolve(_source(g, mask), kernel.transformed[1], transform, None, sink)
         return dx
     turned = kernel.array[::-1, ::-1].swapaxes(2, 3)
     if _suits_widening(g, kernel):  # then its gradient suits narrowing
@@ -147,7 +161,7 @@ def _prepared(kernel: Array | Kernel) -> Kernel:
 
 
 def _forward(x: np.ndarray, kernel: Kernel, bias: np.ndarray | None, sink: tiles.Sink) -> None:
-    strips.convolve(tiles.Map(x), kernel.transformed, winograd.TRANSFORMS[x.dtype][0], bias, sink)
+    strips.convolve(tiles.Map(x), kernel.transformed[0], winograd.TRANSFORMS[x.dtype][0], bias, sink)
 
 
 def _source(g: np.ndarray, mask: Mask | None) -> tiles.Source:
@@ -166,4 +180,4 @@ def _suits_widening(x: Array, kernel: Kernel) -> bool:
 
 def _on_host(x: Array, kernel: Kernel) -> bool:
     """Both are NumPy arrays of one floating type."""
-    return not is_cupy(x) and x.dtype == kernel.array.dtype and x.dtype in (np.float32, np.float64)
+    return not is_cupy(x) and not kernel.on_device and x.dtype == kernel.dtype and x.dtype in (np.float32, np.float64)

@@ -204,13 +204,7 @@ def gram(f: Array) -> ValueAndVjps:
     Keeps f. The adjoint of a symmetric product: dF = F (g + g^T).
     """
     flat = f.reshape(-1, f.shape[-1])
-    return kernels.gram(flat), (Adding(lambda g, into: _times_symmetric(flat, g, into, f.shape)),)
-
-
-def _times_symmetric(flat: Array, g: Array, into: Array | None, shape: tuple[int, ...]) -> Array:
-    """flat @ (g + g^T) in ``shape``, added to ``into`` (of that shape) if given."""
-    into = None if into is None else into.reshape(flat.shape)
-    return kernels.add_product(flat, g + g.T, into).reshape(shape)
+    return kernels.gram(flat), (Adding(lambda g, into: kernels.add_product(f, g + g.T, into)),)
 
 
 def moments(f: Any) -> tuple[Any, Any]:
@@ -245,17 +239,12 @@ def total_variation(x: Array, *, exponent: float = 1.25) -> ValueAndVjps:
     below 1.
     """
     xp = array_module(x)
-
-    def differences() -> tuple[Array, Array]:
-        corner = x[:-1, :-1]
-        return x[:-1, 1:] - corner, x[1:, :-1] - corner
-
-    dx, dy = differences()
+    dx, dy = _differences(x)
     square = dx * dx + dy * dy
     power = xp.where(square > 0, square, 1) ** (exponent - 1)  # where it is flat any finite number will do: dx = dy = 0
 
     def vjp(g: Array) -> Array:
-        dx, dy = differences()
+        dx, dy = _differences(x)
         slope = (2 * exponent * g).astype(power.dtype) * power
         out = xp.zeros(x.shape, dtype=power.dtype)
         out[:-1, 1:] += slope * dx
@@ -264,6 +253,11 @@ def total_variation(x: Array, *, exponent: float = 1.25) -> ValueAndVjps:
         return out
 
     return xp.sum(square * power, dtype=xp.float64), (vjp,)
+
+
+def _differences(x: Array) -> tuple[Array, Array]:
+    corner = x[:-1, :-1]
+    return x[:-1, 1:] - corner, x[1:, :-1] - corner
 
 
 # ---------------------------------------------------------------- helpers

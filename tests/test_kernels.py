@@ -156,7 +156,7 @@ def test_the_results_are_the_same_bits_on_any_number_of_threads(channels: tuple[
             gram = kernels.gram(flat)
             found = (
                 y, pooled, winner.index, kernels.input_gradient(g, kernel, positive),
-                kernels.input_gradient(pooled, kernel, winner), gram, kernels.add_product(flat, gram, flat.copy()),
+                kernels.input_gradient(pooled, kernel, winner), gram, kernels.add_product(g, gram, g.copy()),
             )  # fmt: skip
             results.add(b"".join(a.tobytes() for a in found))
     assert len(results) == 1
@@ -216,13 +216,13 @@ def test_a_gradient_can_be_added_to_another(shape: tuple[int, int, int, int]) ->
 
 @pytest.mark.parametrize("rows", [1, 7, 20_000])
 def test_gram_products_are_those_of_the_whole(rows: int) -> None:
-    flat, s = normal((rows, 48), 0), normal((48, 48), 1)
-    np.testing.assert_allclose(kernels.gram(flat), flat.T @ flat, rtol=1e-11, atol=1e-11)
-    into = normal(flat.shape, 2)
-    expected = into + flat @ s
-    assert kernels.add_product(flat, s, into) is into
+    f, s = normal((rows, 1, 48), 0), normal((48, 40), 1)
+    np.testing.assert_allclose(kernels.gram(f[:, 0]), f[:, 0].T @ f[:, 0], rtol=1e-11, atol=1e-11)
+    into = normal((rows, 1, 40), 2)
+    expected = into + f @ s
+    assert kernels.add_product(f, s, into) is into
     np.testing.assert_allclose(into, expected, rtol=1e-11, atol=1e-11)
-    np.testing.assert_allclose(kernels.add_product(flat, s, None), flat @ s, rtol=1e-11, atol=1e-11)
+    np.testing.assert_allclose(kernels.add_product(f, s, None), f @ s, rtol=1e-11, atol=1e-11)
 
 
 def test_an_arena_hands_out_the_same_memory_again_and_goes_with_its_owner() -> None:

@@ -146,13 +146,13 @@ def gram(flat: Array) -> Array:
     return flat.T @ flat if is_cupy(flat) else grams.gram(flat)
 
 
-def add_product(flat: Array, matrix: Array, into: Array | None) -> Array:
-    """F @ S for F (M, C), S (C, C), added to ``into`` (M, C) in place if that is given."""
-    if not is_cupy(flat):
-        return grams.multiply(flat, matrix, into)
+def add_product(f: Array, matrix: Array, into: Array | None) -> Array:
+    """f @ S at every pixel of a map f (H, W, C), S (C, K), added to ``into`` (H, W, K) in place if that is given."""
+    if not is_cupy(f):
+        return grams.multiply(f, matrix, into)
     if into is None:
-        return flat @ matrix
-    into += flat @ matrix
+        return f @ matrix
+    into += f @ matrix
     return into
 
 

@@ -27,10 +27,11 @@ def gram(flat: np.ndarray) -> np.ndarray:
     return total
 
 
-def multiply(flat: np.ndarray, matrix: np.ndarray, into: np.ndarray | None) -> np.ndarray:
-    """F @ S for F (M, C), S (C, C); added to ``into`` (M, C), if given, which is then the result."""
-    total = np.empty(flat.shape, dtype=flat.dtype) if into is None else into
-    rows = max(1, _VALUES // flat.shape[1])
+def multiply(f: np.ndarray, matrix: np.ndarray, into: np.ndarray | None) -> np.ndarray:
+    """f @ S at every pixel of f (H, W, C), S (C, K). -> (H, W, K): ``into``, to which it is added, if that is given."""
+    result = np.empty((*f.shape[:2], matrix.shape[1]), dtype=f.dtype) if into is None else into
+    flat, total = f.reshape(-1, f.shape[2]), result.reshape(-1, matrix.shape[1])
+    rows = max(1, _VALUES // max(matrix.shape))
 
     def strip_of(start: int, work: Workspace) -> None:
         strip = slice(start, start + rows)
@@ -42,4 +43,4 @@ def multiply(flat: np.ndarray, matrix: np.ndarray, into: np.ndarray | None) -> n
             total[strip] += product
 
     threads.run(strip_of, range(0, len(flat), rows))
-    return total
+    return result

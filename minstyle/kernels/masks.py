@@ -30,7 +30,7 @@ class Positive:
     def put(self, rows: slice, columns: slice, positive: np.ndarray) -> None:
         """Store a rectangle's truth values (rows, columns, C), on the host."""
         if self.shape[-1] % 8 == 0:  # three times as fast as along an axis
-            packed = np.packbits(positive).reshape(*positive.shape[:-1], -1)
+            packed = np.packbits(positive).reshape(*positive.shape[:-1], self.shape[-1] // 8)
         else:
             packed = np.packbits(positive, axis=-1)
         self._bits[rows, columns] = packed

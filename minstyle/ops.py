@@ -94,7 +94,7 @@ def conv_relu(x: Array, kernel: Array, bias: Array, *, kept: bool = False) -> Va
     """relu(conv2d(x, kernel, bias)) in one pass, without the map in between.
 
     Keeps where the result is > 0, a bit an entry, and what ``conv2d`` keeps. A result that somebody keeps anyway
-    (``kept``) is kept instead of the bits: that saves making them.
+    (``kept``), as ``gram`` does, is kept instead of the bits: that saves making them.
     """
     _check_convolution(x, kernel, bias)
     y, positive = kernels.convolve_relu(x, kernel, bias, kept)
@@ -264,7 +264,7 @@ def _differences(x: Array) -> tuple[Array, Array]:
 
 
 def _check_convolution(x: Array, kernel: Array, bias: Array) -> None:
-    require(x.ndim == 3, "conv2d: x", "(H, W, C)", x.shape)
+    require(x.ndim == 3 and min(x.shape) > 0, "conv2d: x", "(H, W, C)", x.shape)
     k = kernel.shape[0]
     require(kernel.ndim == 4 and k % 2 == 1 and kernel.shape[1:3] == (k, x.shape[2]),
             f"conv2d: kernel for x {x.shape}", f"(k, k, {x.shape[2]}, Cout) with odd k", kernel.shape)  # fmt: skip

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -213,3 +214,35 @@ def test_evaluations_do_not_share_state(tiny_network: Network) -> None:
     again = objective(image + 3)
     assert first[0] == again[0]
     np.testing.assert_array_equal(first[1], again[1])
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (1, 0, 2), (2, 1, 0)])
+def test_gradients_are_added_in_place_only_to_arrays_that_nobody_else_holds(order: tuple[int, ...]) -> None:
+    # w's gradient comes from an op that hands on its own g (identity), from a Gram matrix that adds in place, and from
+    # an op whose result lies in another order in memory.
+    start, weights = np.random.default_rng(0).standard_normal((2, 5, 6, 3))
+    padded = np.random.default_rng(1).standard_normal((7, 8, 3))
+
+    def terms(w: Any) -> list[Any]:
+        return [
+            ops.sum(ops.multiply(ops.add(w, np.zeros(3)), weights)),
+            ops.scale(ops.sum(ops.gram(w)), factor=1.0),
+            ops.sum(ops.multiply(ops.pad(w, width=1, mode="replicate"), padded)),
+        ]
+
+    def slope(pick: Sequence[int]) -> np.ndarray:
+        x = Var(start)
+        found = terms(ops.scale(x, factor=1.0))
+        (g,) = gradient(functools.reduce(ops.add, [found[i] for i in pick]), [x])
+        return g
+
+    np.testing.assert_allclose(slope(order), slope([0]) + slope([1]) + slope([2]), rtol=1e-12)
+
+
+def test_a_gradient_that_was_asked_for_is_not_added_to() -> None:
+    f = Var(np.random.default_rng(0).standard_normal((5, 6, 3)))
+    same = ops.add(f, np.zeros(3))  # its adjoint hands on g itself
+    total = ops.add(ops.sum(ops.multiply(same, same)), ops.scale(ops.sum(ops.gram(f)), factor=1.0))
+    of_f, of_same = gradient(total, [f, same])
+    np.testing.assert_allclose(of_same, 2 * f.value, rtol=1e-12)
+    np.testing.assert_allclose(of_f, 2 * f.value + 2 * f.value.sum(axis=2, keepdims=True), rtol=1e-12)

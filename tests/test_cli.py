@@ -9,6 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -201,8 +202,17 @@ def test_a_network_is_found_by_name_in_the_folder_given(studio: Studio) -> None:
     assert by_name != studio.image()
 
 
-def test_the_picture_is_the_same_on_any_number_of_threads(studio: Studio) -> None:
-    assert studio.image("--threads", "1") == studio.image("--threads", "3")
+def test_the_picture_is_the_same_on_any_number_of_threads(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = studio.folder / "wide.h5"
+    write_weights(wide, random_weights("vgg16", (16, 16, 16, 16, 16)))
+    started: list[threading.Thread] = []
+    start = threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", lambda thread: (started.append(thread), start(thread))[1])
+    common = ("--network", wide, "--size", "128", "--rounds", "1", "--evaluations", "3")
+    one = studio.image(*common, "--threads", "1")
+    assert not started
+    assert one == studio.image(*common, "--threads", "3")
+    assert started
 
 
 # Each option of the recipe: an argument other than the default, the value it stands for, the default in the help text.

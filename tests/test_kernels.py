@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -15,8 +14,7 @@ from hypothesis import strategies as st
 from minstyle import kernels, ops
 from minstyle.autodiff import Var, gradient
 from minstyle.backend import to_host
-from minstyle.kernels import direct, strips, threads, winograd
-from minstyle.kernels.tiles import Block, Workspace
+from minstyle.kernels import direct, strips, winograd
 
 
 def normal(shape: tuple[int, ...], seed: int) -> np.ndarray:
@@ -214,6 +212,52 @@ def test_a_gradient_can_be_added_to_another(shape: tuple[int, int, int, int]) ->
         np.testing.assert_allclose(into, other + kernels.input_gradient(g, kernel, mask), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("op", [ops.conv_relu, ops.conv_relu_pool2])
+def test_nothing_is_given_to_a_window_that_is_no_number(op: Callable[..., Any]) -> None:
+    x, kernel, bias = normal((8, 8, 16), 0), normal((3, 3, 16, 16), 1), normal((16,), 2)
+    x[4, 4] = np.nan
+    fused, plain = Var(x), Var(x)
+    one, two = op(fused, kernel, bias), FUSED[op](plain, kernel, bias)
+    g = normal(one.shape, 3)
+    np.testing.assert_array_equal(*(gradient(y, [v], cotangent=g)[0] for y, v in ((one, fused), (two, plain))))
+
+
+def test_large_maps_of_many_channels_are_done_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, kernel, bias = normal((30, 45, 160), 0), normal((3, 3, 160, 144), 1), normal((144,), 2)
+    expected = direct.convolve(x, kernel, bias)
+    monkeypatch.setattr(strips, "_PLANE", 160 * 17)  # of 8 x 12 tiles
+    np.testing.assert_allclose(kernels.convolve(x, kernel, bias), expected, rtol=1e-9, atol=1e-9)
+
+
+def test_a_kernel_converts_maps_to_its_own_type_whatever_was_done_before() -> None:
+    x, kernel = normal((9, 7, 16), 0), kernels.Kernel(normal((3, 3, 16, 20), 1).astype(np.float32))
+    expected = kernels.convolve(x.astype(np.float32), kernel, None)
+    for _ in range(2):
+        np.testing.assert_array_equal(kernels.convolve(x, kernel, None), expected)
+        assert kernels.input_gradient(expected.astype(np.float64), kernel).dtype == np.float32
+
+
+@pytest.mark.parametrize("order", ["C", "F", "swapped"])
+def test_what_is_added_to_may_lie_in_memory_in_any_order(order: str) -> None:
+    def laid(a: np.ndarray) -> np.ndarray:
+        return a.swapaxes(0, 1).copy().swapaxes(0, 1) if order == "swapped" else a.copy(order=order)
+
+    other = normal((9, 10, 16), 0)
+    f, s, g = normal((9, 10, 20), 1), normal((20, 16), 2), normal((9, 10, 16), 3)
+    into = laid(other)
+    np.testing.assert_allclose(kernels.add_product(f, s, into), other + f @ s, rtol=1e-12)
+    np.testing.assert_allclose(into, other + f @ s, rtol=1e-12)
+    kernel, into = kernels.Kernel(normal((3, 3, 16, 16), 4)), laid(other)
+    expected = other + kernels.input_gradient(g, kernel)
+    np.testing.assert_allclose(kernels.input_gradient(laid(g), kernel, None, into), expected, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(into, expected, rtol=1e-12, atol=1e-12)
+    positive, winner = kernels.Positive.of(other), kernels.max_pool(normal((18, 20, 16), 5))[1]
+    for mask in (positive, winner):
+        np.testing.assert_array_equal(
+            kernels.input_gradient(laid(g), kernel, mask), kernels.input_gradient(g, kernel, mask)
+        )
+
+
 @pytest.mark.parametrize("rows", [1, 7, 20_000])
 def test_gram_products_are_those_of_the_whole(rows: int) -> None:
     f, s = normal((rows, 1, 48), 0), normal((48, 40), 1)
@@ -223,51 +267,3 @@ def test_gram_products_are_those_of_the_whole(rows: int) -> None:
     assert kernels.add_product(f, s, into) is into
     np.testing.assert_allclose(into, expected, rtol=1e-11, atol=1e-11)
     np.testing.assert_allclose(kernels.add_product(f, s, None), f @ s, rtol=1e-11, atol=1e-11)
-
-
-def test_an_arena_hands_out_the_same_memory_again_and_goes_with_its_owner() -> None:
-    x, kernel = normal((40, 50, 16), 0), kernels.Kernel(normal((3, 3, 16, 16), 1))
-    arena = kernels.Arena()
-
-    def buffers(arena: kernels.Arena) -> set[int]:
-        return {id(b) for idle in arena._idle.values() for work in idle for b in work._buffers.values()}
-
-    found = []
-    for _ in range(3):
-        with arena.use(), kernels.use_threads(1):
-            kernels.convolve(x, kernel, None)
-        found.append(buffers(arena))
-    assert found[0]
-    assert found[0] == found[1] == found[2]
-    memory = weakref.ref(next(iter(arena._idle.values()))[0])
-    del arena
-    assert memory() is None
-
-
-def test_threads_leave_nothing_behind_and_hand_on_errors() -> None:
-    import threading
-
-    from threadpoolctl import threadpool_info
-
-    def blas() -> list[int]:
-        return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
-
-    def fail(block: Block, work: Workspace) -> None:
-        assert all(n == 1 for n in blas())
-        if block.top == 3:
-            raise ZeroDivisionError
-
-    before, alive = blas(), threading.active_count()
-    with kernels.use_threads(3), pytest.raises(ZeroDivisionError):
-        threads.run(fail, [Block(i, 0, 1, 1) for i in range(8)])
-    assert (blas(), threading.active_count()) == (before, alive)
-
-
-def test_convolutions_from_several_threads_at_once() -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
-    x, kernel = normal((40, 50, 16), 0), normal((3, 3, 16, 16), 1)
-    expected = kernels.convolve(x, kernel, None)
-    with ThreadPoolExecutor(4) as pool:
-        for result in pool.map(lambda _: kernels.convolve(x, kernel, None), range(24)):
-            np.testing.assert_array_equal(result, expected)

@@ -30,7 +30,8 @@ class Twin:
         dtype: torch.dtype,
         layout: torch.memory_format = torch.contiguous_format,
     ) -> None:
-        self.weights, self.recipe, self.dtype, self.layout = weights, recipe, dtype, layout
+        self.network, self.mean, self.std = weights.network, weights.mean, weights.std
+        self.in_bgr, self.recipe, self.dtype, self.layout = weights.channel_order == "BGR", recipe, dtype, layout
         self.kernels = {
             name: (
                 torch.from_numpy(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))).to(dtype, memory_format=layout),
@@ -50,17 +51,17 @@ class Twin:
 
     def features(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
         """Of the layers that the recipe reads; nothing past the last is computed, nothing else is kept."""
-        mean = torch.tensor(self.weights.mean, dtype=self.dtype)[:, None, None]
-        std = torch.tensor(self.weights.std, dtype=self.dtype)[:, None, None]
+        mean = torch.tensor(self.mean, dtype=self.dtype)[:, None, None]
+        std = torch.tensor(self.std, dtype=self.dtype)[:, None, None]
         x = ((image - mean) / std)[None]
-        if self.weights.channel_order == "BGR":
+        if self.in_bgr:
             x = x.flip(1)
         x = x.contiguous(memory_format=self.layout)
         wanted, found = {*STYLE, CONTENT[self.recipe]}, {}
-        for block, count in enumerate(BLOCKS[self.weights.network], start=1):
+        for block, count in enumerate(BLOCKS[self.network], start=1):
             for i in range(1, count + 1):
                 name = f"block{block}_conv{i}"
-                x = functional.relu(functional.conv2d(x, *self.kernels[name], padding=1))
+                x = functional.relu_(functional.conv2d(x, *self.kernels[name], padding=1))
                 if name in wanted:
                     found[name] = x[0] if self.unit == 1 else self.unit * x[0]
                 if len(found) == len(wanted):
@@ -104,5 +105,8 @@ class Twin:
 
 
 def gram(features: torch.Tensor) -> torch.Tensor:
+    if features.stride(0) == 1:  # channels last: flattened without a copy
+        flat = features.permute(1, 2, 0).reshape(-1, features.shape[0])
+        return flat.T @ flat
     flat = features.reshape(features.shape[0], -1)
     return flat @ flat.T

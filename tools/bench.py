@@ -1,8 +1,8 @@
 """Time minstyle beside PyTorch in the same run: ``python tools/bench.py [--sizes 512x384 ...] [--layers 512x384 ...]``.
 
 The evaluation is loss and gradient of the document's recipe on VGG19 with random weights, on both sides the same
-formulas. The two take turns and medians are compared; PyTorch keeps its maps contiguous or channels-last, whichever was
-faster when it warmed up. Peak memory is that of a process of its own, with its inputs and weights.
+formulas. The two take turns, and ratios are medians of the turns' ratios; PyTorch keeps its maps contiguous or
+channels-last, whichever has the lower median. Peak memory is that of a process of its own, with its inputs and weights.
 ``--write FILE`` puts what is printed into a Markdown file too.
 """
 
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -32,6 +33,7 @@ from minstyle.weightfile import Weights
 CHANNELS = (64, 128, 256, 512, 512)
 LAYOUTS = ("contiguous_format", "channels_last")
 Run = Callable[[], Any]
+Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
 Size = tuple[int, int]  # width, height
 
 
@@ -46,8 +48,8 @@ def random_vgg19() -> Weights:
     return Weights("vgg19", (123.68, 116.779, 103.939), (1.0, 1.0, 1.0), "BGR", layers, source="random")
 
 
-def objective(images: list[np.ndarray]) -> Objective:
-    return build_objective(images[0], [images[1]], RECIPES["document"], Network(random_vgg19()))
+def objective(images: list[np.ndarray], dtype: Any = np.float32) -> Objective:
+    return build_objective(images[0], [images[1]], RECIPES["document"], Network(random_vgg19(), dtype=dtype))
 
 
 def ours(images: list[np.ndarray]) -> Run:
@@ -55,13 +57,21 @@ def ours(images: list[np.ndarray]) -> Run:
     return lambda: function(images[2])
 
 
-def pytorchs(images: list[np.ndarray], layout: str) -> Run:
+def twin(images: list[np.ndarray], layout: str, dtype: str = "float32") -> Function:
     import torch
 
     from tests.torch_twin import Twin
 
-    twin = Twin(random_vgg19(), "document", images[0], images[1], torch.float32, getattr(torch, layout))
-    return lambda: twin(images[2])
+    return Twin(random_vgg19(), "document", images[0], images[1], getattr(torch, dtype), getattr(torch, layout))
+
+
+def pytorchs(images: list[np.ndarray], layout: str) -> Run:
+    function = twin(images, layout)
+    return lambda: function(images[2])
+
+
+def program(label: str) -> Callable[[list[np.ndarray]], Run]:
+    return ours if label == "minstyle" else lambda images: pytorchs(images, label)
 
 
 def pictures(size: Size) -> list[np.ndarray]:
@@ -75,34 +85,51 @@ def seconds(run: Run) -> float:
     return time.perf_counter() - start
 
 
-def in_turn(run: Run, others: dict[str, Run], times: int) -> tuple[float, float]:
-    """Median seconds of ``run`` and of the fastest of the others, which take turns after one round to warm up."""
+def in_turn(run: Run, others: dict[str, Run], times: int) -> tuple[float, float, float]:
+    """Median seconds of ``run``, of the best of the others, and the median of the second over the first.
+
+    All take turns after one round to warm up. An other that fails is left out; without any the last two are NaN.
+    """
     run()
-    warm = {name: (other(), seconds(other))[1] for name, other in others.items()}
-    best = others[min(warm, key=lambda name: warm[name])]
-    pairs = [(seconds(run), seconds(best)) for _ in range(times)]
-    first, second = (statistics.median(column) for column in zip(*pairs, strict=True))
-    return first, second
+    able = {}
+    for label, other in others.items():
+        try:
+            other()
+            able[label] = other
+        except (RuntimeError, MemoryError) as error:
+            print(f"{label} fails: {error}", file=sys.stderr)
+    rounds = [(seconds(run), {label: seconds(other) for label, other in able.items()}) for _ in range(times)]
+    mine = statistics.median(first for first, _ in rounds)
+    if not able:
+        return mine, float("nan"), float("nan")
+    best = min(able, key=lambda label: statistics.median(other[label] for _, other in rounds))
+    pairs = [(first, other[best]) for first, other in rounds]
+    return mine, statistics.median(b for _, b in pairs), statistics.median(b / a for a, b in pairs)
 
 
-def peak_memory(program: str, size: Size) -> float | None:
-    """MB that a process needs at most which evaluates twice; None if it fails."""
-    command = [sys.executable, __file__, "--sizes", name(size), "--memory-of", program]
+def peak_memory(program: str, size: Size, threads: int) -> float:
+    """MB that a process needs at most which evaluates twice; NaN if it fails."""
+    command = [sys.executable, __file__, "--sizes", name(size), "--memory-of", program, "--threads", str(threads)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return float(done.stdout) if done.returncode == 0 else None
+    if done.returncode != 0:
+        print(f"{program} at {name(size)} fails: {done.stderr[-500:]}", file=sys.stderr)
+        return float("nan")
+    return float(done.stdout)
 
 
-def evaluations(sizes: list[Size], times: int) -> list[str]:
+def evaluations(sizes: list[Size], times: int, threads: int) -> list[str]:
     lines = ["| size | minstyle, s | PyTorch, s | ratio | us a pixel | minstyle, MB | PyTorch, MB | ratio |",
              "|---|---|---|---|---|---|---|---|"]  # fmt: skip
     show(lines)
     for size in sizes:
         images = pictures(size)
-        a, b = in_turn(ours(images), {layout: pytorchs(images, layout) for layout in LAYOUTS}, times)
-        mine, theirs = peak_memory("minstyle", size), [peak_memory(layout, size) for layout in LAYOUTS]
-        least = min((m for m in theirs if m is not None), default=None)
-        memory = f"{mine:.0f} | {least:.0f} | {mine / least:.2f}" if mine and least else f"{mine} | fails | "
-        row = f"| {name(size)} | {a:.2f} | {b:.2f} | {b / a:.2f} | {1e6 * a / (size[0] * size[1]):.1f} | {memory} |"
+        a, b, ratio = in_turn(ours(images), {layout: pytorchs(images, layout) for layout in LAYOUTS}, times)
+        mine, *theirs = (peak_memory(program, size, threads) for program in ("minstyle", *LAYOUTS))
+        least = float(np.fmin(*theirs))
+        row = (
+            f"| {name(size)} | {a:.2f} | {b:.2f} | {ratio:.2f} | {1e6 * a / (size[0] * size[1]):.1f} | "
+            f"{mine:.0f} | {least:.0f} | {mine / least:.2f} |"
+        )
         lines.append(row)
         show([row])
     return lines
@@ -118,10 +145,10 @@ def layers(size: Size, times: int) -> list[str]:
         for i in range(1, count + 1):
             pooled, flop = i == count and block < 5, 2 * 9 * cin * cout * width * height / 1e9
             for direction, (run, others) in bench_parts.layer(height, width, cin, cout, i == 1, pooled).items():
-                a, b = in_turn(run, others, times)
+                a, b, ratio = in_turn(run, others, times)
                 lines.append(
                     f"| block{block}_conv{i} | {direction} | {1e3 * a:.1f} | {flop / a:.0f} | {1e3 * b:.1f} | "
-                    f"{flop / b:.0f} | {b / a:.2f} |"
+                    f"{flop / b:.0f} | {ratio:.2f} |"
                 )
                 show(lines[-1:])
             cin = cout
@@ -131,24 +158,39 @@ def layers(size: Size, times: int) -> list[str]:
     return lines
 
 
-def parts(size: Size, times: int) -> list[str]:
-    """Where the time of an evaluation goes, how it falls with threads, and what its matrix products alone take."""
+def parts(size: Size, times: int, threads: int) -> list[str]:
+    """Where the time of an evaluation goes, how it falls with threads, what its matrix products alone take."""
     images = pictures(size)
     run = ours(images)
     run()
     shares = bench_parts.shares(run, times)
-    whole, limit = in_turn(run, {"products": bench_parts.products_alone(run)}, times)
-    lines = [f"At {name(size)}: {whole:.2f} s an evaluation; its matrix products alone, by BLAS on all cores, "
-             f"{limit:.2f} s: {whole / limit:.2f} times the limit. On one thread: "
-             + ", ".join(f"{part} {100 * share:.0f} %" for part, share in shares.items()) + "."]  # fmt: skip
+    with threadpool_limits(threads):
+        whole, limit, ratio = in_turn(run, {"products": bench_parts.products_alone(run)}, times)
     inside, outside = bench_parts.optimiser(objective(images), images[2])
-    lines.append(f"scipy's L-BFGS-B adds {outside:.3f} s to an evaluation of {inside:.2f} s.")
+    lines = [
+        f"At {name(size)}: {whole:.2f} s an evaluation; its matrix products alone, by BLAS, {limit:.2f} s: "
+        f"{1 / ratio:.2f} times the limit. On one thread: "
+        + ", ".join(f"{part} {100 * share:.0f} %" for part, share in shares.items())
+        + ".",
+        f"scipy's L-BFGS-B adds {outside:.3f} s to an evaluation of {inside:.2f} s.",
+    ]
     for count in sorted({1, *(2**i for i in range(1, 8) if 2**i <= cores()), cores()}):
         with kernels.use_threads(count):
             run()
             lines.append(f"{count} thread(s): {statistics.median(seconds(run) for _ in range(times)):.2f} s.")
+    lines.append(
+        f"The gradient in float32 differs from that in float64 by {rounding(lambda t: objective(images, t), images[2]):.1e} of its "
+        f"norm, PyTorch's by {rounding(lambda t: twin(images, LAYOUTS[0], t.__name__), images[2]):.1e}: where an activation is 0 "
+        "to rounding, ReLU may fall on either side."
+    )
     show(lines)
     return ["  \n".join(lines)]
+
+
+def rounding(make: Callable[[Any], Function], image: np.ndarray) -> float:
+    """Relative distance of the gradient in float32 from that in float64."""
+    single, double = (make(dtype)(image)[1] for dtype in (np.float32, np.float64))
+    return float(np.linalg.norm(single - double) / np.linalg.norm(double))
 
 
 def start_up(times: int) -> str:
@@ -191,13 +233,13 @@ def main() -> None:
     parser.add_argument("--write", type=Path, metavar="FILE")
     parser.add_argument("--memory-of", choices=("minstyle", *LAYOUTS), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.memory_of:
-        bench_parts.print_peak(lambda images: ours(images) if options.memory_of == "minstyle" else
-                               pytorchs(images, options.memory_of), pictures(options.sizes[0]))  # fmt: skip
-        return
     import torch
 
     torch.set_num_threads(options.threads)
+    if options.memory_of:
+        with kernels.use_threads(options.threads):
+            bench_parts.print_peak(program(options.memory_of), pictures(options.sizes[0]))
+        return
     lines = [
         f"## {time.strftime('%Y-%m-%d')}, minstyle {__version__}, {options.threads} threads", "",
         f"`python tools/bench.py {' '.join(sys.argv[1:])}`  ",
@@ -207,9 +249,9 @@ def main() -> None:
     ]  # fmt: skip
     show(lines)
     with kernels.use_threads(options.threads):
-        lines += [*evaluations(options.sizes, options.times), ""]
+        lines += [*evaluations(options.sizes, options.times, options.threads), ""]
         for size in options.parts:
-            lines += [*parts(size, options.times), ""]
+            lines += [*parts(size, options.times, options.threads), ""]
         for size in options.layers:
             lines += [*layers(size, options.times), ""]
     if options.write:

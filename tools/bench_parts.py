@@ -23,7 +23,7 @@ Run = Callable[[], Any]
 PARTS = {
     "transforms": [(winograd, "transform_input"), (winograd, "transform_output")],
     "products": [(winograd, "multiply")],
-    "Gram matrices": [(grams, "gram"), (grams, "multiply")],
+    "Gram matrices": [(grams, "gram"), (grams, "add_product")],
     "first layer": [(narrow, "widen"), (narrow, "narrow")],
 }
 
@@ -112,17 +112,19 @@ def products_alone(run: Run) -> Run:
     rows: dict[tuple[int, ...], int] = defaultdict(int)  # (products side by side, inner, columns) -> rows
 
     def winograds(function: Callable[..., Any], v: np.ndarray, kernel: np.ndarray, m: np.ndarray) -> Any:
-        rows[(36, *kernel.shape[-2:])] += int(np.prod(v.shape[:-1])) // 36  # of one product of 36, or of all
+        rows[(36, *kernel.shape[-2:])] += int(np.prod(v.shape[:-1]))  # of one product of 36, or of all
         return function(v, kernel, m)
 
     def others(function: Callable[..., Any], a: np.ndarray, b: np.ndarray, *rest: Any) -> Any:
         rows[(1, *b.shape)] += len(a)
         return function(a, b, *rest)
 
-    with watched([(winograd, "multiply")], winograds), watched([(products, "multiply")], others):
+    watches = watched([(winograd, "multiply")], winograds), watched([(products, "multiply")], others)
+    with kernels.use_threads(1), watches[0], watches[1]:
         run()
     generator, calls = np.random.default_rng(0), []
-    for (count, inner, columns), length in rows.items():
+    for (count, inner, columns), total in rows.items():
+        length = total // count
         piece = min(length, max((1 << 25) // (count * max(inner, columns)), 1))
         a, b = (generator.standard_normal((count, *s), dtype=np.float32) for s in ((piece, inner), (inner, columns)))
         calls.append((a, b, np.empty((count, piece, columns), dtype=np.float32), length))

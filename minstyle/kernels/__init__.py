@@ -5,12 +5,9 @@ Callers say what they want; which file computes it is decided here and nowhere e
 
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 
 from ..backend import Array, is_cupy
-from ..errors import ShapeError, require
 from . import direct, grams, masks, narrow, strips, tiles, winograd
 from .masks import AboveZero, Positive, Winner, max_pool, window_corners
 from .threads import Arena, use_threads
@@ -31,7 +28,7 @@ Mask = Positive | AboveZero | Winner
 class Kernel:
     """A constant kernel (k, k, Cin, Cout) whose transforms are computed once, when they are first needed.
 
-    Then the kernel itself is let go: it can be used with maps of its own type only.
+    Then the kernel itself is let go. A map of another floating type is converted to the kernel's.
     """
 
     def __init__(self, array: Array) -> None:
@@ -39,26 +36,27 @@ class Kernel:
         self.shape: tuple[int, ...] = tuple(array.shape)
         self.ndim = len(self.shape)
         self.dtype, self.on_device = array.dtype, is_cupy(array)
-        self._lock = threading.Lock()
         self._transformed: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
     def array(self) -> Array:
-        """The kernel. Raises ShapeError when it has been let go."""
-        array = self._array
-        require(array is not None, f"map for a kernel {self.shape}", self.dtype, "one of another type", ShapeError)
-        return array
+        if self._array is None:
+            raise AssertionError("only what is not transformed asks for the kernel itself")
+        return self._array
 
     @property
     def transformed(self) -> tuple[np.ndarray, np.ndarray]:
         """(36, Cin, Cout), and (36, Cout, Cin) of the kernel turned by 180 degrees: see ``winograd``."""
-        with self._lock:
-            if self._transformed is None:
-                forward = winograd.transform_kernel(self.array)
-                back = forward.swapaxes(1, 2)
-                self._transformed = forward, np.ascontiguousarray(back) if back.size <= _SMALL else back
-                self._array = None
-            return self._transformed
+        # No lock, which a fork might find taken: two threads may both do the work, and the first to finish publishes
+        # the result before the kernel goes.
+        array = self._array
+        if self._transformed is None and array is not None:
+            forward = winograd.transform_kernel(array)
+            back = forward.swapaxes(1, 2)
+            self._transformed = forward, np.ascontiguousarray(back) if back.size <= _SMALL else back
+            self._array = None
+        assert self._transformed is not None
+        return self._transformed
 
 
 def convolve(x: Array, kernel: Array | Kernel, bias: Array | None) -> Array:
@@ -66,7 +64,7 @@ def convolve(x: Array, kernel: Array | Kernel, bias: Array | None) -> Array:
 
     x (H, W, Cin), kernel (2r+1, 2r+1, Cin, Cout), bias (Cout,) or None.
     """
-    kernel = _prepared(kernel)
+    x, kernel = _prepared(x, kernel)
     if _suits_winograd(x, kernel):
         y = np.empty((*x.shape[:2], kernel.shape[3]), dtype=x.dtype)
         _forward(x, kernel, bias, tiles.Store(y))
@@ -80,7 +78,7 @@ def convolve_relu(
     x: Array, kernel: Array | Kernel, bias: Array | None, kept: bool = False
 ) -> tuple[Array, Positive | AboveZero]:
     """(max(y, 0), where y > 0) of ``convolve``'s y, in one pass. The mask of a map that is ``kept`` is the map."""
-    kernel = _prepared(kernel)
+    x, kernel = _prepared(x, kernel)
     shape = (*x.shape[:2], kernel.shape[3])
     positive = Positive(shape) if _on_host(x, kernel) and not kept else None
     if _suits_winograd(x, kernel):
@@ -97,7 +95,7 @@ def convolve_relu(
 
 def convolve_relu_pool(x: Array, kernel: Array | Kernel, bias: Array | None) -> tuple[Array, Winner]:
     """``max_pool`` of ``convolve_relu``, in one pass; windows without an entry above zero have no winner."""
-    kernel = _prepared(kernel)
+    x, kernel = _prepared(x, kernel)
     shape = (*x.shape[:2], kernel.shape[3])
     if _suits_winograd(x, kernel):
         pooled = (shape[0] // 2, shape[1] // 2, shape[2])
@@ -105,7 +103,7 @@ def convolve_relu_pool(x: Array, kernel: Array | Kernel, bias: Array | None) -> 
         _forward(x, kernel, bias, tiles.RectifyAndPool(y, winner))
         return y, winner
     y, winner = max_pool(convolve_relu(x, kernel, bias, kept=True)[0])
-    winner.index[y <= 0] = masks.NONE
+    winner.index[~(y > 0)] = masks.NONE
     return y, winner
 
 
@@ -116,7 +114,7 @@ def input_gradient(g: Array, kernel: Array | Kernel, mask: Mask | None = None, i
     the gradient with respect to what ReLU, or ReLU and pooling, made of the convolution. ``into``: an array to which
     the result is added; it is returned.
     """
-    kernel = _prepared(kernel)
+    g, kernel = _prepared(g, kernel)
     if _suits_winograd(g, kernel):
         shape = g.shape[:2] if mask is None else mask.shape[:2]
         dx = np.empty((*shape, kernel.shape[2]), dtype=g.dtype) if into is None else into
@@ -149,15 +147,19 @@ def gram(flat: Array) -> Array:
 def add_product(f: Array, matrix: Array, into: Array | None) -> Array:
     """f @ S at every pixel of a map f (H, W, C), S (C, K), added to ``into`` (H, W, K) in place if that is given."""
     if not is_cupy(f):
-        return grams.multiply(f, matrix, into)
+        return grams.add_product(f, matrix, into)
+    # One product, not one a row of the map, which is what CuPy would make of it.
+    product = (f.reshape(-1, f.shape[2]) @ matrix).reshape(*f.shape[:2], -1)
     if into is None:
-        return f @ matrix
-    into += f @ matrix
+        return product
+    into += product
     return into
 
 
-def _prepared(kernel: Array | Kernel) -> Kernel:
-    return kernel if isinstance(kernel, Kernel) else Kernel(kernel)
+def _prepared(x: Array, kernel: Array | Kernel) -> tuple[Array, Kernel]:
+    if not isinstance(kernel, Kernel):
+        return x, Kernel(kernel)
+    return x.astype(kernel.dtype, copy=False), kernel
 
 
 def _forward(x: np.ndarray, kernel: Kernel, bias: np.ndarray | None, sink: tiles.Sink) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import products, threads
-from .tiles import Workspace
+from .threads import Workspace
 
 # Rows of a map that are multiplied at a time, and at most so many sums of such products side by side.
 _VALUES, _SUMS = 1 << 18, 16
@@ -27,8 +27,11 @@ def gram(flat: np.ndarray) -> np.ndarray:
     return total
 
 
-def multiply(f: np.ndarray, matrix: np.ndarray, into: np.ndarray | None) -> np.ndarray:
+def add_product(f: np.ndarray, matrix: np.ndarray, into: np.ndarray | None) -> np.ndarray:
     """f @ S at every pixel of f (H, W, C), S (C, K). -> (H, W, K): ``into``, to which it is added, if that is given."""
+    if into is not None and not into.flags.c_contiguous:
+        into += add_product(f, matrix, None)
+        return into
     result = np.empty((*f.shape[:2], matrix.shape[1]), dtype=f.dtype) if into is None else into
     flat, total = f.reshape(-1, f.shape[2]), result.reshape(-1, matrix.shape[1])
     rows = max(1, _VALUES // max(matrix.shape))

@@ -11,7 +11,8 @@ from numpy.lib.stride_tricks import as_strided
 
 from . import products, threads
 from .masks import AboveZero, Positive
-from .tiles import Workspace, rectify
+from .threads import Workspace
+from .tiles import rectify
 
 MOST_CHANNELS = 8
 _STRIP = 8192  # pixels, about what a core's cache holds with their planes

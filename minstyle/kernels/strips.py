@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from . import products, threads, winograd
-from .tiles import Block, Sink, Source, Workspace
+from .threads import Workspace
+from .tiles import Block, Sink, Source
 from .winograd import Transform
 
 _FEWEST_TILES, _MOST_TILES = 48, 160  # of a block

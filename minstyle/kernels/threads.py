@@ -6,21 +6,37 @@ What is computed never depends on how many threads there are: the tasks are cut 
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import functools
+import math
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextvars import ContextVar
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import numpy as np
 from threadpoolctl import ThreadpoolController
-
-from .tiles import Workspace
 
 Task = TypeVar("Task")
 
-_threads: ContextVar[int | None] = ContextVar("threads", default=None)
-_arena: ContextVar[Arena | None] = ContextVar("arena", default=None)
+_threads: contextvars.ContextVar[int | None] = contextvars.ContextVar("threads", default=None)
+_arena: contextvars.ContextVar[Arena | None] = contextvars.ContextVar("arena", default=None)
+
+
+class Workspace:
+    """Buffers of one thread, kept from block to block: fresh memory of this size costs as much as filling it."""
+
+    def __init__(self) -> None:
+        self._buffers: dict[str, np.ndarray] = {}
+
+    def array(self, name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+        """An uninitialised array; the next call with the same name may hand out the same memory."""
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        buffer = self._buffers.get(name)
+        if buffer is None or buffer.size < size:
+            buffer = self._buffers[name] = np.empty(size, dtype=np.uint8)
+        array: np.ndarray = buffer[:size].view(dtype).reshape(shape)
+        return array
 
 
 class Arena:
@@ -77,7 +93,7 @@ def thread_count() -> int:
 def run(do: Callable[[Task, Workspace], None], tasks: Iterable[Task]) -> None:
     """``do`` every task, on the calling thread and as many more as are wanted; none is left behind.
 
-    The first error of any thread is raised, once all have stopped.
+    The first error of any thread is raised, once all have stopped. Helpers work in the caller's context.
     """
     tasks = list(tasks)
     pending, lock = iter(tasks), threading.Lock()
@@ -96,15 +112,44 @@ def run(do: Callable[[Task, Workspace], None], tasks: Iterable[Task]) -> None:
         except BaseException as error:
             errors.append(error)
 
-    helpers = [threading.Thread(target=work) for _ in range(min(thread_count(), len(tasks)) - 1)]
+    helpers: list[threading.Event] = []
     with _single_threaded_blas():
-        for helper in helpers:
-            helper.start()
+        try:
+            for _ in range(min(thread_count(), len(tasks)) - 1):
+                helpers.append(_start(work))
+        except RuntimeError:
+            pass  # the system has no more threads: the work is done with those there are
+        except BaseException as error:
+            errors.append(error)
         work()
         for helper in helpers:
-            helper.join()
+            _wait(helper, errors)
     if errors:
         raise errors[0]
+
+
+def _start(work: Callable[[], None]) -> threading.Event:
+    """A thread that works in the caller's context; the event is set when it has done so."""
+    done, context = threading.Event(), contextvars.copy_context()
+
+    def target() -> None:
+        try:
+            context.run(work)
+        finally:
+            done.set()
+
+    threading.Thread(target=target).start()
+    return done
+
+
+def _wait(done: threading.Event, errors: list[BaseException]) -> None:
+    """Wait however often the user interrupts. (Until Python 3.13 a ``join`` that is interrupted takes the thread for
+    stopped.)"""
+    while not done.is_set():
+        try:
+            done.wait()
+        except KeyboardInterrupt as error:
+            errors.append(error)
 
 
 class _Users:
@@ -126,24 +171,29 @@ def _controller() -> ThreadpoolController:
 @contextlib.contextmanager
 def _single_threaded_blas() -> Iterator[None]:
     """BLAS computes with one thread a call: the cores are taken by our own threads."""
-    with _users.lock:
-        if _users.count == 0:
-            _users.limit = _controller().limit(limits=1, user_api="blas")
-            _users.limit.__enter__()
-        _users.count += 1
+    users = _users  # a child process has others
+    with users.lock:
+        if users.count == 0:
+            users.limit = _controller().limit(limits=1, user_api="blas")
+            users.limit.__enter__()
+        users.count += 1
     try:
         yield
     finally:
-        with _users.lock:
-            _users.count -= 1
-            if _users.count == 0:
-                _users.limit.__exit__(None, None, None)
+        with users.lock:
+            users.count -= 1
+            if users.count == 0:
+                users.limit.__exit__(None, None, None)
 
 
 def _after_fork() -> None:
+    """In the child no thread is at work any more: the limit goes, and the lock, which one of them may have held."""
     global _users
-    _users = _Users()
+    users, _users = _users, _Users()
+    if users.count:
+        users.limit.__exit__(None, None, None)
+        users.lock = threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)  # the lock may be held by a thread that the child does not have
+    os.register_at_fork(after_in_child=_after_fork)

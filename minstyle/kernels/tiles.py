@@ -7,12 +7,12 @@ so done on a block while it is in the core's cache, and the full map need not ex
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from .masks import NONE, AboveZero, Positive, Winner, largest
+from .threads import Workspace
 
 
 class Block(NamedTuple):
@@ -22,22 +22,6 @@ class Block(NamedTuple):
     left: int
     rows: int
     columns: int
-
-
-class Workspace:
-    """Buffers of one thread, kept from block to block: fresh memory of this size costs as much as filling it."""
-
-    def __init__(self) -> None:
-        self._buffers: dict[str, np.ndarray] = {}
-
-    def array(self, name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-        """An uninitialised array; the next call with the same name may hand out the same memory."""
-        size = math.prod(shape) * np.dtype(dtype).itemsize
-        buffer = self._buffers.get(name)
-        if buffer is None or buffer.size < size:
-            buffer = self._buffers[name] = np.empty(size, dtype=np.uint8)
-        array: np.ndarray = buffer[:size].view(dtype).reshape(shape)
-        return array
 
 
 class Source(Protocol):
@@ -93,14 +77,13 @@ class Unpooled:
     """A gradient with respect to max pooling's result, given to each window's winner."""
 
     def __init__(self, g: np.ndarray, winner: Winner) -> None:
-        self.g, self.winner, self.shape, self.dtype = g, winner, winner.shape, g.dtype
-        self._pooled = Map(g)
+        self.pooled, self.winner, self.shape, self.dtype = Map(g), winner, winner.shape, g.dtype
 
     def gather(self, block: Block, d: np.ndarray, work: Workspace) -> None:
         top, left = 2 * block.top - 1, 2 * block.left - 1
         area = (top, left, top + 2 * block.rows + 2, left + 2 * block.columns + 2)
-        window, inside, rows, columns = _framed(self._pooled, area, work, corners=4)
-        np.multiply(self.g[rows, columns], self.winner.index[rows, columns] == _CORNERS, out=inside)
+        window, inside, rows, columns = _framed(self.pooled, area, work, corners=4)
+        np.multiply(self.pooled.x[rows, columns], self.winner.index[rows, columns] == _CORNERS, out=inside)
         # Input (i, j) of every tile is the same corner of its window: the odd rows of a tile's inputs are upper ones.
         for corner in range(4):
             i, j = 1 - corner // 2, 1 - corner % 2
@@ -192,7 +175,7 @@ class RectifyAndPool:
         corners = tiles.reshape(2, 2, 2, 2, rows, columns, cout)
         value, index = largest(corners[:, 0, :, 0], corners[:, 0, :, 1], corners[:, 1, :, 0], corners[:, 1, :, 1])
         rectify(value, work)
-        np.maximum(index, (value == 0).view(np.uint8) * np.uint8(NONE), out=index)
+        np.maximum(index, (~(value > 0)).view(np.uint8) * np.uint8(NONE), out=index)
         for target, part in ((self.y, value), (self.winner.index, index)):
             place, in_order = _places(target, part, block)
             place[...] = in_order

@@ -6,7 +6,7 @@ A tile of 4x4 outputs sees 6x6 inputs d. With the three matrices below its convo
 
 36 multiplications in place of 144. Written over all tiles and channels at once, B^T . B is one (36 x 36) matrix applied
 to 36 planes, the middle is 36 matrix products (tiles, Cin) @ (Cin, Cout), and A^T . A is one (16 x 36) matrix: so that
-nearly all of the work is done by BLAS. In float32 the error is about 2e-6 of the largest output.
+nearly all of the work is done by BLAS. In float32 the error is some millionths of the largest output.
 
 The gradient to the input is a convolution with the kernel turned by 180 degrees and its channel axes swapped. The
 points below are a set closed under p -> 1/p, which turns a kernel's polynomial round: the turned kernel's planes are
@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .tiles import Block, Sink, Source, Workspace
+from .threads import Workspace
+from .tiles import Block, Sink, Source
 
 # Points at which polynomials are compared, with infinity as the sixth: of those tried these lose the least in float32.
 POINTS = (0, 1 / math.sqrt(2), -1 / math.sqrt(2), math.sqrt(2), -math.sqrt(2))

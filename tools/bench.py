@@ -178,10 +178,11 @@ def parts(size: Size, times: int, threads: int) -> list[str]:
         with kernels.use_threads(count):
             run()
             lines.append(f"{count} thread(s): {statistics.median(seconds(run) for _ in range(times)):.2f} s.")
+    mine = rounding(lambda dtype: objective(images, dtype), images[2])
+    theirs = rounding(lambda dtype: twin(images, LAYOUTS[0], dtype.__name__), images[2])
     lines.append(
-        f"The gradient in float32 differs from that in float64 by {rounding(lambda t: objective(images, t), images[2]):.1e} of its "
-        f"norm, PyTorch's by {rounding(lambda t: twin(images, LAYOUTS[0], t.__name__), images[2]):.1e}: where an activation is 0 "
-        "to rounding, ReLU may fall on either side."
+        f"The gradient in float32 differs from that in float64 by {mine:.1e} of its norm, PyTorch's by {theirs:.1e}: "
+        "where an activation is 0 to rounding, ReLU may fall on either side."
     )
     show(lines)
     return ["  \n".join(lines)]

@@ -70,10 +70,6 @@ def pytorchs(images: list[np.ndarray], layout: str) -> Run:
     return lambda: function(images[2])
 
 
-def program(label: str) -> Callable[[list[np.ndarray]], Run]:
-    return ours if label == "minstyle" else lambda images: pytorchs(images, label)
-
-
 def pictures(size: Size) -> list[np.ndarray]:
     generator = np.random.default_rng(1)
     return [generator.uniform(0, 255, (size[1], size[0], 3)).astype(np.float32) for _ in range(3)]
@@ -234,12 +230,15 @@ def main() -> None:
     parser.add_argument("--write", type=Path, metavar="FILE")
     parser.add_argument("--memory-of", choices=("minstyle", *LAYOUTS), help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.memory_of == "minstyle":  # PyTorch is not even imported
+        with kernels.use_threads(options.threads):
+            bench_parts.print_peak(ours, pictures(options.sizes[0]))
+        return
     import torch
 
     torch.set_num_threads(options.threads)
     if options.memory_of:
-        with kernels.use_threads(options.threads):
-            bench_parts.print_peak(program(options.memory_of), pictures(options.sizes[0]))
+        bench_parts.print_peak(lambda images: pytorchs(images, options.memory_of), pictures(options.sizes[0]))
         return
     lines = [
         f"## {time.strftime('%Y-%m-%d')}, minstyle {__version__}, {options.threads} threads", "",

@@ -54,13 +54,18 @@ class Node:
 
 
 class Var:
-    """An array whose gradient can be asked for."""
+    """An array whose gradient can be asked for.
 
-    __slots__ = ("__weakref__", "node", "value")
+    ``again(rows)``, if there is one, computes some rows of the array once more: for an op that would otherwise have to
+    keep the array for its backward pass.
+    """
+
+    __slots__ = ("__weakref__", "again", "node", "value")
 
     def __init__(self, value: Array, edges: tuple[tuple[Node, Vjp], ...] = ()) -> None:
         self.value = value
         self.node = Node(edges)
+        self.again: Callable[[slice], Array] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:

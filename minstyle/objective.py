@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,13 +57,15 @@ class Objective:
         return Evaluation(float(total.value), dx, {name: float(v.value) for name, v in losses.items()})
 
     def _losses(self, x: Var) -> dict[str, Var]:
-        features = _features(self.network, x, self._layers, self.recipe)
+        """The loss of each term by name, in the terms' order; each map is read as soon as it is there, and let go."""
         losses: dict[str, Var] = {}
-        for term, weight, target in self._terms:
-            loss = LOSSES[term.kind].loss(features[term.layer], target, self.shape[:2])
-            loss = ops.scale(loss, factor=weight)
-            losses[term.name] = ops.add(losses[term.name], loss) if term.name in losses else loss
-        return losses
+        for name, f in _features(self.network, x, self._layers, self.recipe):
+            for term, weight, target in self._terms:
+                if term.layer == name:
+                    loss = ops.scale(LOSSES[term.kind].loss(f, target, self.shape[:2]), factor=weight)
+                    losses[term.name] = ops.add(losses[term.name], loss) if term.name in losses else loss
+            del f
+        return {term.name: losses[term.name] for term, _, _ in self._terms}
 
 
 def build_objective(content: Array, styles: Sequence[Array], recipe: Recipe, network: Network) -> Objective:
@@ -103,11 +105,14 @@ def _unit(term: Term, network: Network) -> float:
 def _targets(network: Network, picture: Array, terms: Sequence[Term], recipe: Recipe) -> dict[Term, Any]:
     layers = tuple(dict.fromkeys(term.layer for term in terms if term.layer != IMAGE))
     image = network.device.asarray(picture, network.dtype)
-    features = _features(network, image, layers, recipe)
-    return {term: LOSSES[term.kind].target(features[term.layer]) for term in terms}
+    targets = {}
+    for name, f in _features(network, image, layers, recipe):
+        targets.update({term: LOSSES[term.kind].target(f) for term in terms if term.layer == name})
+        del f
+    return targets
 
 
-def _features(network: Network, image: Any, layers: Sequence[str], recipe: Recipe) -> dict[str, Any]:
-    """The network's features with the recipe's pooling, and the image itself under IMAGE."""
-    found = network.features(image, layers, pooling=recipe.pooling, pooling_factor=recipe.pooling_factor)
-    return {IMAGE: image, **found}
+def _features(network: Network, image: Any, layers: Sequence[str], recipe: Recipe) -> Iterator[tuple[str, Any]]:
+    """The image itself under IMAGE, then the network's features with the recipe's pooling."""
+    yield IMAGE, image
+    yield from network.walk(image, layers, pooling=recipe.pooling, pooling_factor=recipe.pooling_factor)

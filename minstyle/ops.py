@@ -1,4 +1,4 @@
-"""Every differentiable op, its value and its adjoint side by side. This file is the mathematics of the program.
+"""Every differentiable op, its value and its adjoint side by side. With ``convolution.py`` it is the mathematics.
 
 An op is a function of arrays (positional) and settings (keyword) that returns ``(value, vjps)``: see ``autodiff``.
 Feature maps are (H, W, C); ``g`` is the gradient of the loss with respect to the op's result. Sums to a scalar are
@@ -9,14 +9,22 @@ last digits.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from . import kernels
-from .autodiff import Adding, Vjp, differentiable
+from .autodiff import Adding, Var, Vjp, differentiable
 from .backend import Array, array_module
+from .convolution import conv2d, conv_relu, conv_relu_pool2
 from .errors import require
 
 ValueAndVjps = tuple[Array, tuple[Vjp, ...]]
+_AGAIN = 1 << 23  # values of a map that are computed again at a time
+
+__all__ = [
+    "add", "avg_pool2", "conv2d", "conv_relu", "conv_relu_pool2", "gram", "l2_pool2", "matmul", "max_pool2", "mean",
+    "moments", "multiply", "pad", "relu", "reshape", "scale", "squared_error", "sum", "total_variation",
+]  # fmt: skip
 
 
 # ---------------------------------------------------------------- arithmetic
@@ -71,53 +79,6 @@ def mean(x: Array, *, axis: int | tuple[int, ...] | None = None) -> ValueAndVjps
 
 
 # ---------------------------------------------------------------- layers
-
-
-@differentiable
-def conv2d(x: Array, kernel: Array, bias: Array) -> ValueAndVjps:
-    """Convolution of x (H, W, Cin) with an odd square kernel (k, k, Cin, Cout) and bias (Cout,). -> (H, W, Cout)
-
-    Stride 1, zero padding, same size; as in every network library the kernel is not turned (a correlation).
-    A constant kernel may be given as ``kernels.Kernel``, which keeps its transforms from call to call.
-    Keeps the kernel for dx, and x only if the kernel is differentiated.
-    """
-    _check_convolution(x, kernel, bias)
-    return kernels.convolve(x, kernel, bias), (
-        Adding(lambda g, into: kernels.input_gradient(g, kernel, into=into)),
-        lambda g: kernels.kernel_gradient(x, g, kernel.shape[0]),
-        lambda g: g.sum(axis=(0, 1)),
-    )
-
-
-@differentiable
-def conv_relu(x: Array, kernel: Array, bias: Array, *, kept: bool = False) -> ValueAndVjps:
-    """relu(conv2d(x, kernel, bias)) in one pass, without the map in between.
-
-    Keeps where the result is > 0, a bit an entry, and what ``conv2d`` keeps. A result that somebody keeps anyway
-    (``kept``), as ``gram`` does, is kept instead of the bits: that saves making them.
-    """
-    _check_convolution(x, kernel, bias)
-    y, positive = kernels.convolve_relu(x, kernel, bias, kept)
-    return y, _convolution_vjps(x, kernel, positive)
-
-
-@differentiable
-def conv_relu_pool2(x: Array, kernel: Array, bias: Array) -> ValueAndVjps:
-    """max_pool2(relu(conv2d(x, kernel, bias))) in one pass, without the maps in between.
-
-    Keeps which entry of each window was largest, if it was > 0: a byte an output entry, and what ``conv2d`` keeps.
-    """
-    _check_convolution(x, kernel, bias)
-    y, winner = kernels.convolve_relu_pool(x, kernel, bias)
-    return y, _convolution_vjps(x, kernel, winner)
-
-
-def _convolution_vjps(x: Array, kernel: Array, mask: kernels.Mask) -> tuple[Vjp, ...]:
-    return (
-        Adding(lambda g, into: kernels.input_gradient(g, kernel, mask, into)),
-        lambda g: kernels.kernel_gradient(x, mask.apply(g), kernel.shape[0]),
-        lambda g: mask.apply(g).sum(axis=(0, 1)),
-    )
 
 
 @differentiable
@@ -197,14 +158,30 @@ def pad(x: Array, *, width: int, mode: str = "zero") -> ValueAndVjps:
 # ---------------------------------------------------------------- statistics and losses
 
 
-@differentiable
-def gram(f: Array) -> ValueAndVjps:
+def gram(f: Any) -> Any:
     """Gram matrix G = F^T F of a feature map f (H, W, C), F = f as (H*W, C). -> (C, C).  Gatys et al. 2015, eq. 3.
 
-    Keeps f. The adjoint of a symmetric product: dF = F (g + g^T).
+    The adjoint of a symmetric product: dF = F (g + g^T). Keeps f, unless f can be computed again.
     """
-    flat = f.reshape(-1, f.shape[-1])
-    return kernels.gram(flat), (Adding(lambda g, into: kernels.add_product(f, g + g.T, into)),)
+    return _gram(f, again=f.again if isinstance(f, Var) else None)
+
+
+@differentiable
+def _gram(f: Array, *, again: Callable[[slice], Array] | None) -> ValueAndVjps:
+    value = kernels.gram(f.reshape(-1, f.shape[-1]))
+    if again is None:
+        return value, (Adding(lambda g, into: kernels.add_product(f, g + g.T, into)),)
+    shape, dtype, xp = f.shape, f.dtype, array_module(f)
+    step = max(1, _AGAIN // math.prod(shape[1:]))
+
+    def vjp(g: Array, into: Array | None) -> Array:
+        into = xp.zeros(shape, dtype=dtype) if into is None else into
+        for top in range(0, shape[0], step):
+            rows = slice(top, min(top + step, shape[0]))
+            kernels.add_product(again(rows), g + g.T, into[rows])
+        return into
+
+    return value, (Adding(vjp),)
 
 
 def moments(f: Any) -> tuple[Any, Any]:
@@ -261,14 +238,6 @@ def _differences(x: Array) -> tuple[Array, Array]:
 
 
 # ---------------------------------------------------------------- helpers
-
-
-def _check_convolution(x: Array, kernel: Array, bias: Array) -> None:
-    require(x.ndim == 3 and min(x.shape) > 0, "conv2d: x", "(H, W, C)", x.shape)
-    k = kernel.shape[0]
-    require(kernel.ndim == 4 and k % 2 == 1 and kernel.shape[1:3] == (k, x.shape[2]),
-            f"conv2d: kernel for x {x.shape}", f"(k, k, {x.shape[2]}, Cout) with odd k", kernel.shape)  # fmt: skip
-    require(bias.shape == kernel.shape[3:], "conv2d: bias", kernel.shape[3:], bias.shape)
 
 
 def _summed_like(x: Array) -> Vjp:

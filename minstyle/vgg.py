@@ -8,7 +8,7 @@ features are those after ReLU. Names are Keras's (``block1_conv1``, ``block1_poo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,17 +82,16 @@ class Network:
                 kernel = _first_kernel(kernel, weights)
             self._parameters[name] = (Kernel(device.asarray(kernel, self.dtype)), device.asarray(bias, self.dtype))
 
-    def features(
-        self,
-        image: Any,
-        layers: Iterable[str],
-        *,
-        pooling: str = "max",
-        pooling_factor: float | None = None,
-    ) -> dict[str, Any]:
-        """The feature maps (H', W', C) of ``image`` at ``layers``, by canonical name; nothing past the last is
-        computed.
+    def features(self, image: Any, layers: Iterable[str], **pooling: Any) -> dict[str, Any]:
+        """The feature maps (H', W', C) of ``image`` at ``layers``, by canonical name; settings as in ``walk``."""
+        return dict(self.walk(image, layers, **pooling))
 
+    def walk(
+        self, image: Any, layers: Iterable[str], *, pooling: str = "max", pooling_factor: float | None = None
+    ) -> Iterator[tuple[str, Any]]:
+        """(canonical name, feature map (H', W', C)) of ``image`` at each of ``layers``, as they are computed.
+
+        A map that the caller lets go of does not stay. Nothing past the last layer is computed.
         ``image`` is an array on the network's device or a Var of one. ``pooling`` is "max", "average" or "l2";
         ``pooling_factor`` multiplies after it (None: the pooling's own factor, see POOLINGS).
         Raises LayerError for a layer the network does not have, ShapeError for an image too small to be pooled.
@@ -103,7 +102,6 @@ class Network:
         factor = own_factor if pooling_factor is None else pooling_factor
         require(len(image.shape) == 3 and image.shape[2] == 3, "image", "(H, W, 3)", image.shape)
         needed = self._up_to_the_last(wanted, image.shape[:2])
-        found: dict[str, Any] = {}
         # One name for the map in hand: rebinding it lets the previous map go as soon as it has been read.
         x = ops.add(image, self._minus_mean)
         pooled = False
@@ -114,14 +112,13 @@ class Network:
                 kernel, bias = self._parameters[name]
                 if pooled:
                     x = ops.conv_relu_pool2(x, kernel, bias)
-                else:
-                    x = ops.conv_relu(x, kernel, bias, kept=name in wanted)
+                else:  # the first map is not kept: it can be computed again
+                    x = ops.conv_relu(x, kernel, bias, kept=name in wanted and name != self.layers[0])
             else:
                 x = x if pooled else pool(x)
                 x = x if factor == 1.0 else ops.scale(x, factor=factor)
             if name in wanted:
-                found[name] = x
-        return found
+                yield name, x
 
     def _up_to_the_last(self, wanted: set[str], size: tuple[int, int]) -> tuple[str, ...]:
         """The layers to compute; raises ShapeError where pooling would leave nothing of an image of that size."""

@@ -125,7 +125,7 @@ def test_checkpoint_gives_the_same_gradient_and_keeps_only_its_input() -> None:
 @pytest.mark.parametrize("op", [ops.conv2d, ops.conv_relu], ids=lambda op: op.__name__)
 def test_convolution_keeps_its_input_only_for_the_kernel(op: Any) -> None:
     def is_kept(kernel: Any) -> bool:
-        x = Var(np.ones((8, 8, 3)))
+        x = Var(np.ones((8, 8, 5)))
         y = op(x, kernel, np.zeros(4))
         seen = weakref.ref(x.value)
         del x
@@ -133,8 +133,27 @@ def test_convolution_keeps_its_input_only_for_the_kernel(op: Any) -> None:
         assert y.shape == (8, 8, 4)
         return alive
 
-    assert not is_kept(np.ones((3, 3, 3, 4)))
-    assert is_kept(Var(np.ones((3, 3, 3, 4))))
+    assert not is_kept(np.ones((3, 3, 5, 4)))
+    assert is_kept(Var(np.ones((3, 3, 5, 4))))
+
+
+@pytest.mark.parametrize("strip", [1, 300, 1 << 20])
+def test_what_is_made_of_a_picture_is_computed_again_and_not_kept(strip: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ops, "_AGAIN", strip)
+    generator = np.random.default_rng(0)
+    x, kernel, bias = (generator.standard_normal(shape) for shape in ((17, 11, 3), (3, 3, 3, 6), (6,)))
+
+    def loss(f: Any) -> Any:
+        return ops.sum(ops.multiply(ops.gram(f), ops.gram(f)))
+
+    picture, same = Var(x), Var(x)
+    f = ops.conv_relu(picture, kernel, bias)
+    seen, total = weakref.ref(f.value), ops.add(loss(f), ops.sum(f))
+    del f
+    assert seen() is None
+    other = ops.relu(ops.conv2d(same, kernel, bias))
+    (g,), (expected,) = gradient(total, [picture]), gradient(ops.add(loss(other), ops.sum(other)), [same])
+    np.testing.assert_allclose(g, expected, rtol=1e-11, atol=1e-9)
 
 
 def test_a_feature_map_that_no_loss_reads_is_freed_when_the_next_layer_has_read_it(

@@ -1,0 +1,84 @@
+"""Convolution and what follows it at once, as differentiable ops; part of ``ops``, whose words and forms hold here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import kernels
+from .autodiff import Adding, Var, Vjp, differentiable, value_of
+from .backend import Array
+from .errors import require
+
+ValueAndVjps = tuple[Array, tuple[Vjp, ...]]
+_PICTURE = 3  # at most so many channels
+
+
+@differentiable
+def conv2d(x: Array, kernel: Array, bias: Array) -> ValueAndVjps:
+    """Convolution of x (H, W, Cin) with an odd square kernel (k, k, Cin, Cout) and bias (Cout,). -> (H, W, Cout)
+
+    Stride 1, zero padding, same size; as in every network library the kernel is not turned (a correlation).
+    A constant kernel may be given as ``kernels.Kernel``, which keeps its transforms from call to call.
+    Keeps the kernel for dx, and x only if the kernel is differentiated.
+    """
+    _check_convolution(x, kernel, bias)
+    return kernels.convolve(x, kernel, bias), (
+        Adding(lambda g, into: kernels.input_gradient(g, kernel, into=into)),
+        lambda g: kernels.kernel_gradient(x, g, kernel.shape[0]),
+        lambda g: g.sum(axis=(0, 1)),
+    )
+
+
+def conv_relu(x: Any, kernel: Any, bias: Any, *, kept: bool = False) -> Any:
+    """relu(conv2d(x, kernel, bias)) in one pass, without the map in between.
+
+    Keeps where the result is > 0, a bit an entry, and what ``conv2d`` keeps. A result that somebody keeps anyway
+    (``kept``), as ``gram`` does, is kept instead of the bits: that saves making them. Where x is a picture the result
+    is cheap and large: it can be computed ``again``.
+    """
+    y = _conv_relu(x, kernel, bias, kept=kept)
+    array = value_of(x)
+    if isinstance(y, Var) and array.shape[2] <= _PICTURE and not isinstance(kernel, Var) and not isinstance(bias, Var):
+        y.again = lambda rows: _rows_of_conv_relu(array, kernel, bias, rows)
+    return y
+
+
+@differentiable
+def _conv_relu(x: Array, kernel: Array, bias: Array, *, kept: bool) -> ValueAndVjps:
+    _check_convolution(x, kernel, bias)
+    y, positive = kernels.convolve_relu(x, kernel, bias, kept)
+    return y, _convolution_vjps(x, kernel, positive)
+
+
+def _rows_of_conv_relu(x: Array, kernel: Array, bias: Array, rows: slice) -> Array:
+    r = kernel.shape[0] // 2
+    top, bottom = max(rows.start - r, 0), min(rows.stop + r, x.shape[0])  # what these rows see
+    y, _ = kernels.convolve_relu(x[top:bottom], kernel, bias, kept=True)
+    return y[rows.start - top : rows.stop - top]
+
+
+@differentiable
+def conv_relu_pool2(x: Array, kernel: Array, bias: Array) -> ValueAndVjps:
+    """max_pool2(relu(conv2d(x, kernel, bias))) in one pass, without the maps in between.
+
+    Keeps which entry of each window was largest, if it was > 0: a byte an output entry, and what ``conv2d`` keeps.
+    """
+    _check_convolution(x, kernel, bias)
+    y, winner = kernels.convolve_relu_pool(x, kernel, bias)
+    return y, _convolution_vjps(x, kernel, winner)
+
+
+def _convolution_vjps(x: Array, kernel: Array, mask: kernels.Mask) -> tuple[Vjp, ...]:
+    return (
+        Adding(lambda g, into: kernels.input_gradient(g, kernel, mask, into)),
+        lambda g: kernels.kernel_gradient(x, mask.apply(g), kernel.shape[0]),
+        lambda g: mask.apply(g).sum(axis=(0, 1)),
+    )
+
+
+def _check_convolution(x: Array, kernel: Array, bias: Array) -> None:
+    require(x.ndim == 3 and min(x.shape) > 0, "conv2d: x", "(H, W, C)", x.shape)
+    k = kernel.shape[0]
+    require(kernel.ndim == 4 and k % 2 == 1 and kernel.shape[1:3] == (k, x.shape[2]),
+            f"conv2d: kernel for x {x.shape}", f"(k, k, {x.shape[2]}, Cout) with odd k", kernel.shape)  # fmt: skip
+    require(bias.shape == kernel.shape[3:], "conv2d: bias", kernel.shape[3:], bias.shape)

@@ -140,7 +140,7 @@ def layers(size: Size, times: int) -> list[str]:
     for block, (count, cout) in enumerate(zip(BLOCKS["vgg19"], CHANNELS, strict=True), start=1):
         for i in range(1, count + 1):
             pooled, flop = i == count and block < 5, 2 * 9 * cin * cout * width * height / 1e9
-            for direction, (run, others) in bench_parts.layer(height, width, cin, cout, i == 1, pooled).items():
+            for direction, (run, others) in bench_parts.layer(height, width, cin, cout, i == 1 < block, pooled).items():
                 a, b, ratio = in_turn(run, others, times)
                 lines.append(
                     f"| block{block}_conv{i} | {direction} | {1e3 * a:.1f} | {flop / a:.0f} | {1e3 * b:.1f} | "

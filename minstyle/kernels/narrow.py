@@ -69,7 +69,10 @@ def narrow(x: np.ndarray, mask: Positive | AboveZero | None, kernel: np.ndarray)
         top, bottom = strip
         first, last = max(top - r, 0), min(bottom + r, height)  # rows that the strip sees
         seen = slice(first, last)
-        rows = (x[seen] if mask is None else x[seen] * mask.get(seen, slice(None))).reshape(-1, cin)
+        rows = x[seen]
+        if mask is not None:
+            rows = np.multiply(rows, mask.get(seen, slice(None)), out=work.array("masked", rows.shape, y.dtype))
+        rows = rows.reshape(-1, cin)
         planes = work.array("planes", (len(matrix), last - first, width), y.dtype)
         np.matmul(matrix, rows.T, out=planes.reshape(len(matrix), -1))
         total = work.array("total", (cout, bottom - top + 4 * r, width + 2 * r), y.dtype)

@@ -8,7 +8,8 @@ letter.
 The papers' weights are for networks that take pixels in grey levels (0..255). VGG is positively homogeneous: for a
 network that takes pixels in units of u grey levels (``Network.unit``), u times its features are those of the equal
 network in grey levels. A loss of ``degree`` d in the features therefore counts u^d times, and a recipe means the same
-on any VGG.
+on any VGG. A network whose features are K coordinates of a wider network's C channels keeps the distances of features
+and Gram matrices, but a formula that divides by C^n would divide by K^n: it counts (K / C)^n times (``per_channel`` n).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ Shape = tuple[int, int]
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss term's formula, of ``degree`` in the features.
+    """A loss term's formula, of ``degree`` in the features, divided by the channels to the power of ``per_channel``.
 
     ``target(features)`` is computed once, ``loss(features, target, (H, W) of the image) -> scalar`` at each evaluation.
     """
@@ -32,6 +33,7 @@ class Loss:
     degree: float
     target: Callable[[Any], Any]
     loss: Callable[[Any, Any, Shape], Any]
+    per_channel: int = 0
 
 
 def _features(f: Any) -> Any:
@@ -78,6 +80,6 @@ LOSSES = {
     "content_sum": Loss(2, _features, content_sum),
     "content_half": Loss(2, _features, content_half),
     "gram_image": Loss(4, _mean_gram, gram_image),
-    "gram_paper": Loss(4, _mean_gram, gram_paper),
+    "gram_paper": Loss(4, _mean_gram, gram_paper, per_channel=2),
     "total_variation": Loss(2.5, _nothing, total_variation),
 }

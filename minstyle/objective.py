@@ -93,13 +93,16 @@ def build_objective(content: Array, styles: Sequence[Array], recipe: Recipe, net
             for term, target in _targets(network, picture, terms, recipe).items():
                 share = None if target is None else target / len(pictures)
                 targets[term] = targets[term] + share if term in targets else share
-    scaled = [(t, w * _unit(t, network) ** LOSSES[t.kind].degree, targets[t]) for t, w in canonical]
+    scaled = [(t, w * _scale(t, network), targets[t]) for t, w in canonical]
     return Objective(content.shape[:2], scaled, recipe, network)
 
 
-def _unit(term: Term, network: Network) -> float:
-    """Grey levels in one unit of what the term reads: the image is in grey levels, features in the network's unit."""
-    return 1.0 if term.layer == IMAGE else network.unit
+def _scale(term: Term, network: Network) -> float:
+    """What makes a weight mean the same on any network: see ``losses``. The image is in grey levels itself."""
+    if term.layer == IMAGE:
+        return 1.0
+    loss = LOSSES[term.kind]
+    return float(network.unit**loss.degree * network.channel_share(term.layer) ** loss.per_channel)
 
 
 def _targets(network: Network, picture: Array, terms: Sequence[Term], recipe: Recipe) -> dict[Term, Any]:

@@ -21,8 +21,9 @@ from .kernels import Kernel
 if TYPE_CHECKING:  # it brings h5py, a fifth of the time that the command line takes to start
     from .weightfile import Weights
 
-# Convolutions in each of the five blocks.
+# Convolutions in each of the five blocks, and their channels.
 BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+CHANNELS = (64, 128, 256, 512, 512)
 
 # The op, and the factor after it that keeps activations about as large as max pooling makes them, for which the
 # networks were trained (the factors that Crowson's program measured on VGG19).
@@ -81,6 +82,10 @@ class Network:
             if name == convolutions[0]:
                 kernel = _first_kernel(kernel, weights)
             self._parameters[name] = (Kernel(device.asarray(kernel, self.dtype)), device.asarray(bias, self.dtype))
+        self._projections = {}  # as 1x1 convolutions
+        for name, projection in weights.projections.items():
+            kernel = device.asarray(projection, self.dtype)[None, None]
+            self._projections[name] = (Kernel(kernel), device.asarray(np.zeros(kernel.shape[3]), self.dtype))
 
     def features(self, image: Any, layers: Iterable[str], **pooling: Any) -> dict[str, Any]:
         """The feature maps (H', W', C) of ``image`` at ``layers``, by canonical name; settings as in ``walk``."""
@@ -91,7 +96,8 @@ class Network:
     ) -> Iterator[tuple[str, Any]]:
         """(canonical name, feature map (H', W', C)) of ``image`` at each of ``layers``, as they are computed.
 
-        A map that the caller lets go of does not stay. Nothing past the last layer is computed.
+        A map that the caller lets go of does not stay. Nothing past the last layer is computed. Where the weights have
+        a projection, it is applied to what is given, not to what the next layer reads.
         ``image`` is an array on the network's device or a Var of one. ``pooling`` is "max", "average" or "l2";
         ``pooling_factor`` multiplies after it (None: the pooling's own factor, see POOLINGS).
         Raises LayerError for a layer the network does not have, ShapeError for an image too small to be pooled.
@@ -113,12 +119,19 @@ class Network:
                 if pooled:
                     x = ops.conv_relu_pool2(x, kernel, bias)
                 else:  # the first map is not kept: it can be computed again
-                    x = ops.conv_relu(x, kernel, bias, kept=name in wanted and name != self.layers[0])
+                    kept = name in wanted and name != self.layers[0] and name not in self._projections
+                    x = ops.conv_relu(x, kernel, bias, kept=kept)
             else:
                 x = x if pooled else pool(x)
                 x = x if factor == 1.0 else ops.scale(x, factor=factor)
             if name in wanted:
-                yield name, x
+                yield name, ops.conv2d(x, *self._projections[name]) if name in self._projections else x
+
+    def channel_share(self, layer: str) -> float:
+        """Channels of a layer's features over those of the network that they stand for: 1 but for projections."""
+        if layer not in self._projections:
+            return 1.0
+        return float(self._projections[layer][1].size / CHANNELS[int(layer[5]) - 1])
 
     def _up_to_the_last(self, wanted: set[str], size: tuple[int, int]) -> tuple[str, ...]:
         """The layers to compute; raises ShapeError where pooling would leave nothing of an image of that size."""

@@ -5,7 +5,8 @@ Root attributes: ``format`` ("minstyle-weights"), ``version`` (1), ``network`` (
 order in which the first kernel wants its input), ``source``, ``source_sha256``, ``licence``. Texts are UTF-8 of fixed
 length: HDF5's reader of variable-length texts does not come back from some damaged files.
 One group a layer, ``block1_conv1`` and so on, with ``kernel`` (3, 3, Cin, Cout) and ``bias`` (Cout,), both float32 or
-float16.
+float16. A network that imitates a wider one may have ``projection`` (Cout, K) in some groups too: the linear map from
+the layer's features to coordinates of the wider network's, in which losses are to be computed.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ _TEXTS = ("network", "channel_order", "source", "source_sha256", "licence")
 class Weights:
     """A network's numbers and where they come from, checked on construction (WeightsError says what is wrong).
 
-    ``layers`` maps names to (kernel (3, 3, Cin, Cout), bias (Cout,)), in network order.
+    ``layers`` maps names to (kernel (3, 3, Cin, Cout), bias (Cout,)), in network order; ``projections`` some of the
+    names to (Cout, K).
     """
 
     network: str
@@ -45,6 +47,7 @@ class Weights:
     source: str = ""
     source_sha256: str = ""
     licence: str = ""
+    projections: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         _check(self.channel_order in ("RGB", "BGR"), "channel_order", "RGB or BGR", self.channel_order)
@@ -60,10 +63,26 @@ class Weights:
             _check(good, f"{name}/kernel", f"shape (3, 3, {channels}, Cout)", kernel.shape)
             channels = kernel.shape[3]
             _check(bias.shape == (channels,), f"{name}/bias", f"shape ({channels},)", bias.shape)
-            for part, array in (("kernel", kernel), ("bias", bias)):
-                _check(array.dtype.kind == "f", f"{name}/{part}", "floating-point numbers", array.dtype)
-                finite = bool(np.isfinite(array).all())
-                _check(finite, f"{name}/{part}", "finite numbers", "NaN or infinite ones")
+            self._check_numbers(name, kernel=kernel, bias=bias)
+        for name, projection in self.projections.items():
+            _check(name in self.layers, f"{name}/projection", "that of a layer of the network", "none of that name")
+            width = self.layers[name][1].size
+            good = projection.ndim == 2 and projection.shape[0] == width and projection.shape[1] > 0
+            _check(good, f"{name}/projection", f"shape ({width}, K)", projection.shape)
+            self._check_numbers(name, projection=projection)
+
+    @staticmethod
+    def _check_numbers(name: str, **parts: np.ndarray) -> None:
+        for part, array in parts.items():
+            _check(array.dtype.kind == "f", f"{name}/{part}", "floating-point numbers", array.dtype)
+            finite = bool(np.isfinite(array).all())
+            _check(finite, f"{name}/{part}", "finite numbers", "NaN or infinite ones")
+
+    def parts(self, name: str) -> dict[str, np.ndarray]:
+        """The arrays of a layer by name: kernel, bias and, where there is one, projection."""
+        kernel, bias = self.layers[name]
+        found = {"kernel": kernel, "bias": bias}
+        return {**found, "projection": self.projections[name]} if name in self.projections else found
 
 
 def write_weights(path: str | Path, weights: Weights, dtype: Any = np.float32) -> None:
@@ -76,9 +95,9 @@ def write_weights(path: str | Path, weights: Weights, dtype: Any = np.float32) -
             data = text.encode()
             file.attrs.create(name, data, dtype=h5py.string_dtype("utf-8", max(len(data), 1)))
         file.attrs["mean"], file.attrs["std"] = weights.mean, weights.std
-        for name, (kernel, bias) in weights.layers.items():
+        for name in weights.layers:
             group = file.create_group(name)
-            for part, array in (("kernel", kernel), ("bias", bias)):
+            for part, array in weights.parts(name).items():
                 with np.errstate(over="ignore"):  # said in our own words on the next line
                     stored = array.astype(dtype)
                 finite = bool(np.isfinite(stored).all())
@@ -120,13 +139,15 @@ def _read(file: h5py.File) -> Weights:
         numbers[name] = tuple(value.astype(np.float64).ravel().tolist())
     _check(len(file) <= MAX_LAYERS, "layers", f"at most {MAX_LAYERS}", len(file))
     # Names sort in network order: block1_conv1, block1_conv2, block2_conv1, ...
-    datasets = {name: (_dataset(file, name, "kernel"), _dataset(file, name, "bias")) for name in sorted(file)}
+    datasets = {name: _datasets(file, name) for name in sorted(file)}
     # Declared sizes cost nothing: they are checked before memory is asked for them.
-    declared = sum(dataset.size for pair in datasets.values() for dataset in pair)
-    largest = max(datasets, key=lambda name: datasets[name][0].size, default="")
-    _check(declared <= MAX_NUMBERS, f"{largest}/kernel", f"at most {MAX_NUMBERS} numbers in the file", declared)
-    layers = {name: (kernel[()], bias[()]) for name, (kernel, bias) in datasets.items()}
-    return Weights(**texts, **numbers, layers=layers)  # type: ignore[arg-type]
+    sizes = {f"{name}/{part}": dataset.size for name, parts in datasets.items() for part, dataset in parts.items()}
+    declared, largest = sum(sizes.values()), max(sizes, key=lambda name: sizes[name], default="")
+    _check(declared <= MAX_NUMBERS, largest, f"at most {MAX_NUMBERS} numbers in the file", declared)
+    arrays = {name: {part: dataset[()] for part, dataset in parts.items()} for name, parts in datasets.items()}
+    layers = {name: (parts["kernel"], parts["bias"]) for name, parts in arrays.items()}
+    projections = {name: parts["projection"] for name, parts in arrays.items() if "projection" in parts}
+    return Weights(**texts, **numbers, layers=layers, projections=projections)  # type: ignore[arg-type]
 
 
 def _attribute(file: h5py.File, name: str) -> Any:
@@ -163,6 +184,14 @@ def member(group: Any, name: str) -> Any:
         return None
     whole = not isinstance(found, h5py.Dataset) or found.chunks is None
     _check(whole, found.name.strip("/"), "a dataset in one piece (h5repack -f NONE -l CONTI makes it so)", "pieces")
+    return found
+
+
+def _datasets(file: h5py.File, layer: str) -> dict[str, h5py.Dataset]:
+    """A layer's datasets by name; all but ``projection`` must be there."""
+    found = {part: _dataset(file, layer, part) for part in ("kernel", "bias")}
+    if "projection" in file[layer]:
+        found["projection"] = _dataset(file, layer, "projection")
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from minstyle.autodiff import differentiable
 from minstyle.errors import LayerError, ShapeError
 from minstyle.objective import Objective
 from minstyle.recipes import IMAGE, RECIPES, ROLES, Recipe, Term
-from minstyle.vgg import Network
+from minstyle.vgg import CHANNELS, Network
 from minstyle.weightfile import Weights
 
 from .conftest import picture, random_weights
@@ -156,3 +157,42 @@ def test_a_term_means_the_same_on_a_network_in_other_units(kind: str, layer: str
     )
     assert other_loss == pytest.approx(loss, rel=1e-6)
     np.testing.assert_allclose(other_gradient, gradient, rtol=1e-4, atol=1e-6 * np.abs(gradient).max())
+
+
+def projected(weights: Weights, coordinates: Callable[[str, int], np.ndarray]) -> Weights:
+    """The weights with a projection at every layer that a recipe may read."""
+    names = [name for name in weights.layers if name.endswith("conv1") or name in ("block4_conv2", "block5_conv2")]
+    projections = {name: coordinates(name, weights.layers[name][1].size) for name in names}
+    return dataclasses.replace(weights, projections=projections)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_turned_basis_of_all_channels_changes_no_loss(recipe: str) -> None:
+    def turned(name: str, channels: int) -> np.ndarray:
+        return np.linalg.qr(np.random.default_rng(len(name)).standard_normal((channels, channels)))[0]
+
+    weights, pictures = random_weights("vgg16", CHANNELS), [picture(33, 40, seed) for seed in range(3)]
+    found = []
+    for variant in (weights, projected(weights, turned)):
+        objective = build_objective(*pictures[:1], pictures[1:2], RECIPES[recipe], Network(variant, dtype=np.float64))
+        found.append(objective(pictures[2]))
+    assert found[1][0] == pytest.approx(found[0][0], rel=1e-9)
+    np.testing.assert_allclose(found[1][1], found[0][1], rtol=1e-6, atol=1e-9 * np.abs(found[0][1]).max())
+
+
+def test_channels_that_are_left_out_count_in_the_formula_all_the_same() -> None:
+    """A wide network that uses few of its channels, and these channels alone as coordinates: one and the same loss."""
+    wide = random_weights("vgg16", CHANNELS)
+    used = {name: np.arange(bias.size) < bias.size // 4 for name, (_, bias) in wide.layers.items()}
+    silent = {
+        name: (kernel * used[name], np.where(used[name], bias, -1e3).astype(np.float32))
+        for name, (kernel, bias) in wide.layers.items()
+    }
+    weights = dataclasses.replace(wide, layers=silent)
+    few = projected(weights, lambda name, channels: np.eye(channels)[:, used[name]])
+    pictures = [picture(32, 32, seed) for seed in range(3)]
+    losses = [
+        build_objective(pictures[0], [pictures[1]], RECIPES["gatys"], Network(w, dtype=np.float64))(pictures[2])[0]
+        for w in (weights, few)
+    ]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-10)

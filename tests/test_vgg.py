@@ -294,3 +294,15 @@ def test_an_image_too_small_to_be_pooled_is_refused_at_that_layer(
 def test_what_is_no_image_is_refused(tiny_network: Network, shape: tuple[int, ...]) -> None:
     with pytest.raises(ShapeError, match=r"image: expected \(H, W, 3\), got \("):
         tiny_network.features(np.zeros(shape), ["block1_conv1"])
+
+
+def test_a_projection_is_applied_to_what_losses_see_and_to_nothing_else(tiny_weights: Weights) -> None:
+    matrix = np.random.default_rng(0).standard_normal((6, 9)).astype(np.float32)
+    plain = Network(tiny_weights, dtype=np.float64)
+    thin = Network(dataclasses.replace(tiny_weights, projections={"block2_conv1": matrix}), dtype=np.float64)
+    layers = ["block1_conv2", "block2_conv1", "block2_conv2"]
+    expected, found = (network.features(picture(20, 24), layers) for network in (plain, thin))
+    np.testing.assert_allclose(found["block2_conv1"], expected["block2_conv1"] @ matrix, rtol=1e-12)
+    for layer in ("block1_conv2", "block2_conv2"):
+        np.testing.assert_array_equal(found[layer], expected[layer])
+    assert (thin.channel_share("block2_conv1"), thin.channel_share("block1_conv2")) == (9 / 128, 1.0)

@@ -69,6 +69,9 @@ def convolve(x: Array, kernel: Array | Kernel, bias: Array | None) -> Array:
         y = np.empty((*x.shape[:2], kernel.shape[3]), dtype=x.dtype)
         _forward(x, kernel, bias, tiles.Store(y))
         return y
+    if _suits_product(x, kernel):
+        y = grams.add_product(x, kernel.array[0, 0], None)
+        return y if bias is None else np.add(y, bias, out=y)
     if _suits_widening(x, kernel):
         return narrow.widen(x, kernel.array, bias, relu=False)
     return direct.convolve(x, kernel.array, bias)
@@ -122,6 +125,9 @@ def input_gradient(g: Array, kernel: Array | Kernel, mask: Mask | None = None, i
         transform = winograd.TRANSFORMS[g.dtype][1]
         strips.convolve(_source(g, mask), kernel.transformed[1], transform, None, sink)
         return dx
+    if _suits_product(g, kernel):
+        back = np.ascontiguousarray(kernel.array[0, 0].T)  # BLAS is slow with it as it is
+        return grams.add_product(g if mask is None else mask.apply(g), back, into)
     turned = kernel.array[::-1, ::-1].swapaxes(2, 3)
     if _suits_widening(g, kernel):  # then its gradient suits narrowing
         g = mask.apply(g) if isinstance(mask, Winner) else g
@@ -174,6 +180,10 @@ def _source(g: np.ndarray, mask: Mask | None) -> tiles.Source:
 
 def _suits_winograd(x: Array, kernel: Kernel) -> bool:
     return _on_host(x, kernel) and kernel.shape[:2] == (3, 3) and min(kernel.shape[2:]) >= _FEWEST_CHANNELS
+
+
+def _suits_product(x: Array, kernel: Kernel) -> bool:
+    return _on_host(x, kernel) and kernel.shape[:2] == (1, 1)
 
 
 def _suits_widening(x: Array, kernel: Kernel) -> bool:

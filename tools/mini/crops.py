@@ -1,0 +1,82 @@
+"""The pictures that the small network learns from: crops of photographs and paintings, and made ones.
+
+The optimiser of a style transfer passes through noise, wrong colours and values outside of 0..255, so the crops do too.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+SIZE = 128
+
+
+class Crops:
+    """Random crops (SIZE, SIZE, 3), float32, about 0..255, from all pictures under a folder and from noise."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.random = np.random.default_rng(seed)
+        self.art = self._load(folder / "art")
+        self.photos = self._load(folder / "photos")
+
+    @staticmethod
+    def _load(folder: Path) -> list[Image.Image]:
+        pictures = []
+        for path in sorted(folder.iterdir()):
+            with Image.open(path) as picture:
+                pictures.append(picture.convert("RGB"))
+        if not pictures:
+            raise SystemExit(f"{folder} has no pictures")
+        return pictures
+
+    def draw(self) -> np.ndarray:
+        """One crop: half of them photographs, the rest paintings and made ones; most of them changed somehow."""
+        kind = self.random.random()
+        if kind < 0.5:
+            crop = self.of(self.photos)
+        elif kind < 0.85:
+            crop = self.of(self.art)
+        else:
+            crop = self.made()
+        return self.changed(crop).astype(np.float32)
+
+    def of(self, pictures: list[Image.Image]) -> np.ndarray:
+        """A crop of one of the pictures, at a random scale, mirrored or not."""
+        picture = pictures[self.random.integers(len(pictures))]
+        short = min(picture.size)
+        largest = max(1.2 * SIZE / short, min(1.0, 640 / short))
+        scale = np.exp(self.random.uniform(np.log(SIZE / short), np.log(largest)))
+        width, height = (max(SIZE, round(side * scale)) for side in picture.size)
+        x, y = self.random.integers(width - SIZE + 1), self.random.integers(height - SIZE + 1)
+        box = (x * picture.width / width, y * picture.height / height,
+               (x + SIZE) * picture.width / width, (y + SIZE) * picture.height / height)  # fmt: skip
+        crop = np.asarray(picture.resize((SIZE, SIZE), Image.Resampling.LANCZOS, box=box), dtype=np.float32)
+        return crop[:, ::-1] if self.random.random() < 0.5 else crop
+
+    def made(self) -> np.ndarray:
+        """Noise of a random spectrum and colour covariance, or stripes, or a flat colour with a slope."""
+        kind = self.random.random()
+        if kind < 0.6:
+            f = np.hypot(np.fft.fftfreq(SIZE)[:, None], np.fft.fftfreq(SIZE)[None]) + 1 / SIZE
+            spectrum = np.fft.fft2(self.random.standard_normal((3, SIZE, SIZE))) * f ** -self.random.uniform(0, 2)
+            noise = np.fft.ifft2(spectrum).real
+            noise = (noise - noise.mean((1, 2), keepdims=True)) / (noise.std((1, 2), keepdims=True) + 1e-9)
+            mixed = np.einsum("ij,jhw->hwi", self.random.standard_normal((3, 3)), noise)
+            return self.random.uniform(40, 215, 3) + self.random.uniform(5, 50) * mixed
+        y, x = np.mgrid[:SIZE, :SIZE] / SIZE
+        angle, waves = self.random.uniform(0, 2 * np.pi), self.random.uniform(0.3, 40)
+        phase = 2 * np.pi * waves * (x * np.cos(angle) + y * np.sin(angle)) + self.random.uniform(0, 7)
+        wave = np.sign(np.sin(phase)) if self.random.random() < 0.3 else np.sin(phase)
+        a, b = self.random.uniform(0, 255, (2, 3))
+        return a + (b - a) * (0.5 + 0.5 * wave[:, :, None])
+
+    def changed(self, crop: np.ndarray) -> np.ndarray:
+        if self.random.random() < 0.4:  # contrast and brightness by channel
+            crop = (crop - 128) * self.random.uniform(0.4, 1.5, 3) + 128 + self.random.uniform(-40, 40, 3)
+        if self.random.random() < 0.3:  # colours turned
+            crop = (crop - 128) @ np.linalg.qr(self.random.standard_normal((3, 3)))[0] + 128
+        if self.random.random() < 0.4:
+            crop = crop + self.random.normal(0, self.random.uniform(2, 60), crop.shape)
+        return crop

@@ -1,0 +1,106 @@
+"""Teacher and student: VGG16 as it is, and a thin VGG19 whose features are mapped to the teacher's coordinates."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from minstyle.vgg import BLOCKS
+from minstyle.weightfile import Weights
+
+# The layers that losses read.
+TAPS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block4_conv2", "block5_conv1", "block5_conv2")
+LAST = TAPS[-1]
+
+
+def to_input(images: torch.Tensor, weights: Weights) -> torch.Tensor:
+    """(N, 3, H, W), RGB, 0..255 -> as the networks want it."""
+    mean, std = (torch.tensor(v, dtype=torch.float32)[:, None, None] for v in (weights.mean, weights.std))
+    return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+class Teacher:
+    """The features of VGG16 at TAPS."""
+
+    def __init__(self, weights: Weights) -> None:
+        if weights.channel_order != "RGB":
+            raise SystemExit("the teacher's weights must be for RGB")
+        self.weights = weights
+        self.layers = {
+            name: (
+                torch.from_numpy(k.astype(np.float32).transpose(3, 2, 0, 1).copy()).contiguous(
+                    memory_format=torch.channels_last
+                ),
+                torch.from_numpy(b.astype(np.float32)),
+            )
+            for name, (k, b) in weights.layers.items()
+        }
+
+    def __call__(self, images: torch.Tensor) -> list[torch.Tensor]:
+        x, found = to_input(images, self.weights), []
+        for block, count in enumerate(BLOCKS["vgg16"], start=1):
+            for i in range(1, count + 1):
+                name = f"block{block}_conv{i}"
+                x = functional.relu(functional.conv2d(x, *self.layers[name], padding=1))
+                if name in TAPS:
+                    found.append(x)
+                if name == LAST:
+                    return found
+            x = functional.max_pool2d(x, 2)
+        raise AssertionError
+
+
+class Student(nn.Module):
+    """A VGG19 up to block5_conv2 with the given channels a block, batch normalisation after each convolution."""
+
+    def __init__(self, weights: Weights, channels: tuple[int, ...], coordinates: list[int]) -> None:
+        super().__init__()
+        self.weights = weights
+        self.convolutions, self.norms, cin = nn.ModuleDict(), nn.ModuleDict(), 3
+        for block, (count, cout) in enumerate(zip(BLOCKS["vgg19"], channels, strict=True), start=1):
+            for i in range(1, (2 if block == 5 else count) + 1):
+                name = f"block{block}_conv{i}"
+                self.convolutions[name] = nn.Conv2d(cin, cout, 3, padding=1, bias=False)
+                self.norms[name] = nn.BatchNorm2d(cout)
+                cin = cout
+        width = {name: norm.num_features for name, norm in self.norms.items()}
+        self.projections = nn.ModuleDict(
+            {name: nn.Conv2d(width[name], k, 1, bias=False) for name, k in zip(TAPS, coordinates, strict=True)}
+        )
+
+    def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+        x, found = to_input(images, self.weights), []
+        for name, convolution in self.convolutions.items():
+            if name.endswith("conv1") and not name.startswith("block1"):
+                x = functional.max_pool2d(x, 2)
+            x = functional.relu(self.norms[name](convolution(x)))
+            if name in TAPS:
+                found.append(self.projections[name](x))
+        return found
+
+    @torch.no_grad()
+    def folded(self, source: str, licence: str) -> Weights:
+        """Kernels and biases with the batch normalisation in them, and the projections, in minstyle's layout."""
+        layers = {}
+        for name, convolution in self.convolutions.items():
+            norm = self.norms[name]
+            scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+            kernel = (convolution.weight * scale[:, None, None, None]).permute(2, 3, 1, 0)
+            layers[name] = (kernel.numpy().copy(), (norm.bias - norm.running_mean * scale).numpy())
+        projections = {name: p.weight[:, :, 0, 0].T.numpy().copy() for name, p in self.projections.items()}
+        mean, std = self.weights.mean, self.weights.std
+        return Weights("vgg19", mean, std, "RGB", layers, source, "", licence, projections)
+
+
+def gram(f: torch.Tensor) -> torch.Tensor:
+    """F^T F / M of maps (N, C, H, W). -> (N, C, C)"""
+    flat = f.flatten(2)
+    return flat @ flat.transpose(1, 2) / flat.shape[2]
+
+
+def relative(x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Mean over the batch of |x - target|^2 / |target|^2."""
+    difference, size = ((v * v).flatten(1).sum(1) for v in (x - target, target))
+    return (difference / (size + 1e-3 * size.mean() + 1e-12)).mean()

@@ -9,7 +9,7 @@ first.
     (dx,) = gradient(loss, [x])          # [2.0, 4.0]
 
 The graph holds closures, never values: an array lives on only if some closure needs it for the backward pass. Each op
-says what it keeps; most keep little (ReLU a byte an entry), but l2_pool2, gram and the losses keep their input.
+says what it keeps; most keep little (ReLU a byte an entry), but l2_pool2 and (most) Gram matrices keep their input.
 """
 
 from __future__ import annotations

@@ -32,9 +32,9 @@ def conv2d(x: Array, kernel: Array, bias: Array) -> ValueAndVjps:
 def conv_relu(x: Any, kernel: Any, bias: Any, *, kept: bool = False) -> Any:
     """relu(conv2d(x, kernel, bias)) in one pass, without the map in between.
 
-    Keeps where the result is > 0, a bit an entry, and what ``conv2d`` keeps. A result that somebody keeps anyway
-    (``kept``), as ``gram`` does, is kept instead of the bits: that saves making them. Where x is a picture the result
-    is cheap and large: it can be computed ``again``.
+    Keeps where the result is > 0, a bit an entry (a byte on a GPU), and what ``conv2d`` keeps. A result that somebody
+    keeps anyway (``kept``), as ``gram`` does, is kept instead of the bits: that saves making them. Where x is a picture
+    the result is cheap and large: it can be computed ``again``.
     """
     y = _conv_relu(x, kernel, bias, kept=kept)
     array = value_of(x)

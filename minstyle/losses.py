@@ -8,8 +8,9 @@ letter.
 The papers' weights are for networks that take pixels in grey levels (0..255). VGG is positively homogeneous: for a
 network that takes pixels in units of u grey levels (``Network.unit``), u times its features are those of the equal
 network in grey levels. A loss of ``degree`` d in the features therefore counts u^d times, and a recipe means the same
-on any VGG. A network whose features are K coordinates of a wider network's C channels keeps the distances of features
-and Gram matrices, but a formula that divides by C^n would divide by K^n: it counts (K / C)^n times (``per_channel`` n).
+on any VGG. A network whose features are K coordinates of a wider network's C channels nearly keeps the distances of
+features and Gram matrices if the coordinates are orthonormal and hold nearly all of the features, but a formula that
+divides by C^n would divide by K^n: it counts (K / C)^n times (``per_channel`` n).
 """
 
 from __future__ import annotations

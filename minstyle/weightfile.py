@@ -6,7 +6,7 @@ order in which the first kernel wants its input), ``source``, ``source_sha256``,
 length: HDF5's reader of variable-length texts does not come back from some damaged files.
 One group a layer, ``block1_conv1`` and so on, with ``kernel`` (3, 3, Cin, Cout) and ``bias`` (Cout,), both float32 or
 float16. A network that imitates a wider one may have ``projection`` (Cout, K) in some groups too: the linear map from
-the layer's features to coordinates of the wider network's, in which losses are to be computed.
+the layer's features to orthonormal coordinates of the wider network's, in which losses are to be computed.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ VERSION = 1
 LAYER_NAME = re.compile(r"block[1-9]_conv[1-9]")
 MAX_NUMBERS = 1 << 25  # in one file; VGG19 has 20 million
 MAX_LAYERS = 100
+MAX_COORDINATES = 512  # the channels of the widest layer of a VGG
 _TEXTS = ("network", "channel_order", "source", "source_sha256", "licence")
 
 
@@ -67,8 +68,8 @@ class Weights:
         for name, projection in self.projections.items():
             _check(name in self.layers, f"{name}/projection", "that of a layer of the network", "none of that name")
             width = self.layers[name][1].size
-            good = projection.ndim == 2 and projection.shape[0] == width and projection.shape[1] > 0
-            _check(good, f"{name}/projection", f"shape ({width}, K)", projection.shape)
+            good = projection.ndim == 2 and projection.shape[0] == width and 0 < projection.shape[1] <= MAX_COORDINATES
+            _check(good, f"{name}/projection", f"shape ({width}, K), K up to {MAX_COORDINATES}", projection.shape)
             self._check_numbers(name, projection=projection)
 
     @staticmethod

@@ -107,6 +107,8 @@ def main() -> None:
     saved = torch.load(state, weights_only=True) if state.exists() else {"round": -1}
     crops = Crops(options.pictures, options.seed + 1000 * (saved["round"] + 1))
     directions = saved["directions"] if "directions" in saved else principal_directions(teacher, crops)
+    if "directions" not in saved:  # the pool is of use with these only
+        torch.save({"round": -1, "directions": directions}, state)
     student = Student(weights, CHANNELS, [d.shape[1] for d in directions])
     if "student" in saved:
         student.load_state_dict(saved["student"])

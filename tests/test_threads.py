@@ -10,6 +10,7 @@ import time
 import warnings
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
 
 import numpy as np
 import pytest
@@ -107,10 +108,10 @@ def test_convolutions_from_several_threads_at_once() -> None:
             np.testing.assert_array_equal(result, expected)
 
 
-def child(connection: object, kernel: kernels.Kernel, x: np.ndarray) -> None:
+def child(connection: Connection, kernel: kernels.Kernel, x: np.ndarray) -> None:
     with kernels.use_threads(2):
         y = kernels.convolve(x, kernel, None)
-    connection.send((blas(), y))  # type: ignore[attr-defined]
+    connection.send((blas(), y))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")

@@ -13,19 +13,19 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from minstyle.weightfile import read_weights
+from minstyle.weights.convert import convert
+from tests.conftest import random_weights
+from tests.foreign_files import FOREIGN
+from tests.hostile import Verdict, judge
+from tests.test_formats import CHANNELS, difference, rounded
+from tests.test_hostile_flips import FLIPS, KINDS
+from tests.test_hostile_hdf5 import HOSTILE, TINY, write_keras
+from tests.test_hostile_sizes import ABSURD
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from minstyle.weightfile import read_weights  # noqa: E402
-from minstyle.weights.convert import convert  # noqa: E402
-from tests.conftest import random_weights  # noqa: E402
-from tests.foreign_files import FOREIGN  # noqa: E402
-from tests.hostile import Verdict, judge  # noqa: E402
-from tests.test_formats import CHANNELS, difference, rounded  # noqa: E402
-from tests.test_hostile_flips import FLIPS, KINDS  # noqa: E402
-from tests.test_hostile_hdf5 import HOSTILE, TINY, write_keras  # noqa: E402
-from tests.test_hostile_sizes import ABSURD  # noqa: E402
-
 PAGE, MARK = ROOT / "docs" / "weights.md", "<!-- Below: python tools/weights_report.py -->\n"
 
 

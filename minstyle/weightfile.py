@@ -132,12 +132,7 @@ def _read(file: h5py.File) -> Weights:
     texts = {name: _text(file, name) for name in _TEXTS}
     for name, text in texts.items():
         _check(isinstance(text, str), f"attribute {name}", "a text", text)
-    numbers = {}
-    for name in ("mean", "std"):
-        value = np.asarray(_attribute(file, name))
-        good = value.dtype.kind in "fiu" and value.size <= 16
-        _check(good, name, "three finite numbers", value if value.size <= 16 else value.shape)
-        numbers[name] = tuple(value.astype(np.float64).ravel().tolist())
+    mean, std = _three(file, "mean"), _three(file, "std")
     _check(len(file) <= MAX_LAYERS, "layers", f"at most {MAX_LAYERS}", len(file))
     # Names sort in network order: block1_conv1, block1_conv2, block2_conv1, ...
     datasets = {name: _datasets(file, name) for name in sorted(file)}
@@ -148,7 +143,7 @@ def _read(file: h5py.File) -> Weights:
     arrays = {name: {part: dataset[()] for part, dataset in parts.items()} for name, parts in datasets.items()}
     layers = {name: (parts["kernel"], parts["bias"]) for name, parts in arrays.items()}
     projections = {name: parts["projection"] for name, parts in arrays.items() if "projection" in parts}
-    return Weights(**texts, **numbers, layers=layers, projections=projections)  # type: ignore[arg-type]
+    return Weights(mean=mean, std=std, layers=layers, projections=projections, **texts)
 
 
 def _attribute(file: h5py.File, name: str) -> Any:
@@ -163,6 +158,14 @@ def _attribute(file: h5py.File, name: str) -> Any:
         dtype,
     )
     return file.attrs[name]
+
+
+def _three(file: h5py.File, name: str) -> tuple[float, float, float]:
+    """The attribute ``name``, three numbers."""
+    value = np.asarray(_attribute(file, name))
+    numbers = value.astype(np.float64).ravel().tolist() if value.dtype.kind in "fiu" and value.size <= 16 else []
+    _check(len(numbers) == 3, name, "three finite numbers", tuple(numbers) if numbers else value.shape)
+    return numbers[0], numbers[1], numbers[2]
 
 
 def _text(file: h5py.File, name: str) -> Any:

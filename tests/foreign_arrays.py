@@ -88,14 +88,14 @@ def numpy_npz_pairs(path: Path, weights: Weights) -> Path:
 def numpy_npy(path: Path, weights: Weights) -> Path:
     tree = {short(layer): list(pair) for layer, pair in weights.layers.items()}
     with open(path, "wb") as file:
-        np.save(file, {**tree, "fc6": [np.ones((8, 3), "f4"), np.ones(3, "f4")]}, allow_pickle=True)  # type: ignore[arg-type]
+        np.save(file, {**tree, "fc6": [np.ones((8, 3), "f4"), np.ones(3, "f4")]}, allow_pickle=True)
     return path
 
 
 def numpy_npy_named(path: Path, weights: Weights) -> Path:
     tree = {short(layer): {"weights": kernel, "biases": bias} for layer, (kernel, bias) in weights.layers.items()}
     with open(path, "wb") as file:
-        np.save(file, tree, allow_pickle=True)  # type: ignore[arg-type]
+        np.save(file, tree, allow_pickle=True)
     return path
 
 

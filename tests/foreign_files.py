@@ -86,7 +86,7 @@ def torch_of_2017(path: Path, weights: Weights) -> Path:
     for i, (name, tensor) in enumerate(state_dict(weights).items()):
         storages[f"{7 * i}"] = tensor.numpy()
         stored = Stored(tensor.numel(), torch.FloatStorage, f"{7 * i}", None)
-        rebuilt = Call(torch._utils._rebuild_tensor, stored, 0, tuple(tensor.shape), tensor.stride())  # type: ignore[attr-defined]
+        rebuilt = Call(torch._utils._rebuild_tensor, stored, 0, tuple(tensor.shape), tensor.stride())
         pairs.append([name, rebuilt])
     system = {"protocol_version": 1001, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}
     with open(path, "wb") as file:

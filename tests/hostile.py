@@ -6,6 +6,7 @@ in a WeightsError of one line that begins with the file, with nothing written; o
 
 from __future__ import annotations
 
+import importlib
 import json
 import random
 import resource
@@ -103,7 +104,7 @@ def _peak_megabytes() -> float:
 
 
 def _main(how: str, count: int, paths: list[Path], folder: Path) -> None:
-    from minstyle.weights.convert import convert  # noqa: F401 (before memory is counted)
+    importlib.import_module("minstyle.weights.convert")  # before memory is counted
 
     source, target = folder / "weights.bin", folder / "out" / "ours.h5"
     target.parent.mkdir()

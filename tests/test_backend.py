@@ -173,7 +173,7 @@ REFUSALS: dict[str, tuple[ModuleType | None, str]] = {
 def test_without_a_usable_card_auto_takes_the_cpu_and_gpu_is_refused(
     monkeypatch: pytest.MonkeyPatch, module: ModuleType | None, reason: str
 ) -> None:
-    monkeypatch.setitem(sys.modules, "cupy", module)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "cupy", module)
     device = choose_device("auto")
     assert (device.name, device.xp) == ("cpu", np)
     assert device.note.startswith("computing on the CPU: ")

@@ -296,7 +296,7 @@ def test_version(capsys: Captured) -> None:
 def test_auto_falls_back_to_the_cpu_and_says_why_once(
     studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
-    monkeypatch.setitem(sys.modules, "cupy", None)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "cupy", None)
     assert studio.run("--device", "auto") == 0
     captured = capsys.readouterr()
     assert captured.err.count("computing on the CPU: CuPy is not installed") == 1

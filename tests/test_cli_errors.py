@@ -332,7 +332,7 @@ def test_a_number_too_large_to_compute_with(studio: Studio, capsys: Captured, op
 
 
 def test_the_gpu_is_refused_with_the_reason(studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
-    monkeypatch.setitem(sys.modules, "cupy", None)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "cupy", None)
     line = refused(studio, capsys, "--device", "gpu")
     assert "no usable GPU: CuPy is not installed" in line
     assert "--device cpu" in line

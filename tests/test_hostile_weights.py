@@ -104,7 +104,7 @@ def zip_of(content: Any, numbers: bytes = bytes(16)) -> bytes:
 
 
 def tensor(storage: Any, offset: Any, shape: Any, strides: Any) -> Any:
-    return Call(torch._utils._rebuild_tensor_v2, storage, offset, shape, strides, False, {})  # type: ignore[attr-defined]
+    return Call(torch._utils._rebuild_tensor_v2, storage, offset, shape, strides, False, {})
 
 
 @pytest.mark.parametrize("bad", [

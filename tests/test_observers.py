@@ -252,7 +252,7 @@ def last_frame(capfd: pytest.CaptureFixture[str]) -> str:
 def test_the_bar_is_on_standard_error_and_finishes(
     tiny_network: Network, capfd: pytest.CaptureFixture[str], changes: dict[str, float]
 ) -> None:
-    result = run(tiny_network, [Progress()], dataclasses.replace(SHORT, **changes))  # type: ignore[arg-type]
+    result = run(tiny_network, [Progress()], dataclasses.replace(SHORT, **changes))
     frame = last_frame(capfd)
     assert frame.startswith("100%")
     assert f" {result.evaluations}/{result.evaluations} " in frame

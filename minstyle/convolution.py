@@ -11,6 +11,7 @@ from .errors import require
 
 ValueAndVjps = tuple[Array, tuple[Vjp, ...]]
 _PICTURE = 3  # at most so many channels
+_LARGE = 32  # from so many channels a map as large as the picture is better computed again than kept
 
 
 @differentiable
@@ -34,12 +35,14 @@ def conv_relu(x: Any, kernel: Any, bias: Any, *, kept: bool = False) -> Any:
 
     Keeps where the result is > 0, a bit an entry (a byte on a GPU), and what ``conv2d`` keeps. A result that somebody
     keeps anyway (``kept``), as ``gram`` does, is kept instead of the bits: that saves making them. Where x is a picture
-    the result is cheap and large: it can be computed ``again``.
+    and the result has many channels, it is cheap and large: it is not kept, for it can be computed ``again``.
     """
-    y = _conv_relu(x, kernel, bias, kept=kept)
     array = value_of(x)
-    if isinstance(y, Var) and array.shape[2] <= _PICTURE and not isinstance(kernel, Var) and not isinstance(bias, Var):
-        y.again = lambda rows: _rows_of_conv_relu(array, kernel, bias, rows)
+    constant = not isinstance(kernel, Var) and not isinstance(bias, Var)
+    if not isinstance(x, Var) or not constant or array.shape[2] > _PICTURE or kernel.shape[3] < _LARGE:
+        return _conv_relu(x, kernel, bias, kept=kept)
+    y = _conv_relu(x, kernel, bias, kept=False)
+    y.again = lambda rows: _rows_of_conv_relu(array, kernel, bias, rows)
     return y
 
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import ops
+from .projection import as_map, gram
 
 Shape = tuple[int, int]
 
@@ -38,7 +39,7 @@ class Loss:
 
 
 def _features(f: Any) -> Any:
-    return f
+    return as_map(f)
 
 
 def _nothing(f: Any) -> None:
@@ -47,17 +48,17 @@ def _nothing(f: Any) -> None:
 
 def _mean_gram(f: Any) -> Any:
     """G / M (C, C)"""
-    return ops.scale(ops.gram(f), factor=1.0 / (f.shape[0] * f.shape[1]))
+    return ops.scale(gram(f), factor=1.0 / (f.shape[0] * f.shape[1]))
 
 
 def content_sum(f: Any, target: Any, image: Shape) -> Any:
     """sum (F - P)^2: the content loss of the Keras program."""
-    return ops.squared_error(f, target)
+    return ops.squared_error(as_map(f), target)
 
 
 def content_half(f: Any, target: Any, image: Shape) -> Any:
     """1/2 sum (F - P)^2: Gatys et al. 2016, eq. 1."""
-    return ops.scale(ops.squared_error(f, target), factor=0.5)
+    return ops.scale(ops.squared_error(as_map(f), target), factor=0.5)
 
 
 def gram_image(f: Any, target: Any, image: Shape) -> Any:

@@ -17,6 +17,7 @@ from . import ops
 from .backend import CPU, Array, Device
 from .errors import LayerError, WeightsError, require
 from .kernels import Kernel
+from .projection import Projected, as_map
 
 if TYPE_CHECKING:  # it brings h5py, a fifth of the time that the command line takes to start
     from .weightfile import Weights
@@ -82,14 +83,11 @@ class Network:
             if name == convolutions[0]:
                 kernel = _first_kernel(kernel, weights)
             self._parameters[name] = (Kernel(device.asarray(kernel, self.dtype)), device.asarray(bias, self.dtype))
-        self._projections = {}  # as 1x1 convolutions
-        for name, projection in weights.projections.items():
-            kernel = device.asarray(projection, self.dtype)[None, None]
-            self._projections[name] = (Kernel(kernel), device.asarray(np.zeros(kernel.shape[3]), self.dtype))
+        self._projections = {n: device.asarray(matrix, self.dtype) for n, matrix in weights.projections.items()}
 
     def features(self, image: Any, layers: Iterable[str], **pooling: Any) -> dict[str, Any]:
         """The feature maps (H', W', C) of ``image`` at ``layers``, by canonical name; settings as in ``walk``."""
-        return dict(self.walk(image, layers, **pooling))
+        return {name: as_map(f) for name, f in self.walk(image, layers, **pooling)}
 
     def walk(
         self, image: Any, layers: Iterable[str], *, pooling: str = "max", pooling_factor: float | None = None
@@ -97,7 +95,7 @@ class Network:
         """(canonical name, feature map (H', W', C)) of ``image`` at each of ``layers``, as they are computed.
 
         A map that the caller lets go of does not stay. Nothing past the last layer is computed. Where the weights have
-        a projection, it is applied to what is given, not to what the next layer reads.
+        a projection, what is given is a ``Projected`` map; what the next layer reads is as it is.
         ``image`` is an array on the network's device or a Var of one. ``pooling`` is "max", "average" or "l2";
         ``pooling_factor`` multiplies after it (None: the pooling's own factor, see POOLINGS).
         Raises LayerError for a layer the network does not have, ShapeError for an image too small to be pooled.
@@ -118,20 +116,19 @@ class Network:
                 kernel, bias = self._parameters[name]
                 if pooled:
                     x = ops.conv_relu_pool2(x, kernel, bias)
-                else:  # the first map is not kept: it can be computed again
-                    kept = name in wanted and name != self.layers[0] and name not in self._projections
-                    x = ops.conv_relu(x, kernel, bias, kept=kept)
+                else:
+                    x = ops.conv_relu(x, kernel, bias, kept=name in wanted)
             else:
                 x = x if pooled else pool(x)
                 x = x if factor == 1.0 else ops.scale(x, factor=factor)
             if name in wanted:
-                yield name, ops.conv2d(x, *self._projections[name]) if name in self._projections else x
+                yield name, Projected(x, self._projections[name]) if name in self._projections else x
 
     def channel_share(self, layer: str) -> float:
         """Channels of a layer's features over those of the network that they stand for: 1 but for projections."""
         if layer not in self._projections:
             return 1.0
-        return float(self._projections[layer][1].size / CHANNELS[int(layer[5]) - 1])
+        return float(self._projections[layer].shape[1] / CHANNELS[int(layer[5]) - 1])
 
     def _up_to_the_last(self, wanted: set[str], size: tuple[int, int]) -> tuple[str, ...]:
         """The layers to compute; raises ShapeError where pooling would leave nothing of an image of that size."""

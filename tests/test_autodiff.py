@@ -141,7 +141,7 @@ def test_convolution_keeps_its_input_only_for_the_kernel(op: Any) -> None:
 def test_what_is_made_of_a_picture_is_computed_again_and_not_kept(strip: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ops, "_AGAIN", strip)
     generator = np.random.default_rng(0)
-    x, kernel, bias = (generator.standard_normal(shape) for shape in ((17, 11, 3), (3, 3, 3, 6), (6,)))
+    x, kernel, bias = (generator.standard_normal(shape) for shape in ((17, 11, 3), (3, 3, 3, 32), (32,)))
 
     def loss(f: Any) -> Any:
         return ops.sum(ops.multiply(ops.gram(f), ops.gram(f)))

@@ -39,14 +39,29 @@ def test_threads_leave_nothing_behind_and_hand_on_errors() -> None:
         if task == 3:
             raise ZeroDivisionError
 
-    before, alive = blas(), threading.active_count()
-    with kernels.use_threads(3), pytest.raises(ZeroDivisionError):
-        threads.run(fail, range(8))
+    before = blas()
+    for _ in range(50):
+        with kernels.use_threads(3), pytest.raises(ZeroDivisionError):
+            threads.run(fail, range(8))
     assert blas() == before
-    deadline = time.monotonic() + 10  # they have done their work, and may still be on their way out
-    while threading.active_count() > alive and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert threading.active_count() == alive
+
+
+def test_helpers_are_used_again_and_none_works_on() -> None:
+    at_work: set[str] = set()
+    names: set[str] = set()
+
+    def do(task: int, work: Workspace) -> None:
+        name = threading.current_thread().name
+        names.add(name)
+        at_work.add(name)
+        time.sleep(0.001)
+        at_work.discard(name)
+
+    for _ in range(30):
+        with kernels.use_threads(3):
+            threads.run(do, range(8))
+        assert not at_work
+    assert 1 < len(names) < 30  # no new ones for every call
 
 
 def test_an_interrupt_waits_for_the_helpers() -> None:
@@ -82,6 +97,7 @@ def test_fewer_threads_than_wanted_do_all_the_work(monkeypatch: pytest.MonkeyPat
         raise RuntimeError("can't start new thread")
 
     done: list[int] = []
+    monkeypatch.setattr(threads, "_pool", ThreadPoolExecutor(4))  # none of whose threads has been started
     monkeypatch.setattr(threading.Thread, "start", refuse)
     with kernels.use_threads(4):
         threads.run(lambda task, work: done.append(task), range(9))

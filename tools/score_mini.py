@@ -17,7 +17,7 @@ from PIL import Image
 
 from minstyle import RECIPES, load_image, load_network, stylize
 from minstyle.images import resize
-from minstyle.ops import gram
+from minstyle.projection import gram
 from minstyle.stylize import fitted_shape, working_shape
 from minstyle.vgg import Network
 

@@ -22,11 +22,16 @@ from mini.crops import SIZE, Crops
 from mini.networks import TAPS, Student, Teacher, gram, relative
 from mini.pool import Pool
 from mini.products import products
+from mini.start import start
 
 from minstyle.weightfile import read_weights, write_weights
 
 CHANNELS = (16, 32, 80, 160, 160)
 COORDINATES = (24, 64, 128, 256, 256, 256, 256)
+# Weights in the loss once it looks at Gram matrices. A content layer's features have 1; at a style layer it is the Gram
+# matrix that counts, and features are there to lead the way.
+STYLE_FEATURE, GRAM, DIFFERENCE = 0.3, 0.3, 1.5
+CONTENT = [i for i, name in enumerate(TAPS) if name.endswith("conv2")]
 
 
 def principal_directions(teacher: Teacher, crops: Crops, count: int = 400) -> list[torch.Tensor]:
@@ -49,34 +54,45 @@ def project(features: list[torch.Tensor], directions: list[torch.Tensor]) -> lis
     return [torch.einsum("nchw,ck->nkhw", f, d) for f, d in zip(features, directions, strict=True)]
 
 
-def loss_of(
-    found: list[torch.Tensor], targets: list[torch.Tensor], gram_weight: float
-) -> tuple[torch.Tensor, list[float]]:
-    """The sum of the taps' relative errors, of features and of Gram matrices; and each of them."""
-    errors = [relative(f, t) for f, t in zip(found, targets, strict=True)]
-    grams = [relative(gram(f), gram(t)) for f, t in zip(found, targets, strict=True)]
-    return sum(errors) + gram_weight * sum(grams), [v.item() for v in (*errors, *grams)]
+def loss_of(found: list[torch.Tensor], targets: list[torch.Tensor], grams_count: float) -> tuple[torch.Tensor, list[float]]:
+    """The sum of the taps' relative errors, and each of them: squared of features, of Gram matrices, and of the
+    differences between the Gram matrices of a pair, for these are what a style transfer makes small."""
+    errors, grams, differences = [], [], []
+    for f, t in zip(found, targets, strict=True):
+        errors.append(relative(f, t).mean())
+        g, a = gram(f), gram(t)
+        grams.append(relative(g, a).sqrt().mean())
+        size = (a[::2] ** 2 + a[1::2] ** 2).sum((1, 2)) / 2
+        wrong = ((g[::2] - g[1::2] - a[::2] + a[1::2]) ** 2).sum((1, 2))
+        differences.append((wrong / size).sqrt().mean())
+    total = sum(errors)
+    if grams_count:
+        features = sum(e if i in CONTENT else STYLE_FEATURE * e for i, e in enumerate(errors))
+        total = features + GRAM * sum(grams) + DIFFERENCE * sum(differences)
+    return total, [v.item() for v in (*errors, *grams, *differences)]
 
 
-def train(student: Student, pool: Pool, steps: int, batch: int, rate: float, seed: int) -> None:
-    """AdamW with a cosine from ``rate`` to 0."""
+def train(student: Student, pool: Pool, steps: int, batch: int, rate: float, grams_count: float, seed: int) -> None:
+    """AdamW with a cosine from ``rate`` to 0; the networks compute in bfloat16."""
     optimiser = torch.optim.AdamW(student.parameters(), lr=rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=0.05)
     random = np.random.default_rng(seed)
-    student.train()
-    shown, start = np.zeros(2 * len(TAPS)), time.time()
+    shown, start = np.zeros(3 * len(TAPS)), time.time()
     for step in range(1, steps + 1):
         images, targets = pool.batch(random, batch)
-        loss, parts = loss_of(student(images), targets, gram_weight=0.5)
+        with torch.autocast("cpu", torch.bfloat16):
+            found = student(images)
+        loss, parts = loss_of(found, targets, grams_count)
         optimiser.zero_grad()
         loss.backward()
+        torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
         optimiser.step()
         schedule.step()
         shown = 0.98 * shown + 0.02 * np.array(parts) if step > 1 else np.array(parts)
         if step % 100 == 0 or step == steps:
-            features, grams = (" ".join(f"{v:.3f}" for v in part) for part in np.split(shown, 2))
-            print(f"step {step}/{steps} {time.time() - start:.0f} s  features {features}  Gram {grams}", flush=True)
-    student.eval()
+            features, grams, pairs = (" ".join(f"{v:.3f}" for v in part) for part in np.split(shown, 3))
+            print(f"step {step}/{steps} {time.time() - start:.0f} s  features {features}  Gram {grams}  pairs {pairs}",
+                  flush=True)  # fmt: skip
 
 
 def fill(pool: Pool, crops: list[np.ndarray], teacher: Teacher, directions: list[torch.Tensor]) -> None:
@@ -94,9 +110,9 @@ def main() -> None:
     parser.add_argument("--write", type=Path, required=True, help="the weights file, written after every round")
     parser.add_argument("--crops", type=int, default=3000)
     parser.add_argument("--steps", type=int, default=4000, help="of the first training")
-    parser.add_argument("--rounds", type=int, default=8, help="of style transfers and training on them")
-    parser.add_argument("--products", type=int, default=600, help="crops of style transfers in a round")
-    parser.add_argument("--round-steps", type=int, default=1500)
+    parser.add_argument("--rounds", type=int, default=10, help="of style transfers and training on them")
+    parser.add_argument("--products", type=int, default=320, help="crops of style transfers in a round, their styles among them")
+    parser.add_argument("--round-steps", type=int, default=1000)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -109,23 +125,31 @@ def main() -> None:
     directions = saved["directions"] if "directions" in saved else principal_directions(teacher, crops)
     if "directions" not in saved:  # the pool is of use with these only
         torch.save({"round": -1, "directions": directions}, state)
-    student = Student(weights, CHANNELS, [d.shape[1] for d in directions])
-    if "student" in saved:
-        student.load_state_dict(saved["student"])
-    pool = Pool(options.work / "pool", SIZE, [d.shape[1] for d in directions])
+    pool = Pool(options.work / "pool", SIZE, [d.shape[1] for d in directions], options.crops)
     if len(pool) < options.crops:
         fill(pool, [crops.draw() for _ in range(options.crops - len(pool))], teacher, directions)
+    _, sample = pool.batch(np.random.default_rng(options.seed), 64)
+    sizes = saved.get("sizes") or [f.square().mean((0, 2, 3)).sqrt() for f in sample]
+    student = Student(weights, CHANNELS, sizes)
+    if "student" in saved:
+        student.load_state_dict(saved["student"])
+    else:
+        images, _ = pool.batch(np.random.default_rng(options.seed), 1024)
+        start(student, teacher, images, directions)
+        torch.save({"round": -1, "directions": directions, "sizes": sizes, "student": student.state_dict()}, state)
     for number in range(saved["round"] + 1, options.rounds + 1):
         if number > 0:
             made = products(student, crops, options.products, options.seed + number)
             fill(pool, made, teacher, directions)
         print(f"round {number}: {len(pool)} crops", flush=True)
-        steps, rate = (options.steps, 4e-3) if number == 0 else (options.round_steps, 2e-3)
-        train(student, pool, steps, options.batch, rate, options.seed + number)
-        torch.save({"round": number, "directions": directions, "student": student.state_dict()}, state)
+        steps, rate = (options.steps, 1e-3) if number == 0 else (options.round_steps, 1e-3)
+        train(student, pool, steps, options.batch, rate, float(number > 0), options.seed + number)
+        torch.save(
+            {"round": number, "directions": directions, "sizes": sizes, "student": student.state_dict()}, state
+        )
         licence = "trained by the authors of minstyle from VGG16's features; teacher: " + weights.licence
         source = f"tools/train_mini.py --seed {options.seed}, round {number}"
-        write_weights(options.write, student.folded(source, licence), np.float16)
+        write_weights(options.write, student.to_weights(source, licence), np.float16)
 
 
 if __name__ == "__main__":

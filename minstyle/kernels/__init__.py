@@ -5,24 +5,33 @@ Callers say what they want; which file computes it is decided here and nowhere e
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from typing import TypeVar
+
 import numpy as np
 
 from ..backend import Array, is_cupy
-from . import direct, grams, masks, narrow, strips, tiles, winograd
+from . import direct, grams, masks, narrow, strips, threads, tiles, winograd
 from .masks import AboveZero, Positive, Winner, max_pool, window_corners
 from .threads import Arena, use_threads
 
 __all__ = [
-    "Arena", "Kernel", "Mask", "Positive", "Winner", "add_product", "convolve", "convolve_relu", "convolve_relu_pool",
-    "gram", "input_gradient", "kernel_gradient", "max_pool", "use_threads", "window_corners",
+    "Arena", "Kernel", "Mask", "Positive", "Winner", "add_product", "by_rows", "convolve", "convolve_relu",
+    "convolve_relu_pool", "gram", "input_gradient", "kernel_gradient", "max_pool", "use_threads", "window_corners",
 ]  # fmt: skip
 
 # Below this many channels the transforms of Winograd's method cost more than it saves.
 _FEWEST_CHANNELS = 16
 # Up to so many entries a product with a transposed matrix is slow, and a second copy of the matrix cheap.
-_SMALL = 36 * 128 * 128
+_SMALL = 36 * 160 * 160
+
+_BAND = 1 << 16  # values
 
 Mask = Positive | AboveZero | Winner
+
+
+Result = TypeVar("Result")
 
 
 class Kernel:
@@ -160,6 +169,24 @@ def add_product(f: Array, matrix: Array, into: Array | None) -> Array:
         return product
     into += product
     return into
+
+
+def by_rows(do: Callable[[slice], Result], x: Array) -> list[Result]:
+    """``do`` for bands of rows that cover x (H, W, C), on the threads, each small enough for a core's cache.
+
+    The results come in the bands' order. On a device it is one band.
+    """
+    step = len(x) if is_cupy(x) else max(1, _BAND // max(1, math.prod(x.shape[1:])))
+    bands = [slice(top, min(top + step, len(x))) for top in range(0, len(x), max(1, step))]
+    if is_cupy(x):
+        return [do(band) for band in bands]
+    results: dict[int, Result] = {}
+
+    def task(i: int, work: threads.Workspace) -> None:
+        results[i] = do(bands[i])
+
+    threads.run(task, range(len(bands)))
+    return [results[i] for i in range(len(bands))]
 
 
 def _prepared(x: Array, kernel: Array | Kernel) -> tuple[Array, Kernel]:

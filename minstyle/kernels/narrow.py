@@ -7,7 +7,6 @@ long runs of memory, and one matrix product from them to the many channels or to
 from __future__ import annotations
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from . import products, threads
 from .masks import AboveZero, Positive
@@ -43,7 +42,8 @@ def widen(
         planes = work.array("planes", (taps + 1, bottom - top, width), x.dtype)
         plane, down, along = padded.strides
         shape = (size, size, cin, bottom - top, width)
-        shifted = as_strided(padded[:, top:], shape, (down, along, plane, down, along), writeable=False)
+        # NumPy's as_strided takes ten times as long, and holds up the other threads meanwhile.
+        shifted = np.ndarray(shape, x.dtype, padded, top * down, (down, along, plane, down, along))
         planes[:taps].reshape(shape)[...] = shifted
         planes[taps] = 1
         out = y[top:bottom].reshape(-1, cout)
@@ -72,15 +72,14 @@ def narrow(x: np.ndarray, mask: Positive | AboveZero | None, kernel: np.ndarray)
         rows = x[seen]
         if mask is not None:
             rows = np.multiply(rows, mask.get(seen, slice(None)), out=work.array("masked", rows.shape, y.dtype))
-        rows = rows.reshape(-1, cin)
-        planes = work.array("planes", (len(matrix), last - first, width), y.dtype)
-        np.matmul(matrix, rows.T, out=planes.reshape(len(matrix), -1))
+        planes = work.array("planes", (last - first, len(matrix), width), y.dtype)
+        np.matmul(matrix, rows.swapaxes(1, 2), out=planes)  # row by row: products that BLAS does not copy
         total = work.array("total", (cout, bottom - top + 4 * r, width + 2 * r), y.dtype)
         total.fill(0)
         start = first - (top - r)
         for tap, (i, j) in enumerate(np.ndindex(size, size)):
             # What each seen pixel gives to the output (i - r) rows above it and (j - r) columns before it.
-            given = planes[tap * cout : (tap + 1) * cout]
+            given = planes[:, tap * cout : (tap + 1) * cout].swapaxes(0, 1)
             down, along = start + 2 * r - i, 2 * r - j
             total[:, down : down + given.shape[1], along : along + width] += given
         y[top:bottom] = total[:, 2 * r : 2 * r + bottom - top, r : r + width].transpose(1, 2, 0)

@@ -14,7 +14,12 @@ from .threads import Workspace
 from .tiles import Block, Sink, Source
 from .winograd import Transform
 
-_FEWEST_TILES, _MOST_TILES = 48, 160  # of a block
+_FEWEST_TILES = 48  # of a block
+# Values of a plane of a block, inputs and outputs together: 36 of them are about what a core's cache holds. Smaller
+# blocks would leave the threads waiting for each other between many short steps.
+_BLOCK = 16_000
+# Up to so many entries of the kernel a block is better than steps, though BLAS copies it. Small maps make four blocks.
+_MEDIUM, _MEDIUM_TILES = 160 * 160, (24, 96)
 # Values of a plane of the larger parts: 36 planes before and after the products must be held.
 _PLANE = 1 << 18
 
@@ -23,8 +28,10 @@ def convolve(source: Source, kernel: np.ndarray, transform: Transform, bias: np.
     """Send the convolution of ``source`` with the transformed ``kernel`` (36, Cin, Cout) to ``sink``."""
     (height, width, cin), cout = source.shape, kernel.shape[2]
     down, across = -(-height // 4), -(-width // 4)
-    tiles = min(products.SMALL // (cin * cout), _MOST_TILES)
-    if tiles >= _FEWEST_TILES:
+    tiles = min(products.SMALL // (cin * cout), _BLOCK // (cin + cout))
+    if tiles < _FEWEST_TILES and cin * cout <= _MEDIUM:
+        tiles = int(np.clip(down * across // 4, *_MEDIUM_TILES))
+    if tiles >= _FEWEST_TILES or cin * cout <= _MEDIUM:
 
         def block_of(block: Block, work: Workspace) -> None:
             winograd.convolve_block(source, transform, kernel, bias, sink, block, work)

@@ -12,6 +12,7 @@ import math
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import numpy as np
@@ -28,6 +29,7 @@ class Workspace:
 
     def __init__(self) -> None:
         self._buffers: dict[str, np.ndarray] = {}
+        self._zeros = np.zeros(0, dtype=np.uint8)
 
     def array(self, name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         """An uninitialised array; the next call with the same name may hand out the same memory."""
@@ -36,6 +38,14 @@ class Workspace:
         if buffer is None or buffer.size < size:
             buffer = self._buffers[name] = np.empty(size, dtype=np.uint8)
         array: np.ndarray = buffer[:size].view(dtype).reshape(shape)
+        return array
+
+    def zeros(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+        """An array of zeros, not to be written to."""
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        if self._zeros.size < size:
+            self._zeros = np.zeros(size, dtype=np.uint8)
+        array: np.ndarray = self._zeros[:size].view(dtype).reshape(shape)
         return array
 
 
@@ -91,14 +101,14 @@ def thread_count() -> int:
 
 
 def run(do: Callable[[Task, Workspace], None], tasks: Iterable[Task]) -> None:
-    """``do`` every task, on the calling thread and as many more as are wanted; none is left behind.
+    """``do`` every task, on the calling thread and as many more as are wanted; none of them goes on afterwards.
 
     The first error of any thread is raised, once all have stopped. Helpers work in the caller's context.
     """
     tasks = list(tasks)
     pending, lock = iter(tasks), threading.Lock()
     errors: list[BaseException] = []
-    arena = _arena.get() or Arena()
+    arena, helpers = _arena.get() or Arena(), _Helpers()
 
     def work() -> None:
         try:
@@ -112,44 +122,56 @@ def run(do: Callable[[Task, Workspace], None], tasks: Iterable[Task]) -> None:
         except BaseException as error:
             errors.append(error)
 
-    helpers: list[threading.Event] = []
     with _single_threaded_blas():
         try:
             for _ in range(min(thread_count(), len(tasks)) - 1):
-                helpers.append(_start(work))
+                _pool.submit(helpers.help, contextvars.copy_context(), work)
         except RuntimeError:
             pass  # the system has no more threads: the work is done with those there are
         except BaseException as error:
             errors.append(error)
         work()
-        for helper in helpers:
-            _wait(helper, errors)
+        helpers.dismiss(errors)
     if errors:
         raise errors[0]
 
 
-def _start(work: Callable[[], None]) -> threading.Event:
-    """A thread that works in the caller's context; the event is set when it has done so."""
-    done, context = threading.Event(), contextvars.copy_context()
+class _Helpers:
+    """How many of the pool's threads are at work for one call of ``run``. One that comes late goes at once."""
 
-    def target() -> None:
+    def __init__(self) -> None:
+        self._changed, self._count, self._wanted = threading.Condition(), 0, True
+
+    def help(self, context: contextvars.Context, work: Callable[[], None]) -> None:
+        with self._changed:
+            if not self._wanted:
+                return
+            self._count += 1
         try:
             context.run(work)
         finally:
-            done.set()
+            with self._changed:
+                self._count -= 1
+                self._changed.notify()
 
-    threading.Thread(target=target).start()
-    return done
+    def dismiss(self, errors: list[BaseException]) -> None:
+        """Wait until none is at work any more, however often the user interrupts."""
+        while self._wanted or self._count:
+            try:
+                with self._changed:
+                    self._wanted = False
+                    while self._count:
+                        self._changed.wait()
+            except KeyboardInterrupt as error:
+                errors.append(error)
 
 
-def _wait(done: threading.Event, errors: list[BaseException]) -> None:
-    """Wait however often the user interrupts. (Until Python 3.13 a ``join`` that is interrupted takes the thread for
-    stopped.)"""
-    while not done.is_set():
-        try:
-            done.wait()
-        except KeyboardInterrupt as error:
-            errors.append(error)
+def _new_pool() -> ThreadPoolExecutor:
+    """Threads that sleep between two calls of ``run``: waking one takes a third of the time of starting one."""
+    return ThreadPoolExecutor(max_workers=256, thread_name_prefix="minstyle")
+
+
+_pool = _new_pool()
 
 
 class _Users:
@@ -187,9 +209,10 @@ def _single_threaded_blas() -> Iterator[None]:
 
 
 def _after_fork() -> None:
-    """In the child no thread is at work any more: the limit goes, and the lock, which one of them may have held."""
-    global _users
+    """In the child there are no other threads: the limit goes, the lock, which one may have held, and the pool."""
+    global _users, _pool
     users, _users = _users, _Users()
+    _pool = _new_pool()
     if users.count:
         users.limit.__exit__(None, None, None)
         users.lock = threading.Lock()

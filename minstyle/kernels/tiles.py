@@ -183,9 +183,7 @@ class RectifyAndPool:
 
 def rectify(x: np.ndarray, work: Workspace) -> np.ndarray:
     """max(x, 0) in place; against an array of zeros NumPy is three times as fast as against the number."""
-    zeros = work.array("zeros", x.shape[-3:], x.dtype)
-    zeros.fill(0)
-    np.maximum(x, zeros, out=x)
+    np.maximum(x, work.zeros(x.shape[-3:], x.dtype), out=x)
     return x
 
 

@@ -38,12 +38,22 @@ class Teacher:
             for name, (k, b) in weights.layers.items()
         }
 
+    def convolve(self, name: str, x: torch.Tensor) -> torch.Tensor:
+        return functional.conv2d(x, *self.layers[name], padding=1)
+
+    def block1(self, images: torch.Tensor) -> torch.Tensor:
+        """What the second block reads."""
+        x = to_input(images, self.weights)
+        for name in ("block1_conv1", "block1_conv2"):
+            x = functional.relu(self.convolve(name, x))
+        return functional.max_pool2d(x, 2)
+
     def __call__(self, images: torch.Tensor) -> list[torch.Tensor]:
         x, found = to_input(images, self.weights), []
         for block, count in enumerate(BLOCKS["vgg16"], start=1):
             for i in range(1, count + 1):
                 name = f"block{block}_conv{i}"
-                x = functional.relu(functional.conv2d(x, *self.layers[name], padding=1))
+                x = functional.relu(self.convolve(name, x))
                 if name in TAPS:
                     found.append(x)
                 if name == LAST:
@@ -53,43 +63,52 @@ class Teacher:
 
 
 class Student(nn.Module):
-    """A VGG19 up to block5_conv2 with the given channels a block, batch normalisation after each convolution."""
+    """A VGG19 up to block5_conv2 with the given channels a block.
 
-    def __init__(self, weights: Weights, channels: tuple[int, ...], coordinates: list[int]) -> None:
+    ``sizes``: the root mean square of each coordinate at each tap. What is learnt is in units of it: else the first
+    thousand steps go into bringing the projections to their size.
+    """
+
+    def __init__(self, weights: Weights, channels: tuple[int, ...], sizes: list[torch.Tensor]) -> None:
         super().__init__()
         self.weights = weights
-        self.convolutions, self.norms, cin = nn.ModuleDict(), nn.ModuleDict(), 3
+        self.convolutions, cin = nn.ModuleDict(), 3
         for block, (count, cout) in enumerate(zip(BLOCKS["vgg19"], channels, strict=True), start=1):
             for i in range(1, (2 if block == 5 else count) + 1):
                 name = f"block{block}_conv{i}"
-                self.convolutions[name] = nn.Conv2d(cin, cout, 3, padding=1, bias=False)
-                self.norms[name] = nn.BatchNorm2d(cout)
+                self.convolutions[name] = nn.Conv2d(cin, cout, 3, padding=1)
                 cin = cout
-        width = {name: norm.num_features for name, norm in self.norms.items()}
+        width = {name: convolution.out_channels for name, convolution in self.convolutions.items()}
         self.projections = nn.ModuleDict(
-            {name: nn.Conv2d(width[name], k, 1, bias=False) for name, k in zip(TAPS, coordinates, strict=True)}
+            {name: nn.Conv2d(width[name], len(s), 1, bias=False) for name, s in zip(TAPS, sizes, strict=True)}
         )
+        self.sizes = dict(zip(TAPS, sizes, strict=True))
 
     def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
         x, found = to_input(images, self.weights), []
         for name, convolution in self.convolutions.items():
             if name.endswith("conv1") and not name.startswith("block1"):
                 x = functional.max_pool2d(x, 2)
-            x = functional.relu(self.norms[name](convolution(x)))
+            x = functional.relu(convolution(x))
             if name in TAPS:
-                found.append(self.projections[name](x))
+                found.append(self.projections[name](x).float() * self.sizes[name][:, None, None])
         return found
 
+    def block1(self, images: torch.Tensor) -> torch.Tensor:
+        """What the second block reads."""
+        x = to_input(images, self.weights)
+        for name in ("block1_conv1", "block1_conv2"):
+            x = functional.relu(self.convolutions[name](x))
+        return functional.max_pool2d(x, 2)
+
     @torch.no_grad()
-    def folded(self, source: str, licence: str) -> Weights:
-        """Kernels and biases with the batch normalisation in them, and the projections, in minstyle's layout."""
+    def to_weights(self, source: str, licence: str) -> Weights:
+        """Kernels, biases and projections in minstyle's layout."""
         layers = {}
         for name, convolution in self.convolutions.items():
-            norm = self.norms[name]
-            scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-            kernel = (convolution.weight * scale[:, None, None, None]).permute(2, 3, 1, 0)
-            layers[name] = (kernel.numpy().copy(), (norm.bias - norm.running_mean * scale).numpy())
-        projections = {name: p.weight[:, :, 0, 0].T.numpy().copy() for name, p in self.projections.items()}
+            layers[name] = (convolution.weight.permute(2, 3, 1, 0).numpy().copy(), convolution.bias.numpy().copy())
+        projections = {name: (p.weight[:, :, 0, 0] * self.sizes[name][:, None]).T.numpy().copy()
+                       for name, p in self.projections.items()}  # fmt: skip
         mean, std = self.weights.mean, self.weights.std
         return Weights("vgg19", mean, std, "RGB", layers, source, "", licence, projections)
 
@@ -101,6 +120,6 @@ def gram(f: torch.Tensor) -> torch.Tensor:
 
 
 def relative(x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Mean over the batch of |x - target|^2 / |target|^2."""
+    """|x - target|^2 / |target|^2 of each of a batch. (N, ...) -> (N,)"""
     difference, size = ((v * v).flatten(1).sum(1) for v in (x - target, target))
-    return (difference / (size + 1e-3 * size.mean() + 1e-12)).mean()
+    return difference / (size + 1e-3 * size.mean() + 1e-12)

@@ -9,9 +9,13 @@ import torch
 
 
 class Pool:
-    """Records of one image and its features in float16, appended to files in a folder, read back in random batches."""
+    """Records of one image and its features in float16, appended to files in a folder, read back in random batches.
 
-    def __init__(self, folder: Path, size: int, coordinates: list[int]) -> None:
+    Records come in pairs; the first ``pictures`` of them are drawn as often as all later ones, the products.
+    """
+
+    def __init__(self, folder: Path, size: int, coordinates: list[int], pictures: int) -> None:
+        self.pictures = pictures // 2
         folder.mkdir(parents=True, exist_ok=True)
         sides = [size, size, size // 2, size // 4, size // 8, size // 8, size // 16, size // 16]
         self.shapes = [(c, s, s) for c, s in zip([3, *coordinates], sides, strict=True)]
@@ -41,7 +45,12 @@ class Pool:
         self._map()
 
     def batch(self, random: np.random.Generator, count: int) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Newer records are drawn twice as often as the oldest: they are the mistakes of today."""
-        index = np.sort((self.length * random.random(count) ** 0.7).astype(int))
-        images, *features = (torch.from_numpy(m[index].astype(np.float32)) for m in self.maps if m is not None)
+        """``count`` records, pair by pair. Late products are drawn more often: they are the mistakes of today."""
+        pairs, u = self.length // 2, random.random(count // 2)
+        index = (min(self.pictures, pairs) * u).astype(int)
+        if pairs > self.pictures:
+            late = self.pictures + ((pairs - self.pictures) * u**0.5).astype(int)
+            index = np.where(random.random(len(index)) < 0.5, index, late)
+        index = (2 * np.sort(index)[:, None] + [0, 1]).ravel()
+        images, *features = (torch.from_numpy(m[index]).float() for m in self.maps if m is not None)
         return images, features

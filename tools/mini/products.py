@@ -13,9 +13,11 @@ CONTENT = TAPS.index("block4_conv2")
 
 
 def products(student: Student, crops: Crops, count: int, seed: int, batch: int = 8) -> list[np.ndarray]:
-    """``count`` crops from Adam's path, from photographs, noise or something between to the style of other crops."""
+    """``count`` crops in pairs, from Adam's path from photographs, noise or something between to a crop's style.
+
+    A pair is a finished picture and its style, or two moments on the way.
+    """
     random, made = np.random.default_rng(seed), []
-    student.eval()
     while len(made) < count:
         contents = np.stack([crops.of(crops.photos) for _ in range(batch)]).astype(np.float32)
         styles = np.stack([crops.of(crops.art) if random.random() < 0.8 else crops.draw() for _ in range(batch)])
@@ -30,25 +32,28 @@ def products(student: Student, crops: Crops, count: int, seed: int, batch: int =
 def transfer(
     student: Student, contents: torch.Tensor, styles: torch.Tensor, start: torch.Tensor, random: np.random.Generator
 ) -> list[np.ndarray]:
-    """Two or three moments of one run of Adam on a batch."""
+    """Pairs from one run of Adam on a batch: see ``products``."""
     with torch.no_grad():
         content = student(contents)[CONTENT]
         grams = [gram(student(styles)[i]) for i in STYLE]
     student.requires_grad_(False)  # only the picture is moved
     x = start.clone().requires_grad_()
-    steps = int(random.integers(25, 70))
-    kept = {int(random.integers(3, steps // 2)), int(random.integers(steps // 2, steps)), steps}
+    steps = int(random.integers(25, 100))
+    moments = int(random.integers(3, steps // 2)), int(random.integers(steps // 2, steps)), steps
     weight = 10 ** random.uniform(-2.5, -0.3)
     optimiser = torch.optim.Adam([x], lr=float(10 ** random.uniform(0.6, 1.3)), betas=(0.9, 0.95))
-    found: list[np.ndarray] = []
+    kept: list[torch.Tensor] = []
     for step in range(1, steps + 1):
-        features = student(x)
-        loss = weight * relative(features[CONTENT], content)
-        loss = loss + sum(relative(gram(features[i]), g) for i, g in zip(STYLE, grams, strict=True))
+        with torch.autocast("cpu", torch.bfloat16):
+            features = student(x)
+        loss = weight * relative(features[CONTENT], content).sum()
+        loss = loss + sum(relative(gram(features[i]), g).sum() for i, g in zip(STYLE, grams, strict=True))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        if step in kept:
-            found += list(x.detach().clamp(-60, 315).permute(0, 2, 3, 1).numpy().copy())
+        if step in moments:
+            kept.append(x.detach().clamp(-60, 315))
     student.requires_grad_(True)
-    return found
+    early, late, last = kept
+    pairs = torch.stack([last, styles, early, late]).unflatten(0, (2, 2)).transpose(1, 2)  # (2, N, 2, 3, H, W)
+    return list(pairs.flatten(0, 2).permute(0, 2, 3, 1).numpy().copy())

@@ -84,7 +84,8 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         "--network",
         default="auto",
         metavar="NAME|FILE",
-        help="vgg19, vgg16, auto (the first of them that is installed), or a file (default: auto)",
+        help="vgg19, vgg16, mini (comes with minstyle), auto (the first of them that is installed), or a file "
+        "(default: auto)",
     )
     group.add_argument("--weights-dir", type=Path, metavar="DIR", help="a folder to look for weights in first")
     group.add_argument(
@@ -203,7 +204,10 @@ class _Announce(Observer):
         network = self._network
         if network.device.note:
             print(f"minstyle: {network.device.note}", file=sys.stderr)
-        text = f"{network.name} from {self._weights}, recipe {plan.recipe.name}, {self._dtype}, {network.device.name}"
+        name = f"small network in place of {network.name}" if network.small else network.name
+        text = f"{name} from {self._weights}, recipe {plan.recipe.name}, {self._dtype}, {network.device.name}"
+        if network.small:
+            text += f". For the pictures of {network.name} itself: python -m minstyle.weights fetch {network.name}"
         print(f"minstyle: {text}", file=sys.stderr)
 
 

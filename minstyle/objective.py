@@ -83,7 +83,7 @@ def build_objective(content: Array, styles: Sequence[Array], recipe: Recipe, net
     if not styles and any(term.role == "style" for term, _ in wanted):
         raise ShapeError(f"recipe {recipe.name} has style terms: expected a style picture, got none")
     canonical = [
-        (term if term.layer == IMAGE else Term(term.kind, network.check_layer(term.layer), term.weight), weight)
+        (term if term.layer == IMAGE else Term(term.kind, network.check_loss_layer(term.layer), term.weight), weight)
         for term, weight in wanted
     ]
     targets: dict[Term, Any] = {}

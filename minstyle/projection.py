@@ -51,4 +51,5 @@ def thinnest(matrix: np.ndarray) -> np.ndarray:
     """
     if matrix.shape[0] >= matrix.shape[1]:
         return matrix
-    return np.ascontiguousarray(np.linalg.qr(matrix.astype(np.float64).T, mode="r").T).astype(matrix.dtype)
+    _, r = np.linalg.qr(matrix.astype(np.float64).T)
+    return np.ascontiguousarray(r.T).astype(matrix.dtype)

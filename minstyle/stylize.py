@@ -136,7 +136,7 @@ class _Run:
         """The (height, width) of each size, once recipe, pictures and network are known to go together."""
         for term in self.recipe.terms:
             if term.layer != IMAGE and self.recipe.effective_weight(term) > 0:
-                self.network.check_layer(term.layer)
+                self.network.check_loss_layer(term.layer)
         shapes = tuple(working_shape(self.content.shape, size, self.recipe) for size in self.recipe.sizes)
         for shape in shapes:
             require(min(shape) >= SMALLEST, f"content at size {shape}",

@@ -144,6 +144,19 @@ class Network:
             raise LayerError(f"unknown layer {layer!r} of {self.name}: known are {', '.join(self.layers)}")
         return name
 
+    def check_loss_layer(self, layer: str) -> str:
+        """``check_layer``, and LayerError for a layer at which a small network has no projection: it means nothing."""
+        name = self.check_layer(layer)
+        if self.small and name not in self._projections:
+            known = ", ".join(self._projections)
+            raise LayerError(f"a small network stands in for {self.name} at {known} only, got layer {layer!r}")
+        return name
+
+    @property
+    def small(self) -> bool:
+        """Whether this is a small network that imitates the one it is named after."""
+        return bool(self._projections)
+
 
 def _first_kernel(kernel: Array, weights: Weights) -> Array:
     """The first kernel for input in RGB that has not been divided by std."""

@@ -19,6 +19,7 @@ from PIL import Image
 import minstyle
 from minstyle.cli import build_parser, effective_recipe, main
 from minstyle.images import load_image, save_image
+from minstyle.kernels import winograd
 from minstyle.recipes import RECIPES, Recipe
 from minstyle.weightfile import write_weights
 
@@ -205,14 +206,20 @@ def test_a_network_is_found_by_name_in_the_folder_given(studio: Studio) -> None:
 def test_the_picture_is_the_same_on_any_number_of_threads(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     wide = studio.folder / "wide.h5"
     write_weights(wide, random_weights("vgg16", (16, 16, 16, 16, 16)))
-    started: list[threading.Thread] = []
-    start = threading.Thread.start
-    monkeypatch.setattr(threading.Thread, "start", lambda thread: (started.append(thread), start(thread))[1])
+    helped: list[threading.Thread] = []
+    convolve_block = winograd.convolve_block
+
+    def watched(*args: Any) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            helped.append(threading.current_thread())
+        convolve_block(*args)
+
+    monkeypatch.setattr(winograd, "convolve_block", watched)
     common = ("--network", wide, "--size", "128", "--rounds", "1", "--evaluations", "3")
     one = studio.image(*common, "--threads", "1")
-    assert not started
+    assert not helped
     assert one == studio.image(*common, "--threads", "3")
-    assert started
+    assert helped
 
 
 # Each option of the recipe: an argument other than the default, the value it stands for, the default in the help text.

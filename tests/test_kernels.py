@@ -81,8 +81,8 @@ def test_winograd_is_the_convolution(height: int, width: int, cin: int, cout: in
     assert np.abs(single - expected).max() < 1e-5 * np.abs(expected).max()
 
 
-# Channels for blocks that take all steps at once (16), and for those that take them one by one (160).
-BOTH_WAYS = [(16, 16), (160, 144)]
+# Channels for blocks that take all steps at once (16 and, of other sizes, 144), and for steps one by one (176).
+BOTH_WAYS = [(16, 16), (160, 144), (160, 176)]
 
 
 @pytest.mark.parametrize("channels", BOTH_WAYS)
@@ -184,7 +184,16 @@ FUSED = {
 
 @pytest.mark.parametrize(
     "shape",
-    [(8, 8, 3, 5), (9, 7, 16, 20), (2, 3, 16, 16), (47, 39, 16, 16), (19, 34, 160, 144), (5, 5, 9, 4), (6, 7, 20, 5)],
+    [
+        (8, 8, 3, 5),
+        (9, 7, 16, 20),
+        (2, 3, 16, 16),
+        (47, 39, 16, 16),
+        (19, 34, 160, 144),
+        (19, 34, 160, 176),
+        (5, 5, 9, 4),
+        (6, 7, 20, 5),
+    ],
 )
 @pytest.mark.parametrize("wrap", [kernels.Kernel, np.asarray], ids=["prepared", "plain"])
 @pytest.mark.parametrize("op", FUSED, ids=lambda op: op.__name__)
@@ -200,7 +209,9 @@ def test_a_fused_convolution_is_the_composition(
     np.testing.assert_array_equal(*(gradient(y, [v], cotangent=g)[0] for y, v in ((one, fused), (two, plain))))
 
 
-@pytest.mark.parametrize("shape", [(9, 7, 3, 20), (9, 7, 16, 20), (18, 31, 160, 144), (9, 7, 9, 12)])
+@pytest.mark.parametrize(
+    "shape", [(9, 7, 3, 20), (9, 7, 16, 20), (18, 31, 160, 144), (18, 31, 160, 176), (9, 7, 9, 12)]
+)
 def test_a_gradient_can_be_added_to_another(shape: tuple[int, int, int, int]) -> None:
     height, width, cin, cout = shape
     x, kernel = normal((height, width, cin), 0), normal((3, 3, cin, cout), 1)
@@ -223,9 +234,9 @@ def test_nothing_is_given_to_a_window_that_is_no_number(op: Callable[..., Any]) 
 
 
 def test_large_maps_of_many_channels_are_done_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    x, kernel, bias = normal((30, 45, 160), 0), normal((3, 3, 160, 144), 1), normal((144,), 2)
+    x, kernel, bias = normal((30, 45, 160), 0), normal((3, 3, 160, 176), 1), normal((176,), 2)
     expected = direct.convolve(x, kernel, bias)
-    monkeypatch.setattr(strips, "_PLANE", 160 * 17)  # of 8 x 12 tiles
+    monkeypatch.setattr(strips, "_PLANE", 176 * 17)  # of 8 x 12 tiles
     np.testing.assert_allclose(kernels.convolve(x, kernel, bias), expected, rtol=1e-9, atol=1e-9)
 
 

@@ -106,6 +106,8 @@ def test_the_user_folder_is_the_platforms(places: dict[str, Path]) -> None:
 
 
 def test_auto_prefers_vgg19_wherever_it_is(places: dict[str, Path]) -> None:
+    mini = put(places["explicit"], "vgg19").rename(places["variable"] / "mini.h5")
+    assert find_weights("auto") == find_weights("mini") == mini
     vgg16 = put(places["variable"], "vgg16")
     assert find_weights("auto") == vgg16
     vgg19 = put(places["repository"], "vgg19")
@@ -116,16 +118,16 @@ def test_auto_prefers_vgg19_wherever_it_is(places: dict[str, Path]) -> None:
 # ---------------------------------------------------------------- when there is none
 
 
-@pytest.mark.parametrize("network", ["vgg16", "vgg19", "auto"])
+@pytest.mark.parametrize("network", ["vgg16", "vgg19", "mini", "auto"])
 def test_a_missing_file_is_told_with_every_place_and_the_way_to_get_it(places: dict[str, Path], network: str) -> None:
     put(places["user"], "vgg16").rename(places["user"] / "other.h5")
     with pytest.raises(WeightsError) as caught:
         find_weights(network, places["explicit"])
     message = str(caught.value)
     assert len(message.splitlines()) == 1
-    assert all(name in message for name in (["vgg19", "vgg16"] if network == "auto" else [network]))
+    assert all(name in message for name in (locate.AUTO if network == "auto" else [network]))
     assert [message.find(str(folder)) > 0 for folder in places.values()] == [True] * 4
-    assert "python -m minstyle.weights" in message
+    assert ("pip install minstyle" if network == "mini" else "python -m minstyle.weights fetch") in message
 
 
 @pytest.mark.parametrize("network", ["vgg16", "vgg19", "auto"])
@@ -145,7 +147,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones(places: dict[str, Path],
         find_weights(network)
     message = str(caught.value)
     assert repr(network) in message
-    assert all(known in message for known in ("vgg16", "vgg19", "auto", "file"))
+    assert all(known in message for known in ("vgg16", "vgg19", "mini", "auto", "file"))
 
 
 # ---------------------------------------------------------------- a network from it
@@ -206,7 +208,8 @@ def test_list_names_the_folders_and_what_is_in_them(
 def test_where_pip_installed_the_package_there_is_no_repository(places: dict[str, Path]) -> None:
     put(places["repository"], "vgg16")
     (places["repository"].parent / "pyproject.toml").unlink()
-    assert places["repository"] not in locate.folders()
+    assert places["repository"] not in folders()
+    assert folders()[-1] == places["repository"].parent / "minstyle" / "embedded"
 
 
 def test_a_file_that_happens_to_be_called_like_a_network_is_not_taken_for_it(places: dict[str, Path]) -> None:

@@ -180,6 +180,15 @@ def test_a_turned_basis_of_all_channels_changes_no_loss(recipe: str) -> None:
     np.testing.assert_allclose(found[1][1], found[0][1], rtol=1e-6, atol=1e-9 * np.abs(found[0][1]).max())
 
 
+def test_a_small_network_is_not_read_where_it_stands_for_nothing() -> None:
+    weights = projected(random_weights("vgg16", (2, 3, 2, 3, 2)), lambda name, channels: np.eye(channels))
+    content, style = picture(32, 32, 0), picture(32, 32, 1)
+    recipe = Recipe("r", (Term("gram_paper", "conv1_1"), Term("content_half", "block3_conv2")), content_weight=1.0)
+    message = "stands in for vgg16 at block1_conv1, .*, block5_conv2 only, got layer 'block3_conv2'"
+    with pytest.raises(LayerError, match=message):
+        build_objective(content, [style], recipe, Network(weights))
+
+
 def test_channels_that_are_left_out_count_in_the_formula_all_the_same() -> None:
     """A wide network that uses few of its channels, and these channels alone as coordinates: one and the same loss."""
     wide = random_weights("vgg16", CHANNELS)

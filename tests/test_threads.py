@@ -155,7 +155,7 @@ def test_a_child_forked_in_the_middle_of_a_convolution_can_convolve() -> None:
 
 
 def test_an_objective_gives_the_same_bits_on_any_number_of_threads_and_again() -> None:
-    network = Network(random_weights("vgg16", (16, 32, 160, 160, 160)))
+    network = Network(random_weights("vgg16", (16, 32, 160, 176, 176)))
     objective = build_objective(picture(96, 120), [picture(80, 100, 1)], RECIPES["document"], network)
     results = set()
     for count in (1, 2, 3, 7, 2):
@@ -170,7 +170,7 @@ def buffers(arena: kernels.Arena) -> set[int]:
 
 
 def test_an_arena_hands_out_the_same_memory_again_and_goes_with_its_owner() -> None:
-    kernel, arena = kernels.Kernel(normal((3, 3, 160, 144), 1)), kernels.Arena()
+    kernel, arena = kernels.Kernel(normal((3, 3, 160, 176), 1)), kernels.Arena()
     large, small = normal((40, 50, 160), 0), normal((9, 6, 160), 2)
     found = []
     with arena.use(), kernels.use_threads(1):

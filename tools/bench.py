@@ -28,7 +28,8 @@ import bench_parts
 
 from minstyle import RECIPES, Objective, __version__, build_objective, kernels
 from minstyle.vgg import BLOCKS, Network
-from minstyle.weightfile import Weights
+from minstyle.weightfile import Weights, read_weights
+from minstyle.weights.locate import find_weights
 
 CHANNELS = (64, 128, 256, 512, 512)
 LAYOUTS = ("contiguous_format", "channels_last")
@@ -48,8 +49,11 @@ def random_vgg19() -> Weights:
     return Weights("vgg19", (123.68, 116.779, 103.939), (1.0, 1.0, 1.0), "BGR", layers, source="random")
 
 
-def objective(images: list[np.ndarray], dtype: Any = np.float32) -> Objective:
-    return build_objective(images[0], [images[1]], RECIPES["document"], Network(random_vgg19(), dtype=dtype))
+def objective(
+    images: list[np.ndarray], dtype: Any = np.float32, recipe: str = "document", weights: Weights | None = None
+) -> Objective:
+    network = Network(weights or random_vgg19(), dtype=dtype)
+    return build_objective(images[0], [images[1]], RECIPES[recipe], network)
 
 
 def ours(images: list[np.ndarray]) -> Run:
@@ -128,6 +132,19 @@ def evaluations(sizes: list[Size], times: int, threads: int) -> list[str]:
         )
         lines.append(row)
         show([row])
+    return lines
+
+
+def small_network(size: Size, times: int) -> list[str]:
+    """An evaluation with the network that comes with minstyle, and with VGG19."""
+    lines = [f"The small network at {name(size)}, beside VGG19:", "", "| recipe | mini, s | VGG19, s | ratio |",
+             "|---|---|---|---|"]  # fmt: skip
+    images, mini = pictures(size), read_weights(find_weights("mini"))
+    for recipe in RECIPES:
+        small, full = objective(images, recipe=recipe, weights=mini), objective(images, recipe=recipe)
+        a, b, ratio = in_turn(lambda f=small: f(images[2]), {"VGG19": lambda f=full: f(images[2])}, times)
+        lines.append(f"| {recipe} | {a:.3f} | {b:.3f} | {ratio:.2f} |")
+    show(lines)
     return lines
 
 
@@ -224,6 +241,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", nargs="*", type=parse_size, default=[(256, 256), (512, 384)], metavar="WxH")
     parser.add_argument("--layers", nargs="*", type=parse_size, default=[], metavar="WxH", help="each convolution too")
+    parser.add_argument("--mini", nargs="*", type=parse_size, default=[], metavar="WxH", help="the small network too")
     parser.add_argument("--parts", nargs="*", type=parse_size, default=[], metavar="WxH", help="where the time goes")
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--threads", type=int, default=cores())
@@ -250,6 +268,8 @@ def main() -> None:
     show(lines)
     with kernels.use_threads(options.threads):
         lines += [*evaluations(options.sizes, options.times, options.threads), ""]
+        for size in options.mini:
+            lines += [*small_network(size, options.times), ""]
         for size in options.parts:
             lines += [*parts(size, options.times, options.threads), ""]
         for size in options.layers:

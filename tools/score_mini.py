@@ -2,7 +2,9 @@
 
 Each pair is painted with both networks under the same recipe and number of evaluations. The score of a picture is the
 mean over block1..5_conv1 of |G - A|^2 / |A|^2 as VGG16 sees it, G its Gram matrix over its positions, A the painting's.
-Prints a table, the geometric mean of the ratios, and writes the pictures side by side into --out.
+The recipe "balanced" makes exactly that small: its style terms have these weights, so that a layer that VGG sees and
+the small network does not cannot hide behind another. Prints a table and the geometric mean of the ratios, and writes
+photograph, painting and both pictures side by side into --out.
 """
 
 from __future__ import annotations
@@ -15,13 +17,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from minstyle import RECIPES, load_image, load_network, stylize
+from minstyle import RECIPES, Recipe, load_image, load_network, stylize
 from minstyle.images import resize
 from minstyle.projection import gram
+from minstyle.recipes import Term
 from minstyle.stylize import fitted_shape, working_shape
-from minstyle.vgg import Network
+from minstyle.vgg import CHANNELS, Network
 
 LAYERS = [f"block{i}_conv1" for i in range(1, 6)]
+CONTENT_LAYER, CONTENT_SHARE = "block4_conv2", 0.05  # of the balanced recipe
 
 
 def grams(network: Network, image: np.ndarray) -> dict[str, np.ndarray]:
@@ -33,28 +37,58 @@ def score(network: Network, image: np.ndarray, style: np.ndarray) -> float:
     return float(np.mean([((found[n] - wanted[n]) ** 2).sum() / (wanted[n] ** 2).sum() for n in LAYERS]))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def balanced(judge: Network, content: np.ndarray, style: np.ndarray) -> Recipe:
+    """The recipe whose loss is the score, plus a twentieth of the content's relative error |F - P|^2 / |P|^2."""
+    p = judge.features(content, [CONTENT_LAYER])[CONTENT_LAYER]
+    terms = [Term("content_half", CONTENT_LAYER, CONTENT_SHARE * 2 / float(judge.unit**2 * (p**2).sum()))]
+    for (name, a), channels in zip(grams(judge, style).items(), CHANNELS, strict=True):
+        # A gram_paper term is unit^4 sum (G - A)^2 / (4 C^2): see losses.
+        weight = 4 * channels**2 / float(judge.unit**4 * (a**2).sum()) / len(LAYERS)
+        terms.append(Term("gram_paper", name, weight))
+    return dataclasses.replace(
+        RECIPES["gatys"], name="balanced", terms=tuple(terms), style_weight=1.0, pooling="max", tv_weight=0.0
+    )
+
+
+def recipe_for(
+    options: argparse.Namespace, judge: Network, content: np.ndarray, style: np.ndarray
+) -> tuple[Recipe, np.ndarray, np.ndarray]:
+    """The recipe in two sizes, and content and style at the last."""
+    recipe = RECIPES["gatys" if options.recipe == "balanced" else options.recipe]
+    recipe = dataclasses.replace(recipe, size_of="long")
+    shape = working_shape(content.shape, options.size, recipe)
+    small, fitted = resize(content, *shape), resize(style, *fitted_shape(style.shape, shape, recipe))
+    if options.recipe == "balanced":
+        recipe = balanced(judge, small, fitted)
+    sizes, evaluations = (options.size // 2, options.size), options.evaluations
+    recipe = dataclasses.replace(
+        recipe, sizes=sizes, size_of="long", rounds=1, init="content", evaluations=evaluations, factr=0.0, pgtol=0.0
+    )
+    return recipe, small, fitted
+
+
+def add_pairs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("mini", type=Path)
     parser.add_argument("vgg16", type=Path)
     parser.add_argument("--pairs", nargs="+", required=True, metavar="PHOTO:PAINTING")
+    parser.add_argument("--recipe", choices=("balanced", *RECIPES), default="balanced")
     parser.add_argument("--size", type=int, default=320, help="pixels of the longer side, after half of it")
     parser.add_argument("--evaluations", type=int, default=43, help="at each of the two sizes")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_pairs(parser)
     parser.add_argument("--out", type=Path, help="a folder for the pictures")
     options = parser.parse_args()
     judge = load_network(str(options.vgg16), device="cpu")
-    recipe = dataclasses.replace(
-        RECIPES["document"], sizes=(options.size // 2, options.size), size_of="long", rounds=1, init="content",
-        evaluations=options.evaluations,
-    )  # fmt: skip
     ratios = []
     print("| photograph | painting | photograph itself | VGG16 | seconds | mini | seconds | ratio |")
     print("|---|---|---|---|---|---|---|---|")
     for pair in options.pairs:
         paths = [Path(part) for part in pair.split(":")]
         content, style = (load_image(path) for path in paths)
-        shape = working_shape(content.shape, options.size, recipe)
-        small, fitted = resize(content, *shape), resize(style, *fitted_shape(style.shape, shape, recipe))
+        recipe, small, fitted = recipe_for(options, judge, content, style)
         found, pictures = [], [small, fitted]
         for path in (options.vgg16, options.mini):
             start = time.perf_counter()
@@ -67,8 +101,10 @@ def main() -> None:
               f"{found[3]:.0f} | {ratios[-1]:.2f} |", flush=True)  # fmt: skip
         if options.out:
             options.out.mkdir(parents=True, exist_ok=True)
-            row = np.concatenate([np.clip(p, 0, 255) for p in pictures], axis=1)
-            Image.fromarray(np.rint(row).astype(np.uint8)).save(options.out / f"{paths[0].stem}_{paths[1].stem}.png")
+            height = small.shape[0]
+            row = [resize(p, height, round(p.shape[1] * height / p.shape[0])) for p in pictures]
+            picture = np.rint(np.clip(np.concatenate(row, axis=1), 0, 255)).astype(np.uint8)
+            Image.fromarray(picture).save(options.out / f"{paths[0].stem}_{paths[1].stem}.png")
     print(f"geometric mean of the ratios: {np.exp(np.mean(np.log(ratios))):.2f}")
 
 

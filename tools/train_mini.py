@@ -11,6 +11,8 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +20,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from mini.crops import SIZE, Crops
-from mini.networks import TAPS, Student, Teacher, gram, relative
+from mini.crops import Crops
+from mini.networks import TAPS, Student, Teacher, gram, relative, to_input
 from mini.pool import Pool
 from mini.products import products
 from mini.start import start
@@ -28,17 +30,17 @@ from minstyle.weightfile import read_weights, write_weights
 
 CHANNELS = (16, 32, 80, 160, 160)
 COORDINATES = (24, 64, 128, 256, 256, 256, 256)
-# Weights in the loss once it looks at Gram matrices. A content layer's features have 1; at a style layer it is the Gram
-# matrix that counts, and features are there to lead the way.
-STYLE_FEATURE, GRAM, DIFFERENCE = 0.3, 0.3, 1.5
-CONTENT = [i for i, name in enumerate(TAPS) if name.endswith("conv2")]
+# Weights in the loss once it looks at Gram matrices. At a style layer it is these that count, and features are there to
+# lead the way.
+CONTENT_FEATURE, STYLE_FEATURE, GRAM, DIFFERENCE = 0.6, 0.2, 0.3, 1.5
+CONTENT = ("block4_conv2", "block5_conv2")
 
 
 def principal_directions(teacher: Teacher, crops: Crops, count: int = 400) -> list[torch.Tensor]:
     """For each tap the leading eigenvectors (C, k) of the mean of f f^T over pictures: not centred, as Grams are."""
     moments: list[torch.Tensor] = []
     for _ in range(count // 8):
-        images = torch.from_numpy(np.stack([crops.draw() for _ in range(8)])).permute(0, 3, 1, 2)
+        images = torch.from_numpy(np.stack(list(islice(crops, 8)))).permute(0, 3, 1, 2)
         found = [gram(f).mean(0).double() for f in teacher(images)]
         moments = [m + g for m, g in zip(moments, found, strict=True)] if moments else found
     directions = []
@@ -54,8 +56,10 @@ def project(features: list[torch.Tensor], directions: list[torch.Tensor]) -> lis
     return [torch.einsum("nchw,ck->nkhw", f, d) for f, d in zip(features, directions, strict=True)]
 
 
-def loss_of(found: list[torch.Tensor], targets: list[torch.Tensor], grams_count: float) -> tuple[torch.Tensor, list[float]]:
-    """The sum of the taps' relative errors, and each of them: squared of features, of Gram matrices, and of the
+def loss_of(
+    found: list[torch.Tensor], targets: list[torch.Tensor], names: tuple[str, ...], grams_count: bool
+) -> tuple[torch.Tensor, np.ndarray]:
+    """The sum of the taps' relative errors, and (3, taps) of them: squared of features, of Gram matrices, and of the
     differences between the Gram matrices of a pair, for these are what a style transfer makes small."""
     errors, grams, differences = [], [], []
     for f, t in zip(found, targets, strict=True):
@@ -67,39 +71,50 @@ def loss_of(found: list[torch.Tensor], targets: list[torch.Tensor], grams_count:
         differences.append((wrong / size).sqrt().mean())
     total = sum(errors)
     if grams_count:
-        features = sum(e if i in CONTENT else STYLE_FEATURE * e for i, e in enumerate(errors))
-        total = features + GRAM * sum(grams) + DIFFERENCE * sum(differences)
-    return total, [v.item() for v in (*errors, *grams, *differences)]
+        total = sum(
+            (CONTENT_FEATURE if name in CONTENT else STYLE_FEATURE) * e for name, e in zip(names, errors, strict=True)
+        )
+        total = total + GRAM * sum(grams) + DIFFERENCE * sum(differences)
+    return total, np.array([[v.item() for v in part] for part in (errors, grams, differences)])
 
 
-def train(student: Student, pool: Pool, steps: int, batch: int, rate: float, grams_count: float, seed: int) -> None:
-    """AdamW with a cosine from ``rate`` to 0; the networks compute in bfloat16."""
-    optimiser = torch.optim.AdamW(student.parameters(), lr=rate, weight_decay=1e-4)
+def train(student: Student, pool: Pool, steps: int, batch: int, rate: float, seed: int) -> None:
+    """AdamW with a cosine from ``rate`` to 0 for the blocks that the pool has the inputs of; in bfloat16.
+
+    Of the first training only the features count, afterwards, with the first blocks frozen, Gram matrices too.
+    """
+    free = [p for name, p in student.named_parameters() if int(name.split("block")[1][0]) > pool.frozen]
+    optimiser = torch.optim.AdamW(free, lr=rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=0.05)
     random = np.random.default_rng(seed)
-    shown, start = np.zeros(3 * len(TAPS)), time.time()
+    shown, begun = np.zeros((3, len(TAPS[pool.taps]))), time.time()
     for step in range(1, steps + 1):
-        images, targets = pool.batch(random, batch)
+        inputs, targets = pool.draw(random, batch)
         with torch.autocast("cpu", torch.bfloat16):
-            found = student(images)
-        loss, parts = loss_of(found, targets, grams_count)
+            found = student.after(pool.frozen, inputs if pool.frozen else to_input(inputs, student.weights))
+            loss, parts = loss_of(found, targets, TAPS[pool.taps], grams_count=pool.frozen > 0)
         optimiser.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(free, 1.0)
         optimiser.step()
         schedule.step()
-        shown = 0.98 * shown + 0.02 * np.array(parts) if step > 1 else np.array(parts)
-        if step % 100 == 0 or step == steps:
-            features, grams, pairs = (" ".join(f"{v:.3f}" for v in part) for part in np.split(shown, 3))
-            print(f"step {step}/{steps} {time.time() - start:.0f} s  features {features}  Gram {grams}  pairs {pairs}",
+        shown = 0.98 * shown + 0.02 * parts if step > 1 else parts
+        if step % 200 == 0 or step == steps:
+            features, grams, pairs = (" ".join(f"{v:.3f}" for v in part) for part in shown)
+            print(f"step {step}/{steps} {time.time() - begun:.0f} s  features {features}  Gram {grams}  pairs {pairs}",
                   flush=True)  # fmt: skip
 
 
-def fill(pool: Pool, crops: list[np.ndarray], teacher: Teacher, directions: list[torch.Tensor]) -> None:
-    for start in range(0, len(crops), 8):
-        images = torch.from_numpy(np.stack(crops[start : start + 8])).permute(0, 3, 1, 2)
-        with torch.no_grad():
-            pool.add(images, project(teacher(images), directions))
+@torch.no_grad()
+def fill(pool: Pool, crops: Iterator[np.ndarray], count: int, teacher: Teacher, directions: list[torch.Tensor],
+         student: Student | None = None) -> None:  # fmt: skip
+    """Add ``count`` crops; ``student`` gives the inputs where the pool has frozen blocks."""
+    for _ in range(-(-count // 8)):
+        images = torch.from_numpy(np.stack(list(islice(crops, 8)))).permute(0, 3, 1, 2)
+        inputs = images if student is None else student.before(pool.frozen + 1, images)
+        with torch.autocast("cpu", torch.bfloat16, enabled=student is not None):
+            features = teacher(images)
+        pool.add(inputs, project([f.float() for f in features], directions))
 
 
 def main() -> None:
@@ -108,45 +123,49 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, required=True, help="a folder with photos/ and art/")
     parser.add_argument("--work", type=Path, required=True, help="where to keep what is needed to go on")
     parser.add_argument("--write", type=Path, required=True, help="the weights file, written after every round")
-    parser.add_argument("--crops", type=int, default=3000)
-    parser.add_argument("--steps", type=int, default=4000, help="of the first training")
-    parser.add_argument("--rounds", type=int, default=10, help="of style transfers and training on them")
-    parser.add_argument("--products", type=int, default=320, help="crops of style transfers in a round, their styles among them")
-    parser.add_argument("--round-steps", type=int, default=1000)
-    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--crops", type=int, default=3000, help="for the first training, of all blocks")
+    parser.add_argument("--steps", type=int, default=2000, help="of the first training, of 8 crops")
+    parser.add_argument("--deep-crops", type=int, default=16000, help="for the rounds, of the blocks not frozen")
+    parser.add_argument("--frozen", type=int, default=2, help="blocks that the rounds leave as they are")
+    parser.add_argument("--rounds", type=int, default=5, help="of style transfers and training on them")
+    parser.add_argument("--products", type=int, default=320, help="crops of style transfers in a round")
+    parser.add_argument("--round-steps", type=int, default=3000, help="of a round, of 16 crops")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(options.seed)
     weights = read_weights(options.teacher)
-    teacher, state = Teacher(weights), options.work / "state.pt"
-    saved = torch.load(state, weights_only=True) if state.exists() else {"round": -1}
-    crops = Crops(options.pictures, options.seed + 1000 * (saved["round"] + 1))
-    directions = saved["directions"] if "directions" in saved else principal_directions(teacher, crops)
-    if "directions" not in saved:  # the pool is of use with these only
-        torch.save({"round": -1, "directions": directions}, state)
-    pool = Pool(options.work / "pool", SIZE, [d.shape[1] for d in directions], options.crops)
-    if len(pool) < options.crops:
-        fill(pool, [crops.draw() for _ in range(options.crops - len(pool))], teacher, directions)
-    _, sample = pool.batch(np.random.default_rng(options.seed), 64)
-    sizes = saved.get("sizes") or [f.square().mean((0, 2, 3)).sqrt() for f in sample]
-    student = Student(weights, CHANNELS, sizes)
-    if "student" in saved:
-        student.load_state_dict(saved["student"])
+    teacher, path = Teacher(weights), options.work / "state.pt"
+    state = torch.load(path, weights_only=True) if path.exists() else {"round": -1}
+    crops = Crops(options.pictures, options.seed + 1000 * (state["round"] + 1))
+    if "directions" not in state:
+        state["directions"] = principal_directions(teacher, crops)
+        torch.save(state, path)  # a pool is of use with these only
+    directions = state["directions"]
+    coordinates = [d.shape[1] for d in directions]
+    if state["round"] < 0:
+        pool = Pool(options.work / "pool", 3, 0, coordinates, options.crops)
+        fill(pool, crops, options.crops - len(pool), teacher, directions)
+        images, features = pool.draw(np.random.default_rng(options.seed), 1024)
+        state["sizes"] = [f.square().mean((0, 2, 3)).sqrt() for f in features]
+    student = Student(weights, CHANNELS, state["sizes"])
+    if "student" in state:
+        student.load_state_dict(state["student"])
     else:
-        images, _ = pool.batch(np.random.default_rng(options.seed), 1024)
         start(student, teacher, images, directions)
-        torch.save({"round": -1, "directions": directions, "sizes": sizes, "student": student.state_dict()}, state)
-    for number in range(saved["round"] + 1, options.rounds + 1):
-        if number > 0:
-            made = products(student, crops, options.products, options.seed + number)
-            fill(pool, made, teacher, directions)
-        print(f"round {number}: {len(pool)} crops", flush=True)
-        steps, rate = (options.steps, 1e-3) if number == 0 else (options.round_steps, 1e-3)
-        train(student, pool, steps, options.batch, rate, float(number > 0), options.seed + number)
-        torch.save(
-            {"round": number, "directions": directions, "sizes": sizes, "student": student.state_dict()}, state
-        )
+    if state["round"] < 0:
+        train(student, pool, options.steps, 8, 1e-3, options.seed)
+        state |= {"round": 0, "student": student.state_dict()}
+        torch.save(state, path)
+    deep = Pool(options.work / "deep", CHANNELS[options.frozen - 1], options.frozen, coordinates, options.deep_crops)
+    fill(deep, crops, options.deep_crops - len(deep), teacher, directions, student)
+    for number in range(state["round"] + 1, options.rounds + 1):
+        made = products(student, crops, options.products, options.seed + number)
+        fill(deep, iter(made), len(made), teacher, directions, student)
+        print(f"round {number}: {len(deep)} crops", flush=True)
+        train(student, deep, options.round_steps, 16, 5e-4, options.seed + number)
+        state |= {"round": number, "student": student.state_dict()}
+        torch.save(state, path)
         licence = "trained by the authors of minstyle from VGG16's features; teacher: " + weights.licence
         source = f"tools/train_mini.py --seed {options.seed}, round {number}"
         write_weights(options.write, student.to_weights(source, licence), np.float16)

@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from ..errors import FileError, WeightsError
 from ..vgg import BLOCKS, Network
 from ..weightfile import Weights, read_weights
@@ -44,7 +46,8 @@ def _row(path: Path) -> tuple[str, ...]:
         size, weights = megabytes(path.stat().st_size), read_weights(path)
     except (WeightsError, OSError) as error:
         return ("broken", "", "", str(error).removeprefix(f"{path}: "), str(path))
-    return (weights.network, str(len(weights.layers)), size, weights.source, str(path))
+    name = f"small {weights.network}" if weights.projections else weights.network
+    return (name, str(len(weights.layers)), size, weights.source, str(path))
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -67,7 +70,8 @@ def verify(path: Path) -> list[str]:
         "network": weights.network,
         "layers": _layers(weights),
         "channels": " ".join(str(bias.size) for _, bias in weights.layers.values()),
-        "dtype": ", ".join(sorted({array.dtype.name for pair in weights.layers.values() for array in pair})),
+        **({"projections": _projections(weights)} if weights.projections else {}),
+        "dtype": ", ".join(sorted({array.dtype.name for array in _arrays(weights)})),
         "normalisation": f"(image - mean) / std, mean {_triple(weights.mean)}, std {_triple(weights.std)} (RGB, "
         f"0..255), then {weights.channel_order}",
         "source": weights.source,
@@ -75,6 +79,15 @@ def verify(path: Path) -> list[str]:
         "licence": weights.licence,
     }
     return [f"{name:18}{text}" for name, text in facts.items()]
+
+
+def _arrays(weights: Weights) -> list[np.ndarray]:
+    return [array for name in weights.layers for array in weights.parts(name).values()]
+
+
+def _projections(weights: Weights) -> str:
+    """Of a small network: at which layers, and with how many coordinates."""
+    return ", ".join(f"{name} ({matrix.shape[1]})" for name, matrix in weights.projections.items())
 
 
 def _layers(weights: Weights) -> str:
@@ -109,7 +122,7 @@ def measure(path: str) -> str:
     weights = read_weights(path)
     network = Network(weights)
     seconds = time.perf_counter() - start
-    size = sum(array.size for pair in weights.layers.values() for array in pair) * network.dtype.itemsize
+    size = sum(array.size for array in _arrays(weights)) * network.dtype.itemsize
     peak = _memory("VmHWM")
     return json.dumps([seconds, size, None if before is None or peak is None else peak - before - size])
 

@@ -14,7 +14,9 @@ from ..errors import WeightsError
 from ..vgg import BLOCKS, Network
 
 VARIABLE = "MINSTYLE_WEIGHTS"
-AUTO = ("vgg19", "vgg16")  # in order of preference
+EMBEDDED = "mini"  # the small network that comes with minstyle
+AUTO = ("vgg19", "vgg16", EMBEDDED)  # in order of preference
+NAMES = (*BLOCKS, EMBEDDED)
 
 
 def user_folder() -> Path:
@@ -25,34 +27,35 @@ def user_folder() -> Path:
 def folders(weights_dir: str | Path | None = None) -> list[Path]:
     """The folders that are searched, in order.
 
-    The one given, $MINSTYLE_WEIGHTS, the user's, the repository's weights/.
+    The one given, $MINSTYLE_WEIGHTS, the user's, the repository's weights/ (where pip put it, in an installation).
     """
     found = [Path(weights_dir)] if weights_dir is not None else []
     if os.environ.get(VARIABLE):
         found.append(Path(os.environ[VARIABLE]))
-    repository = Path(__file__).resolve().parents[2]
-    here = [repository / "weights"] if (repository / "pyproject.toml").is_file() else []  # not where pip installed it
-    return [*found, user_folder(), *here]
+    package = Path(__file__).resolve().parents[1]
+    in_clone = (package.parent / "pyproject.toml").is_file()
+    return [*found, user_folder(), package.parent / "weights" if in_clone else package / "embedded"]
 
 
 def find_weights(network: str, weights_dir: str | Path | None = None) -> Path:
-    """The weights file for "vgg19", "vgg16", "auto" (the first installed of them), or the path of a file itself.
+    """The weights file of "vgg19", "vgg16", "mini", "auto" (the first of these that is there), or of a path itself.
 
     Raises WeightsError that says where it looked and how to get the file.
     """
-    if network not in (*BLOCKS, "auto") and os.path.isfile(network):
+    if network not in (*NAMES, "auto") and os.path.isfile(network):
         return Path(network)
-    if network != "auto" and network not in BLOCKS:
-        raise WeightsError(f"unknown network {network!r}: expected {', '.join(BLOCKS)}, auto or a weights file")
+    if network not in (*NAMES, "auto"):
+        raise WeightsError(f"unknown network {network!r}: expected {', '.join(NAMES)}, auto or a weights file")
     names = AUTO if network == "auto" else (network,)
     for name in names:
         for folder in folders(weights_dir):
             if (folder / f"{name}.h5").is_file():
                 return folder / f"{name}.h5"
     places = ", ".join(str(folder) for folder in folders(weights_dir))
-    raise WeightsError(
-        f"no weights of {' or '.join(names)} in {places}. Get them with: python -m minstyle.weights fetch {names[-1]}"
-    )
+    advice = f"python -m minstyle.weights fetch {'vgg16' if network == 'auto' else network}"
+    if network == EMBEDDED:
+        advice = "pip install minstyle, which brings them along"
+    raise WeightsError(f"no weights of {' or '.join(names)} in {places}. Get them with: {advice}")
 
 
 def load_network(

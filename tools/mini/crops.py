@@ -31,28 +31,52 @@ class Crops:
             raise SystemExit(f"{folder} has no pictures")
         return pictures
 
-    def draw(self) -> np.ndarray:
-        """One crop: half of them photographs, the rest paintings and made ones; most of them changed somehow."""
-        kind = self.random.random()
-        if kind < 0.5:
-            crop = self.of(self.photos)
-        elif kind < 0.85:
-            crop = self.of(self.art)
-        else:
-            crop = self.made()
-        return self.changed(crop).astype(np.float32)
+    def __iter__(self) -> Crops:
+        return self
 
-    def of(self, pictures: list[Image.Image]) -> np.ndarray:
-        """A crop of one of the pictures, at a random scale, mirrored or not."""
+    def __next__(self) -> np.ndarray:
+        """One crop: photographs and paintings, turned, mixed with others, made ones; half of them changed somehow."""
+        crop = self.turned() if self.random.random() < 0.9 else self.made()
+        if self.random.random() < 0.25:
+            other = self.turned() if self.random.random() < 0.7 else self.made()
+            crop = crop + self.mask() * (other - crop)
+        return (self.changed(crop) if self.random.random() < 0.5 else crop).astype(np.float32)
+
+    def turned(self) -> np.ndarray:
+        """A crop of a photograph or a painting, half of them turned by any angle."""
+        pictures = self.photos if self.random.random() < 0.55 else self.art
+        if self.random.random() < 0.5:
+            return self.of(pictures)
+        large = 3 * SIZE // 2  # has a square of SIZE in it at any angle
+        crop = self.of(pictures, large)
+        turned = [
+            np.asarray(Image.fromarray(plane).rotate(angle, Image.Resampling.BICUBIC))
+            for angle in (self.random.uniform(0, 360),)
+            for plane in np.ascontiguousarray(crop.transpose(2, 0, 1))
+        ]
+        edge = (large - SIZE) // 2
+        return np.stack(turned, axis=2)[edge : edge + SIZE, edge : edge + SIZE]
+
+    def mask(self) -> np.ndarray:
+        """How much of another crop is seen where: the same everywhere, or smoothly from none to all."""
+        if self.random.random() < 0.4:
+            return np.full((SIZE, SIZE, 1), self.random.uniform(0.2, 0.8))
+        y, x = np.mgrid[:SIZE, :SIZE] / SIZE
+        angle, waves = self.random.uniform(0, 2 * np.pi), self.random.uniform(0.3, 3)
+        slope = np.sin(2 * np.pi * waves * (x * np.cos(angle) + y * np.sin(angle)) + self.random.uniform(0, 7))
+        return np.clip(0.5 + self.random.uniform(0.5, 4) * slope, 0, 1)[:, :, None]
+
+    def of(self, pictures: list[Image.Image], size: int = SIZE) -> np.ndarray:
+        """A crop of one of the pictures, at a random scale, mirrored or not. -> (size, size, 3)"""
         picture = pictures[self.random.integers(len(pictures))]
         short = min(picture.size)
-        largest = max(1.2 * SIZE / short, min(1.0, 640 / short))
-        scale = np.exp(self.random.uniform(np.log(SIZE / short), np.log(largest)))
-        width, height = (max(SIZE, round(side * scale)) for side in picture.size)
-        x, y = self.random.integers(width - SIZE + 1), self.random.integers(height - SIZE + 1)
+        largest = max(1.2 * size / short, min(1.0, 640 / short))
+        scale = np.exp(self.random.uniform(np.log(size / short), np.log(largest)))
+        width, height = (max(size, round(side * scale)) for side in picture.size)
+        x, y = self.random.integers(width - size + 1), self.random.integers(height - size + 1)
         box = (x * picture.width / width, y * picture.height / height,
-               (x + SIZE) * picture.width / width, (y + SIZE) * picture.height / height)  # fmt: skip
-        crop = np.asarray(picture.resize((SIZE, SIZE), Image.Resampling.LANCZOS, box=box), dtype=np.float32)
+               (x + size) * picture.width / width, (y + size) * picture.height / height)  # fmt: skip
+        crop = np.asarray(picture.resize((size, size), Image.Resampling.LANCZOS, box=box), dtype=np.float32)
         return crop[:, ::-1] if self.random.random() < 0.5 else crop
 
     def made(self) -> np.ndarray:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from minstyle.projection import thinnest
 from minstyle.vgg import BLOCKS
 from minstyle.weightfile import Weights
 
@@ -41,12 +42,16 @@ class Teacher:
     def convolve(self, name: str, x: torch.Tensor) -> torch.Tensor:
         return functional.conv2d(x, *self.layers[name], padding=1)
 
-    def block1(self, images: torch.Tensor) -> torch.Tensor:
-        """What the second block reads."""
+    def before(self, block: int, images: torch.Tensor) -> torch.Tensor:
+        """What the block reads."""
         x = to_input(images, self.weights)
-        for name in ("block1_conv1", "block1_conv2"):
+        for name in self.layers:
+            if name.endswith("conv1") and not name.startswith("block1"):
+                x = functional.max_pool2d(x, 2)
+            if int(name[5]) == block:
+                break
             x = functional.relu(self.convolve(name, x))
-        return functional.max_pool2d(x, 2)
+        return x
 
     def __call__(self, images: torch.Tensor) -> list[torch.Tensor]:
         x, found = to_input(images, self.weights), []
@@ -85,21 +90,32 @@ class Student(nn.Module):
         self.sizes = dict(zip(TAPS, sizes, strict=True))
 
     def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
-        x, found = to_input(images, self.weights), []
+        """The projected features at TAPS."""
+        return self.after(0, to_input(images, self.weights))
+
+    def after(self, block: int, x: torch.Tensor) -> list[torch.Tensor]:
+        """The projected features at those of TAPS that come after a block, from what the next block reads."""
+        found = []
         for name, convolution in self.convolutions.items():
-            if name.endswith("conv1") and not name.startswith("block1"):
+            if int(name[5]) <= block:
+                continue
+            if name.endswith("conv1") and int(name[5]) > block + 1:
                 x = functional.max_pool2d(x, 2)
             x = functional.relu(convolution(x))
             if name in TAPS:
                 found.append(self.projections[name](x).float() * self.sizes[name][:, None, None])
         return found
 
-    def block1(self, images: torch.Tensor) -> torch.Tensor:
-        """What the second block reads."""
+    def before(self, block: int, images: torch.Tensor) -> torch.Tensor:
+        """What the block reads."""
         x = to_input(images, self.weights)
-        for name in ("block1_conv1", "block1_conv2"):
-            x = functional.relu(self.convolutions[name](x))
-        return functional.max_pool2d(x, 2)
+        for name, convolution in self.convolutions.items():
+            if name.endswith("conv1") and not name.startswith("block1"):
+                x = functional.max_pool2d(x, 2)
+            if int(name[5]) == block:
+                break
+            x = functional.relu(convolution(x))
+        return x
 
     @torch.no_grad()
     def to_weights(self, source: str, licence: str) -> Weights:
@@ -107,7 +123,7 @@ class Student(nn.Module):
         layers = {}
         for name, convolution in self.convolutions.items():
             layers[name] = (convolution.weight.permute(2, 3, 1, 0).numpy().copy(), convolution.bias.numpy().copy())
-        projections = {name: (p.weight[:, :, 0, 0] * self.sizes[name][:, None]).T.numpy().copy()
+        projections = {name: thinnest((p.weight[:, :, 0, 0] * self.sizes[name][:, None]).T.numpy())
                        for name, p in self.projections.items()}  # fmt: skip
         mean, std = self.weights.mean, self.weights.std
         return Weights("vgg19", mean, std, "RGB", layers, source, "", licence, projections)
@@ -116,7 +132,7 @@ class Student(nn.Module):
 def gram(f: torch.Tensor) -> torch.Tensor:
     """F^T F / M of maps (N, C, H, W). -> (N, C, C)"""
     flat = f.flatten(2)
-    return flat @ flat.transpose(1, 2) / flat.shape[2]
+    return (flat @ flat.transpose(1, 2)).float() / flat.shape[2]
 
 
 def relative(x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

@@ -7,18 +7,28 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from .crops import SIZE
+from .networks import TAPS
+
+STRIDES = [2 ** (int(name[5]) - 1) for name in TAPS]
+
 
 class Pool:
-    """Records of one image and its features in float16, appended to files in a folder, read back in random batches.
+    """Records of what a student's block reads and the teacher's features from there on, float16, in files of a folder.
 
-    Records come in pairs; the first ``pictures`` of them are drawn as often as all later ones, the products.
+    Records come in pairs; the first ``pictures`` of them are pictures, all later ones products of style transfers.
+    ``frozen`` blocks of the student come before: 0 for images themselves.
     """
 
-    def __init__(self, folder: Path, size: int, coordinates: list[int], pictures: int) -> None:
-        self.pictures = pictures // 2
+    def __init__(self, folder: Path, channels: int, frozen: int, coordinates: list[int], pictures: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        sides = [size, size, size // 2, size // 4, size // 8, size // 8, size // 16, size // 16]
-        self.shapes = [(c, s, s) for c, s in zip([3, *coordinates], sides, strict=True)]
+        self.pictures, self.frozen = pictures // 2, frozen
+        self.taps = slice(sum(int(name[5]) <= frozen for name in TAPS), None)
+        side = SIZE >> frozen
+        self.shapes = [(channels, side, side)] + [
+            (c, SIZE // stride, SIZE // stride)
+            for c, stride in zip(coordinates[self.taps], STRIDES[self.taps], strict=True)
+        ]
         self.paths = [folder / f"{i}.f16" for i in range(len(self.shapes))]
         self._map()
 
@@ -29,28 +39,29 @@ class Pool:
             counts.append(path.stat().st_size // (2 * int(np.prod(shape))))
         self.length = min(counts)  # what was cut off in the middle does not count
         self.maps = [
-            np.memmap(path, np.float16, "r", shape=(self.length, *shape)) if self.length else None
+            np.memmap(path, np.float16, "r", shape=(self.length, *shape)) if self.length else np.zeros((0, *shape))
             for path, shape in zip(self.paths, self.shapes, strict=True)
         ]
 
     def __len__(self) -> int:
         return self.length
 
-    def add(self, images: torch.Tensor, features: list[torch.Tensor]) -> None:
-        for path, shape, values in zip(self.paths, self.shapes, [images, *features], strict=True):
+    def add(self, inputs: torch.Tensor, features: list[torch.Tensor]) -> None:
+        """``features`` at all of TAPS; those before the pool's block are left out."""
+        for path, shape, values in zip(self.paths, self.shapes, [inputs, *features[self.taps]], strict=True):
             with open(path, "r+b") as file:
                 file.seek(self.length * 2 * int(np.prod(shape)))
                 file.truncate()
                 file.write(values.clamp(-6e4, 6e4).numpy().astype(np.float16).tobytes())
         self._map()
 
-    def batch(self, random: np.random.Generator, count: int) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """``count`` records, pair by pair. Late products are drawn more often: they are the mistakes of today."""
+    def draw(self, random: np.random.Generator, count: int) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """``count`` records, pair by pair: as many pictures as products, late ones more often."""
         pairs, u = self.length // 2, random.random(count // 2)
         index = (min(self.pictures, pairs) * u).astype(int)
         if pairs > self.pictures:
             late = self.pictures + ((pairs - self.pictures) * u**0.5).astype(int)
             index = np.where(random.random(len(index)) < 0.5, index, late)
         index = (2 * np.sort(index)[:, None] + [0, 1]).ravel()
-        images, *features = (torch.from_numpy(m[index]).float() for m in self.maps if m is not None)
-        return images, features
+        inputs, *features = (torch.from_numpy(m[index]).float() for m in self.maps)
+        return inputs, features

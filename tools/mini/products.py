@@ -20,7 +20,7 @@ def products(student: Student, crops: Crops, count: int, seed: int, batch: int =
     random, made = np.random.default_rng(seed), []
     while len(made) < count:
         contents = np.stack([crops.of(crops.photos) for _ in range(batch)]).astype(np.float32)
-        styles = np.stack([crops.of(crops.art) if random.random() < 0.8 else crops.draw() for _ in range(batch)])
+        styles = np.stack([crops.of(crops.art) if random.random() < 0.8 else next(crops) for _ in range(batch)])
         mix = random.choice([0.0, 0.0, 0.3, 1.0], batch)[:, None, None, None]
         noise = np.stack([crops.made() for _ in range(batch)])
         start = ((1 - mix) * contents + mix * noise).astype(np.float32)
@@ -38,7 +38,7 @@ def transfer(
         grams = [gram(student(styles)[i]) for i in STYLE]
     student.requires_grad_(False)  # only the picture is moved
     x = start.clone().requires_grad_()
-    steps = int(random.integers(25, 100))
+    steps = int(random.integers(30, 130))
     moments = int(random.integers(3, steps // 2)), int(random.integers(steps // 2, steps)), steps
     weight = 10 ** random.uniform(-2.5, -0.3)
     optimiser = torch.optim.Adam([x], lr=float(10 ** random.uniform(0.6, 1.3)), betas=(0.9, 0.95))

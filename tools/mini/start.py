@@ -25,7 +25,7 @@ def start(student: Student, teacher: Teacher, images: torch.Tensor, directions: 
     x = t = before = to_input(images[:_FEW], teacher.weights)
     for name, convolution in student.convolutions.items():
         if name == "block2_conv1":
-            x, t = (batched(images, network.block1) for network in (student, teacher))
+            x, t = (batched(images, partial(network.before, 2)) for network in (student, teacher))
         elif name.endswith("conv1") and name != "block1_conv1":
             x, t = functional.max_pool2d(x, 2), functional.max_pool2d(t, 2)
         if name in teacher.layers:

@@ -38,6 +38,7 @@ def conv_relu(x: Any, kernel: Any, bias: Any, *, kept: bool = False) -> Any:
     and the result has many channels, it is cheap and large: it is not kept, for it can be computed ``again``.
     """
     array = value_of(x)
+    _check_convolution(array, value_of(kernel), value_of(bias))
     constant = not isinstance(kernel, Var) and not isinstance(bias, Var)
     if not isinstance(x, Var) or not constant or array.shape[2] > _PICTURE or kernel.shape[3] < _LARGE:
         return _conv_relu(x, kernel, bias, kept=kept)

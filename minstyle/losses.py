@@ -38,10 +38,6 @@ class Loss:
     per_channel: int = 0
 
 
-def _features(f: Any) -> Any:
-    return as_map(f)
-
-
 def _nothing(f: Any) -> None:
     return None
 
@@ -79,8 +75,8 @@ def total_variation(x: Any, target: None, image: Shape) -> Any:
 
 
 LOSSES = {
-    "content_sum": Loss(2, _features, content_sum),
-    "content_half": Loss(2, _features, content_half),
+    "content_sum": Loss(2, as_map, content_sum),
+    "content_half": Loss(2, as_map, content_half),
     "gram_image": Loss(4, _mean_gram, gram_image),
     "gram_paper": Loss(4, _mean_gram, gram_paper, per_channel=2),
     "total_variation": Loss(2.5, _nothing, total_variation),

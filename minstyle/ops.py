@@ -8,9 +8,7 @@ last digits.
 
 from __future__ import annotations
 
-import functools
 import math
-import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -214,47 +212,15 @@ def total_variation(x: Array, *, exponent: float = 1.25) -> ValueAndVjps:
 
     dx, dy are forward differences on the (H-1) x (W-1) interior; 1.25 is the exponent of the Keras program (Chollet
     2017, Deep Learning with Python, 8.3), 1 the squared, 0.5 the isotropic total variation (Rudin, Osher, Fatemi
-    1992). Keeps x and (dx^2 + dy^2)^(exponent - 1), which is taken as 0 where the picture is flat and the exponent
-    below 1.
+    1992). Keeps x and (dx^2 + dy^2)^(exponent - 1); the derivative is taken as 0 where the picture is flat and the
+    exponent below 1.
     """
-    xp, height = array_module(x), x.shape[0] - 1
-    power = xp.empty((height, x.shape[1] - 1, x.shape[2]), dtype=x.dtype)
-
-    def value(rows: slice) -> Array:
-        dx, dy = _differences(x, rows)
-        square = dx * dx + dy * dy
-        # Where it is flat any finite number will do: dx = dy = 0.
-        power[rows] = xp.where(square > 0, square, 1) ** (exponent - 1) if exponent < 1 else square ** (exponent - 1)
-        return xp.sum(square * power[rows], dtype=xp.float64)
+    value, power = kernels.total_variation(x, exponent)
 
     def vjp(g: Array) -> Array:
-        factor, out = (2 * exponent * g).astype(power.dtype), xp.empty_like(x)
+        return kernels.total_variation_gradient(x, power, (2 * exponent * g).astype(power.dtype))
 
-        def slope(rows: slice) -> None:
-            # A row's pixels are in their own differences and, as the lower ones, in those of the row above.
-            above = slice(max(rows.start - 1, 0), min(rows.stop, height))
-            dx, dy = _differences(x, above)
-            scaled = factor * power[above]
-            dx, dy = scaled * dx, scaled * dy
-            skip = rows.start - above.start
-            part = out[rows]
-            part[...] = 0
-            own = part[: dx.shape[0] - skip]
-            own[:, 1:] += dx[skip:]
-            own[:, :-1] -= dx[skip:] + dy[skip:]
-            part[1 - skip :, :-1] += dy[: len(part) - 1 + skip]
-
-        kernels.by_rows(slope, x)
-        return out
-
-    total = functools.reduce(operator.add, kernels.by_rows(value, x[:-1]), xp.zeros((), dtype=xp.float64))
-    return total, (vjp,)
-
-
-def _differences(x: Array, rows: slice) -> tuple[Array, Array]:
-    part = x[rows.start : rows.stop + 1]
-    corner = part[:-1, :-1]
-    return part[:-1, 1:] - corner, part[1:, :-1] - corner
+    return value, (vjp,)
 
 
 # ---------------------------------------------------------------- helpers

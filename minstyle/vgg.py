@@ -149,7 +149,8 @@ class Network:
         name = self.check_layer(layer)
         if self.small and name not in self._projections:
             known = ", ".join(self._projections)
-            raise LayerError(f"a small network stands in for {self.name} at {known} only, got layer {layer!r}")
+            raise LayerError(f"a small network stands in for {self.name} at {known} only, got layer {layer!r}. "
+                             f"For others: python -m minstyle.weights fetch {self.name}")  # fmt: skip
         return name
 
     @property

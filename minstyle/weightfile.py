@@ -164,7 +164,7 @@ def _three(file: h5py.File, name: str) -> tuple[float, float, float]:
     """The attribute ``name``, three numbers."""
     value = np.asarray(_attribute(file, name))
     numbers = value.astype(np.float64).ravel().tolist() if value.dtype.kind in "fiu" and value.size <= 16 else []
-    _check(len(numbers) == 3, name, "three finite numbers", tuple(numbers) if numbers else value.shape)
+    _check(len(numbers) == 3, name, "three finite numbers", value.tolist() if value.size <= 16 else value.shape)
     return numbers[0], numbers[1], numbers[2]
 
 

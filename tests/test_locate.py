@@ -36,7 +36,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
     monkeypatch.setenv("MINSTYLE_WEIGHTS", str(found["variable"]))
     monkeypatch.setattr("platformdirs.user_data_dir", lambda *_, **__: str(tmp_path / "data"))
     monkeypatch.setattr(locate, "__file__", str(tmp_path / "clone" / "minstyle" / "weights" / "locate.py"))
-    (tmp_path / "clone" / "pyproject.toml").touch()  # what tells a clone from the folder that pip installs into
+    (tmp_path / "clone" / "pyproject.toml").touch()
     monkeypatch.chdir(tmp_path)
     return found
 
@@ -127,7 +127,7 @@ def test_a_missing_file_is_told_with_every_place_and_the_way_to_get_it(places: d
     assert len(message.splitlines()) == 1
     assert all(name in message for name in (locate.AUTO if network == "auto" else [network]))
     assert [message.find(str(folder)) > 0 for folder in places.values()] == [True] * 4
-    assert ("pip install minstyle" if network == "mini" else "python -m minstyle.weights fetch") in message
+    assert ("git checkout" if network == "mini" else "python -m minstyle.weights fetch") in message
 
 
 @pytest.mark.parametrize("network", ["vgg16", "vgg19", "auto"])
@@ -207,9 +207,10 @@ def test_list_names_the_folders_and_what_is_in_them(
 
 def test_where_pip_installed_the_package_there_is_no_repository(places: dict[str, Path]) -> None:
     put(places["repository"], "vgg16")
-    (places["repository"].parent / "pyproject.toml").unlink()
-    assert places["repository"] not in folders()
-    assert folders()[-1] == places["repository"].parent / "minstyle" / "embedded"
+    embedded = places["repository"].parent / "minstyle" / "embedded"
+    embedded.mkdir(parents=True)
+    assert places["repository"] not in folders(), "even if a folder of that name and a pyproject.toml are beside it"
+    assert folders()[-1] == embedded
 
 
 def test_a_file_that_happens_to_be_called_like_a_network_is_not_taken_for_it(places: dict[str, Path]) -> None:

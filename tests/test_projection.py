@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import numpy as np
 import pytest
 
@@ -22,15 +24,17 @@ def test_a_projected_map_has_the_features_times_the_matrix() -> None:
     assert as_map(x) is x
 
 
-def test_gram_and_its_gradient_are_those_of_the_map() -> None:
-    matrix, weight = normal(4, 6, seed=1), normal(6, 6, seed=2)
+@pytest.mark.parametrize(("dtype", "error"), [("float64", 1e-11), ("float32", 1e-4)])
+def test_gram_and_its_gradient_are_those_of_the_map(xp: ModuleType, dtype: str, error: float) -> None:
+    matrix, weight = (xp.asarray(a.astype(dtype)) for a in (normal(4, 6, seed=1), normal(6, 6, seed=2)))
     found = []
     for way in (gram, lambda f: ops.gram(as_map(f))):
-        x = Var(normal(5, 7, 4))
+        x = Var(xp.asarray(normal(5, 7, 4).astype(dtype)))
         g = way(Projected(x, matrix))
         found.append((g.value, *gradient(ops.sum(ops.multiply(g, weight)), [x])))
-    np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-11)
-    np.testing.assert_allclose(found[0][1], found[1][1], rtol=1e-11, atol=1e-11)
+    for one, other in zip(*found, strict=True):
+        assert one.dtype == dtype
+        xp.testing.assert_allclose(one, other, rtol=error, atol=error)
     x = normal(5, 7, 4)
     np.testing.assert_array_equal(gram(x), ops.gram(x))
 

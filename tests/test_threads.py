@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import multiprocessing
 import os
 import signal
@@ -9,8 +11,11 @@ import threading
 import time
 import warnings
 import weakref
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
+from types import FrameType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,11 +62,16 @@ def test_helpers_are_used_again_and_none_works_on() -> None:
         time.sleep(0.001)
         at_work.discard(name)
 
+    alive = threading.active_count()
     for _ in range(30):
         with kernels.use_threads(3):
             threads.run(do, range(8))
         assert not at_work
     assert 1 < len(names) < 30  # no new ones for every call
+    deadline = time.monotonic() + 20  # they sleep for a second, and then end
+    while threading.active_count() > alive and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert threading.active_count() <= alive
 
 
 def test_an_interrupt_waits_for_the_helpers() -> None:
@@ -97,11 +107,57 @@ def test_fewer_threads_than_wanted_do_all_the_work(monkeypatch: pytest.MonkeyPat
         raise RuntimeError("can't start new thread")
 
     done: list[int] = []
-    monkeypatch.setattr(threads, "_pool", ThreadPoolExecutor(4))  # none of whose threads has been started
+    monkeypatch.setattr(threads, "_idle", deque())
     monkeypatch.setattr(threading.Thread, "start", refuse)
     with kernels.use_threads(4):
         threads.run(lambda task, work: done.append(task), range(9))
     assert done == list(range(9))
+
+
+def within(frame: FrameType | None, *functions: Any) -> bool:
+    """Whether one of the functions is being executed, from the frame outwards."""
+    while frame is not None:
+        if frame.f_code in [inspect.unwrap(function).__code__ for function in functions]:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def test_any_number_of_interrupts_leaves_no_helper_at_work() -> None:
+    """Ctrl-C every half millisecond, wherever in ``run`` it falls: what has begun is waited for."""
+    at_work: set[int] = set()
+    stop = threading.Event()
+
+    def do(task: int, work: Workspace) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            at_work.add(task)
+            time.sleep(0.002)
+            at_work.discard(task)
+
+    def interrupt() -> None:
+        while not stop.wait(0.0005):
+            signal.raise_signal(signal.SIGINT)
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if within(frame, threads.run) and not within(frame, threads._single_threaded_blas):
+            raise KeyboardInterrupt
+
+    before, told, old = blas(), 0, signal.signal(signal.SIGINT, handle)
+    sender = threading.Thread(target=interrupt)
+    sender.start()
+    try:
+        for _ in range(60):
+            with kernels.use_threads(4), contextlib.suppress(KeyboardInterrupt):
+                threads.run(do, range(12))
+                told -= 1
+            told += 1
+            assert not at_work
+    finally:
+        stop.set()
+        sender.join()
+        signal.signal(signal.SIGINT, old)
+    assert told > 0
+    assert blas() == before
 
 
 def test_helpers_heed_the_callers_error_state() -> None:

@@ -91,8 +91,9 @@ def main() -> None:
         recipe, small, fitted = recipe_for(options, judge, content, style)
         found, pictures = [], [small, fitted]
         for path in (options.vgg16, options.mini):
+            network = load_network(str(path), device="cpu")
             start = time.perf_counter()
-            result = stylize(content, [style], recipe, network=load_network(str(path), device="cpu"))
+            result = stylize(content, [style], recipe, network=network)
             found += [score(judge, result.image, fitted), time.perf_counter() - start]
             pictures.append(result.image)
         ratios.append(found[2] / found[0])

@@ -5,20 +5,18 @@ Callers say what they want; which file computes it is decided here and nowhere e
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from typing import TypeVar
-
 import numpy as np
 
-from ..backend import Array, is_cupy
-from . import direct, grams, masks, narrow, strips, threads, tiles, winograd
+from ..backend import Array, array_module, is_cupy
+from . import direct, grams, masks, narrow, strips, tiles, winograd
 from .masks import AboveZero, Positive, Winner, max_pool, window_corners
 from .threads import Arena, use_threads
+from .variation import total_variation, total_variation_gradient
 
 __all__ = [
-    "Arena", "Kernel", "Mask", "Positive", "Winner", "add_product", "by_rows", "convolve", "convolve_relu",
-    "convolve_relu_pool", "gram", "input_gradient", "kernel_gradient", "max_pool", "use_threads", "window_corners",
+    "Arena", "Kernel", "Mask", "Positive", "Winner", "add_product", "convolve", "convolve_relu",
+    "convolve_relu_pool", "gram", "input_gradient", "kernel_gradient", "max_pool", "total_variation",
+    "total_variation_gradient", "use_threads", "window_corners",
 ]  # fmt: skip
 
 # Below this many channels the transforms of Winograd's method cost more than it saves.
@@ -26,12 +24,7 @@ _FEWEST_CHANNELS = 16
 # Up to so many entries a product with a transposed matrix is slow, and a second copy of the matrix cheap.
 _SMALL = 36 * 160 * 160
 
-_BAND = 1 << 16  # values
-
 Mask = Positive | AboveZero | Winner
-
-
-Result = TypeVar("Result")
 
 
 class Kernel:
@@ -79,8 +72,10 @@ def convolve(x: Array, kernel: Array | Kernel, bias: Array | None) -> Array:
         _forward(x, kernel, bias, tiles.Store(y))
         return y
     if _suits_product(x, kernel):
-        y = grams.add_product(x, kernel.array[0, 0], None)
-        return y if bias is None else np.add(y, bias, out=y)
+        y = add_product(x, kernel.array[0, 0], None)
+        if bias is not None:
+            y += bias
+        return y
     if _suits_widening(x, kernel):
         return narrow.widen(x, kernel.array, bias, relu=False)
     return direct.convolve(x, kernel.array, bias)
@@ -135,8 +130,8 @@ def input_gradient(g: Array, kernel: Array | Kernel, mask: Mask | None = None, i
         strips.convolve(_source(g, mask), kernel.transformed[1], transform, None, sink)
         return dx
     if _suits_product(g, kernel):
-        back = np.ascontiguousarray(kernel.array[0, 0].T)  # BLAS is slow with it as it is
-        return grams.add_product(g if mask is None else mask.apply(g), back, into)
+        back = array_module(g).ascontiguousarray(kernel.array[0, 0].T)  # BLAS is slow with it as it is
+        return add_product(g if mask is None else mask.apply(g), back, into)
     turned = kernel.array[::-1, ::-1].swapaxes(2, 3)
     if _suits_widening(g, kernel):  # then its gradient suits narrowing
         g = mask.apply(g) if isinstance(mask, Winner) else g
@@ -171,24 +166,6 @@ def add_product(f: Array, matrix: Array, into: Array | None) -> Array:
     return into
 
 
-def by_rows(do: Callable[[slice], Result], x: Array) -> list[Result]:
-    """``do`` for bands of rows that cover x (H, W, C), on the threads, each small enough for a core's cache.
-
-    The results come in the bands' order. On a device it is one band.
-    """
-    step = len(x) if is_cupy(x) else max(1, _BAND // max(1, math.prod(x.shape[1:])))
-    bands = [slice(top, min(top + step, len(x))) for top in range(0, len(x), max(1, step))]
-    if is_cupy(x):
-        return [do(band) for band in bands]
-    results: dict[int, Result] = {}
-
-    def task(i: int, work: threads.Workspace) -> None:
-        results[i] = do(bands[i])
-
-    threads.run(task, range(len(bands)))
-    return [results[i] for i in range(len(bands))]
-
-
 def _prepared(x: Array, kernel: Array | Kernel) -> tuple[Array, Kernel]:
     if not isinstance(kernel, Kernel):
         return x, Kernel(kernel)
@@ -210,7 +187,7 @@ def _suits_winograd(x: Array, kernel: Kernel) -> bool:
 
 
 def _suits_product(x: Array, kernel: Kernel) -> bool:
-    return _on_host(x, kernel) and kernel.shape[:2] == (1, 1)
+    return kernel.shape[:2] == (1, 1) and is_cupy(x) == kernel.on_device and x.dtype == kernel.dtype
 
 
 def _suits_widening(x: Array, kernel: Kernel) -> bool:

@@ -1,7 +1,8 @@
 """Convolutions with few channels on one side, as a picture has: the first layer and its gradient, on the threads.
 
 Winograd's method does not pay here. A strip of rows is taken as k*k*C planes, each the whole strip shifted by one tap:
-long runs of memory, and one matrix product from them to the many channels or to them from the many channels.
+long runs of memory, and one matrix product from them to the many channels. Back it is a product for each row, from the
+many channels to k*k*C planes, small enough that BLAS does not copy it.
 """
 
 from __future__ import annotations

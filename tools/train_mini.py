@@ -1,9 +1,10 @@
 """Train the small network that comes with minstyle: ``python tools/train_mini.py --teacher vgg16.h5 --pictures DIR``.
 
 A thin VGG19 (the student) learns to give VGG16's features (the teacher's) at the layers that losses read, in the
-teacher's leading principal coordinates. Then rounds follow: style transfers with the student itself, whose products
-exploit its mistakes, are shown to the teacher and join the pictures to learn from. Everything is in --work, so that
-the command can be stopped and goes on where it was. Needs PyTorch; --seed, --steps and --rounds decide the result.
+teacher's leading principal coordinates: first by layer-wise regression (``mini/start.py``: it makes batch normalisation
+needless), then all blocks by gradient descent, then the later blocks alone, from many more crops. Each round adds
+products of style transfers by the student itself, which exploit its mistakes. Everything is in --work, so that the
+command can be stopped and goes on at the stage or round where it was. ``score_mini.py`` says how good the result is.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from mini.pool import Pool
 from mini.products import products
 from mini.start import start
 
+from minstyle.files import replacing
 from minstyle.weightfile import read_weights, write_weights
 
 CHANNELS = (16, 32, 80, 160, 160)
@@ -117,7 +119,7 @@ def fill(pool: Pool, crops: Iterator[np.ndarray], count: int, teacher: Teacher, 
         pool.add(inputs, project([f.float() for f in features], directions))
 
 
-def main() -> None:
+def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--teacher", type=Path, required=True, help="vgg16.h5, from minstyle.weights fetch vgg16")
     parser.add_argument("--pictures", type=Path, required=True, help="a folder with photos/ and art/")
@@ -125,51 +127,92 @@ def main() -> None:
     parser.add_argument("--write", type=Path, required=True, help="the weights file, written after every round")
     parser.add_argument("--crops", type=int, default=3000, help="for the first training, of all blocks")
     parser.add_argument("--steps", type=int, default=2000, help="of the first training, of 8 crops")
-    parser.add_argument("--deep-crops", type=int, default=16000, help="for the rounds, of the blocks not frozen")
+    parser.add_argument("--deep-crops", type=int, default=14000, help="for the rounds, of the blocks not frozen")
     parser.add_argument("--frozen", type=int, default=2, help="blocks that the rounds leave as they are")
-    parser.add_argument("--rounds", type=int, default=5, help="of style transfers and training on them")
+    parser.add_argument("--rounds", type=int, default=3, help="of style transfers and training on them")
     parser.add_argument("--products", type=int, default=320, help="crops of style transfers in a round")
     parser.add_argument("--round-steps", type=int, default=3000, help="of a round, of 16 crops")
     parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    options.work.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(options.seed)
-    weights = read_weights(options.teacher)
-    teacher, path = Teacher(weights), options.work / "state.pt"
-    state = torch.load(path, weights_only=True) if path.exists() else {"round": -1}
-    crops = Crops(options.pictures, options.seed + 1000 * (state["round"] + 1))
-    if "directions" not in state:
-        state["directions"] = principal_directions(teacher, crops)
-        torch.save(state, path)  # a pool is of use with these only
-    directions = state["directions"]
-    coordinates = [d.shape[1] for d in directions]
-    if state["round"] < 0:
-        pool = Pool(options.work / "pool", 3, 0, coordinates, options.crops)
-        fill(pool, crops, options.crops - len(pool), teacher, directions)
+    return parser.parse_args()
+
+
+class Training:
+    """The stages, one after the other; ``state`` is what they leave, saved after each."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        options.work.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(options.seed)
+        self.options, self.path = options, options.work / "state.pt"
+        self.weights = read_weights(options.teacher)
+        self.teacher = Teacher(self.weights)
+        # What a pool in the same folder was made with.
+        made_with = {"seed": options.seed, "channels": CHANNELS, "coordinates": COORDINATES, "frozen": options.frozen}
+        self.state = {"stage": "nothing", "round": 0, "made with": made_with}
+        if self.path.exists():
+            self.state = torch.load(self.path, weights_only=True)
+            if self.state["made with"] != made_with:
+                raise SystemExit(
+                    f"{options.work} is another training's: {self.state['made with']}. Name another --work"
+                )
+
+    def save(self, **changes: object) -> None:
+        self.state |= changes
+        with replacing(self.path) as temporary:
+            torch.save(self.state, temporary)
+
+    def crops(self, stage: int) -> Crops:
+        """Other ones for every stage, the same after a stop."""
+        return Crops(self.options.pictures, self.options.seed + 1000 * stage)
+
+    def run(self) -> None:
+        if self.state["stage"] == "nothing":
+            self.save(stage="directions", directions=principal_directions(self.teacher, self.crops(0)))
+        self.coordinates = [d.shape[1] for d in self.state["directions"]]
+        if self.state["stage"] == "directions":
+            self.first_training()
+        self.student = Student(self.weights, CHANNELS, self.state["sizes"])
+        self.student.load_state_dict(self.state["student"])
+        frozen, count = self.options.frozen, self.options.deep_crops
+        deep = Pool(self.options.work / "deep", CHANNELS[frozen - 1], frozen, self.coordinates, count)
+        if self.state["stage"] == "first":
+            deep.cut(0)
+            fill(deep, self.crops(2), count, self.teacher, self.state["directions"], self.student)
+            self.save(stage="rounds", pool=len(deep))
+        for number in range(self.state["round"] + 1, self.options.rounds + 1):
+            self.round(number, deep)
+        self.write()
+
+    def first_training(self) -> None:
+        """All blocks learn the features, from where the regressions leave them."""
+        options, directions = self.options, self.state["directions"]
+        pool = Pool(options.work / "pool", 3, 0, self.coordinates, options.crops)
+        pool.cut(0)
+        fill(pool, self.crops(1), options.crops, self.teacher, directions)
         images, features = pool.draw(np.random.default_rng(options.seed), 1024)
-        state["sizes"] = [f.square().mean((0, 2, 3)).sqrt() for f in features]
-    student = Student(weights, CHANNELS, state["sizes"])
-    if "student" in state:
-        student.load_state_dict(state["student"])
-    else:
-        start(student, teacher, images, directions)
-    if state["round"] < 0:
+        sizes = [f.square().mean((0, 2, 3)).sqrt() for f in features]
+        student = Student(self.weights, CHANNELS, sizes)
+        start(student, self.teacher, images, directions)
         train(student, pool, options.steps, 8, 1e-3, options.seed)
-        state |= {"round": 0, "student": student.state_dict()}
-        torch.save(state, path)
-    deep = Pool(options.work / "deep", CHANNELS[options.frozen - 1], options.frozen, coordinates, options.deep_crops)
-    fill(deep, crops, options.deep_crops - len(deep), teacher, directions, student)
-    for number in range(state["round"] + 1, options.rounds + 1):
-        made = products(student, crops, options.products, options.seed + number)
-        fill(deep, iter(made), len(made), teacher, directions, student)
+        self.save(stage="first", sizes=sizes, student=student.state_dict())
+
+    def round(self, number: int, deep: Pool) -> None:
+        """The student's products join the pool, and the blocks that are not frozen learn from it."""
+        options = self.options
+        deep.cut(self.state["pool"])  # a round that was stopped begins anew
+        made = products(self.student, self.crops(2 + number), options.products, options.seed + number)
+        fill(deep, iter(made), len(made), self.teacher, self.state["directions"], self.student)
         print(f"round {number}: {len(deep)} crops", flush=True)
-        train(student, deep, options.round_steps, 16, 5e-4, options.seed + number)
-        state |= {"round": number, "student": student.state_dict()}
-        torch.save(state, path)
-        licence = "trained by the authors of minstyle from VGG16's features; teacher: " + weights.licence
-        source = f"tools/train_mini.py --seed {options.seed}, round {number}"
-        write_weights(options.write, student.to_weights(source, licence), np.float16)
+        train(self.student, deep, options.round_steps, 16, 5e-4, options.seed + number)
+        self.save(round=number, pool=len(deep), student=self.student.state_dict())
+        self.write()
+
+    def write(self) -> None:
+        shown = {name: value for name, value in vars(self.options).items() if isinstance(value, int)}
+        options = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in shown.items())
+        source = f"tools/train_mini.py {options}, after round {self.state['round']}"
+        licence = "trained by the authors of minstyle from VGG16's features; teacher: " + self.weights.licence
+        write_weights(self.options.write, self.student.to_weights(source, licence), np.float16)
 
 
 if __name__ == "__main__":
-    main()
+    Training(parse()).run()

@@ -206,6 +206,8 @@ class _Announce(Observer):
             print(f"minstyle: {network.device.note}", file=sys.stderr)
         name = f"small network in place of {network.name}" if network.small else network.name
         text = f"{name} from {self._weights}, recipe {plan.recipe.name}, {self._dtype}, {network.device.name}"
+        if plan.recipe.draft != "none" and not network.small:
+            text += f", draft by {plan.recipe.draft}"
         if network.small:
             text += f". For the pictures of {network.name} itself: python -m minstyle.weights fetch {network.name}"
         print(f"minstyle: {text}", file=sys.stderr)

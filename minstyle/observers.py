@@ -41,6 +41,7 @@ class Step:
     seconds: float  # since the start of the run
     ends_round: bool
     image: Callable[[], np.ndarray]  # the best image so far, on the host; computed only if asked for
+    stage: int = 1  # a size with a network; losses of different stages do not compare
 
 
 class Observer:

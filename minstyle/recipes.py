@@ -93,6 +93,10 @@ class Recipe:
         "weight of the total variation", float, group="look", default=1e-4, minimum=0, metavar="X"
     )
     init: str = _option("start image", str, group="look", default="noise", choices=("noise", "content"))
+    draft: str = _option(
+        "mini: the small network paints first, at all sizes, and the network itself goes on from there at the last",
+        str, group="look", default="none", choices=("none", "mini"),
+    )  # fmt: skip
     seed: int = _option("seed of the noise", int, group="look", default=0, minimum=0, metavar="N")
     pooling: str = _option("pooling of the network", str, group="look", default="max", choices=("max", "average", "l2"))
     pooling_factor: float | None = _option(

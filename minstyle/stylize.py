@@ -17,6 +17,7 @@ from .observers import Observer, Plan, Step
 from .optimize import Minimum, scipy_lbfgs
 from .recipes import IMAGE, RECIPES, Recipe
 from .vgg import Network
+from .weights.locate import load_network
 
 SMALLEST = 32  # pixels on the shorter side: block 5 sees one sixteenth of them
 
@@ -26,12 +27,16 @@ _EXPECTED = (KeyboardInterrupt, MinstyleError, OSError, MemoryError)
 
 @dataclass(frozen=True)
 class Record:
-    """One evaluation: its number from 1, (height, width), total loss, and each term's share of it by name."""
+    """One evaluation: its number from 1, (height, width), total loss, and each term's share of it by name.
+
+    ``stage``, from 1, is a size with a network; losses of different stages do not compare.
+    """
 
     evaluation: int
     shape: tuple[int, int]
     loss: float
     terms: dict[str, float]
+    stage: int = 1
 
 
 @dataclass(frozen=True)
@@ -56,8 +61,8 @@ class Result:
 
     @property
     def first_loss(self) -> float:
-        """The loss of the first evaluation at the last size (losses of different sizes do not compare)."""
-        return next(record.loss for record in self.history if record.shape == self.image.shape[:2])
+        """The loss of the first evaluation of the last stage."""
+        return next(record.loss for record in self.history if record.stage == self.history[-1].stage)
 
 
 def stylize(
@@ -100,21 +105,22 @@ class _Run:
         self.content, self.styles, self.recipe, self.network = content, styles, recipe, network
         self.initial, self.observers = initial, observers
         self.history: list[Record] = []
-        self.round = 0
+        self.stage = self.round = 0
         self.best: Array = np.empty(0)
         self.best_loss = np.inf
         self.began = time.perf_counter()
 
     def go(self) -> Result:
-        shapes = self._plan()
+        stages = self._plan()
         started: list[Observer] = []
         error: BaseException | None = None
         try:
             for observer in self.observers:
                 started.append(observer)
-                observer.start(Plan(self.recipe, shapes, self._budget(len(shapes))))
-            for shape in shapes:
-                if self._minimise_at(shape):
+                observer.start(Plan(self.recipe, tuple(shape for shape, _ in stages), self._budget(len(stages))))
+            for shape, network in stages:
+                self.stage += 1
+                if self._minimise_at(shape, network):
                     break
         except _EXPECTED as stop:
             error = stop
@@ -132,30 +138,36 @@ class _Run:
         seconds = time.perf_counter() - self.began
         return Result(self._best_image(), self.best_loss, tuple(self.history), seconds, self.recipe, error)
 
-    def _plan(self) -> tuple[tuple[int, int], ...]:
-        """The (height, width) of each size, once recipe, pictures and network are known to go together."""
-        for term in self.recipe.terms:
-            if term.layer != IMAGE and self.recipe.effective_weight(term) > 0:
-                self.network.check_loss_layer(term.layer)
-        shapes = tuple(working_shape(self.content.shape, size, self.recipe) for size in self.recipe.sizes)
+    def _plan(self) -> list[tuple[tuple[int, int], Network]]:
+        """(height, width) and network of each stage, once recipe, pictures and networks are known to go together."""
+        shapes = [working_shape(self.content.shape, size, self.recipe) for size in self.recipe.sizes]
+        stages = [(shape, self.network) for shape in shapes]
+        if self.recipe.draft != "none" and not self.network.small:
+            device, dtype = self.network.device.name, self.network.dtype
+            draft = load_network(self.recipe.draft, device=device, dtype=dtype)
+            stages = [*((shape, draft) for shape in shapes), stages[-1]]
+        for network in {id(network): network for _, network in stages}.values():
+            for term in self.recipe.terms:
+                if term.layer != IMAGE and self.recipe.effective_weight(term) > 0:
+                    network.check_loss_layer(term.layer)
         for shape in shapes:
             require(min(shape) >= SMALLEST, f"content at size {shape}",
                     f"at least {SMALLEST} pixels on the shorter side", min(shape), ImageError)  # fmt: skip
-        return shapes
+        return stages
 
-    def _budget(self, sizes: int) -> int:
+    def _budget(self, stages: int) -> int:
         """About how many evaluations the run will take: scipy looks at its budget only after an iteration."""
         round_ = min(self.recipe.evaluations + 1, 2 * self.recipe.iterations + 1)
-        return sizes * self.recipe.rounds * round_
+        return stages * self.recipe.rounds * round_
 
     @np.errstate(over="ignore", invalid="ignore")  # the optimiser refuses what comes of it
-    def _minimise_at(self, shape: tuple[int, int]) -> bool:
-        """All rounds at one size, from the best image of the size before. True when an observer asked to stop."""
+    def _minimise_at(self, shape: tuple[int, int], network: Network) -> bool:
+        """All rounds of a stage, from the best image of the stage before. True when an observer asked to stop."""
         recipe = self.recipe
         content = resize(self.content, *shape, recipe.resample)
         styles = [resize(style, *fitted_shape(style.shape, shape, recipe), recipe.resample) for style in self.styles]
-        objective = build_objective(content, styles, recipe, self.network)
-        x = self.network.device.asarray(self._start_image(content), self.network.dtype)
+        objective = build_objective(content, styles, recipe, network)
+        x = network.device.asarray(self._start_image(content), network.dtype)
         for _ in range(recipe.rounds):
             self.round += 1
             found = self._minimise_round(objective, x)
@@ -187,9 +199,11 @@ class _Run:
     def _record(self, objective: Objective, x: Array, evaluation: Evaluation) -> None:
         if not np.isfinite(evaluation.loss):
             return  # the optimiser refuses it
-        self.history.append(Record(len(self.history) + 1, objective.shape[:2], evaluation.loss, evaluation.terms))
-        # Losses of different sizes do not compare: the first evaluation at a size is its best so far.
-        if tuple(x.shape) != tuple(self.best.shape) or evaluation.loss < self.best_loss:
+        first = not self.history or self.history[-1].stage < self.stage
+        number, shape = len(self.history) + 1, objective.shape[:2]
+        self.history.append(Record(number, shape, evaluation.loss, evaluation.terms, self.stage))
+        # Losses of different stages do not compare: the first evaluation of a stage is its best so far.
+        if first or evaluation.loss < self.best_loss:
             self.best, self.best_loss = x, evaluation.loss
 
     def _tell(self, objective: Objective, ends_round: bool) -> bool:
@@ -204,6 +218,7 @@ class _Run:
             seconds,
             ends_round,
             self._best_image,
+            self.stage,
         )
         return any([observer.step(step) for observer in self.observers])  # a list: every observer is told
 

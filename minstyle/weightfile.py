@@ -163,8 +163,9 @@ def _attribute(file: h5py.File, name: str) -> Any:
 def _three(file: h5py.File, name: str) -> tuple[float, float, float]:
     """The attribute ``name``, three numbers."""
     value = np.asarray(_attribute(file, name))
+    shown = value.tolist() if value.size <= 16 else value.shape
     numbers = value.astype(np.float64).ravel().tolist() if value.dtype.kind in "fiu" and value.size <= 16 else []
-    _check(len(numbers) == 3, name, "three finite numbers", value.tolist() if value.size <= 16 else value.shape)
+    _check(len(numbers) == 3, name, "three finite numbers", tuple(numbers) or shown)
     return numbers[0], numbers[1], numbers[2]
 
 

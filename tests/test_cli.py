@@ -228,6 +228,7 @@ RECIPE_OPTIONS: dict[str, tuple[str, str, Any, str]] = {
     "style_weight": ("--style-weight", "1e3", 1000.0, "1"),
     "tv_weight": ("--tv-weight", "0", 0.0, "0.0001"),
     "init": ("--init", "content", "content", "noise"),
+    "draft": ("--draft", "mini", "mini", "none"),
     "seed": ("--seed", "42", 42, "0"),
     "pooling": ("--pooling", "l2", "l2", "max"),
     "pooling_factor": ("--pooling-factor", "1.5", 1.5, "the pooling's own: max 1, average 2, l2 0.78"),

@@ -141,9 +141,9 @@ def test_a_trace_has_one_line_an_evaluation(tiny_network: Network, tmp_path: Pat
     result = run(tiny_network, [Trace(path)])
     records = lines(path)
     assert [set(record) for record in records] == [
-        {"shape", "round", "evaluation", "loss", "terms", "seconds"}
+        {"shape", "round", "evaluation", "loss", "terms", "seconds", "stage"}
     ] * result.evaluations
-    assert [(r["evaluation"], tuple(r["shape"]), r["loss"], r["terms"]) for r in records] == [
+    assert [(r["evaluation"], tuple(r["shape"]), r["loss"], r["terms"], r["stage"]) for r in records] == [
         dataclasses.astuple(record) for record in result.history
     ]
     assert {record["round"] for record in records} == {1, 2}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,8 +23,9 @@ from minstyle.stylize import fitted_shape, working_shape
 from minstyle.vgg import Network
 from minstyle.weightfile import Weights
 
-from .conftest import picture
+from .conftest import picture, random_weights
 
+module = importlib.import_module("minstyle.stylize")
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SHORT = dataclasses.replace(RECIPES["document"], sizes=(32,), rounds=2, evaluations=3)
 
@@ -80,6 +82,60 @@ def test_sizes_run_coarse_to_fine_and_hand_the_image_on(tiny_network: Network) -
     assert {record.shape for record in result.history} == {(32, 40), (64, 80)}
     cold = stylize(content, [style], dataclasses.replace(recipe, sizes=(64,)), network=tiny_network)
     assert result.first_loss < 0.5 * cold.first_loss, "the larger size starts from the smaller one's picture"
+
+
+class Stages(Observer):
+    """The picture and the loss at the first and the last evaluation of each round."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[np.ndarray, float]] = []
+        self.plan: Plan | None = None
+        self.new = True
+
+    def start(self, plan: Plan) -> None:
+        self.plan = plan
+
+    def step(self, step: Step) -> None:
+        if self.new or step.ends_round:
+            self.seen.append((step.image(), step.loss))
+        self.new = step.ends_round
+
+
+def test_a_draft_is_painted_by_the_small_network_and_finished_by_the_network_itself(
+    tiny_network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = Network(random_weights("vgg19", (2, 2, 2, 2, 2), seed=5), dtype=np.float64)
+    asked: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(module, "load_network", lambda name, **how: (asked.append((name, how["device"])), small)[1])
+    recipe = dataclasses.replace(SHORT, sizes=(32, 48), draft="mini", init="content")
+    content, style = picture(40, 48, 1), picture(40, 48, 2)
+    stages = Stages()
+    result = stylize(content, [style], recipe, network=tiny_network, observers=[stages])
+    assert asked == [("mini", "cpu")]
+    shapes = [record.shape for record in result.history]
+    assert list(dict.fromkeys(zip((r.stage for r in result.history), shapes, strict=True))) == [
+        (1, (32, 38)), (2, (48, 57)), (3, (48, 57)),
+    ]  # fmt: skip
+    assert stages.plan is not None
+    assert stages.plan.shapes == ((32, 38), (48, 57), (48, 57))
+    # The small network's part is the run that it makes alone; the rest goes on from its picture, losses are its own.
+    drafted = stylize(content, [style], dataclasses.replace(recipe, draft="none"), network=small)
+    own = [record.loss for record in result.history if record.stage < 3]
+    assert own == [record.loss for record in drafted.history]
+    last = dataclasses.replace(recipe, sizes=(48,), draft="none")
+    finished = stylize(content, [style], last, network=tiny_network, initial=drafted.image)
+    assert result.loss == finished.loss
+    assert result.first_loss == finished.first_loss
+    np.testing.assert_array_equal(result.image, finished.image)
+
+
+def test_a_small_network_needs_no_draft(tiny_weights: Weights) -> None:
+    names = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1", "block5_conv2")
+    projections = {name: np.eye(tiny_weights.layers[name][1].size) for name in names}
+    small = Network(dataclasses.replace(tiny_weights, projections=projections))
+    recipe = dataclasses.replace(SHORT, draft="mini")
+    result = stylize(picture(40, 48, 1), [picture(40, 48, 2)], recipe, network=small)
+    assert {record.stage for record in result.history} == {1}
 
 
 def test_start_images(tiny_network: Network) -> None:

@@ -102,15 +102,18 @@ def max_pool2(x: Array) -> ValueAndVjps:
 def avg_pool2(x: Array) -> ValueAndVjps:
     """Mean of each 2x2 window, stride 2, an odd last row or column dropped. Keeps nothing."""
     xp, shape = array_module(x), x.shape
-    a, b, c, d = kernels.window_corners(x)
+    height, width = shape[0] // 2 * 2, shape[1] // 2 * 2
+    # Rows first: they are long runs of memory, pixels short ones.
+    rows = x[0:height:2, :width] + x[1:height:2, :width]
 
     def vjp(g: Array) -> Array:
+        row = xp.repeat(0.25 * g, 2, axis=1)
         dx = xp.zeros(shape, dtype=g.dtype)
-        for corner in kernels.window_corners(dx):
-            corner[...] = 0.25 * g
+        dx[0:height:2, :width] = row
+        dx[1:height:2, :width] = row
         return dx
 
-    return 0.25 * (a + b + c + d), (vjp,)
+    return 0.25 * (rows[:, 0::2] + rows[:, 1::2]), (vjp,)
 
 
 @differentiable

@@ -188,7 +188,7 @@ class Training:
         pool = Pool(options.work / "pool", 3, 0, self.coordinates, options.crops)
         pool.cut(0)
         fill(pool, self.crops(1), options.crops, self.teacher, directions)
-        images, features = pool.draw(np.random.default_rng(options.seed), 1024)
+        images, features = pool.draw(np.random.default_rng(options.seed), min(1024, len(pool)))
         sizes = [f.square().mean((0, 2, 3)).sqrt() for f in features]
         student = Student(self.weights, CHANNELS, sizes)
         start(student, self.teacher, images, directions)

@@ -23,10 +23,9 @@ def read_safetensors(path: Path) -> Tensors:
     tensors: Tensors = {}
     allowance = Allowance()
     with safe_open(path, framework="numpy") as file:
-        for name in file.keys():  # noqa: SIM118 (not a dictionary)
-            if is_wanted(name):
-                declared = file.get_slice(name)
-                kind = declared.get_dtype()
-                allowance.take(name, _TYPES.get(kind, kind), declared.get_shape())
-                tensors[name] = file.get_tensor(name)
+        for name in filter(is_wanted, file.keys()):  # it has keys and is no dictionary
+            declared = file.get_slice(name)
+            kind = declared.get_dtype()
+            allowance.take(name, _TYPES.get(kind, kind), declared.get_shape())
+            tensors[name] = file.get_tensor(name)
     return tensors

@@ -16,9 +16,9 @@ PACKAGE = Path(minstyle.__file__).parent
 # A file imports only from lower floors. Files of one folder may import one another.
 FLOORS = [
     {"errors", "backend", "files", "arguments", "version"},
-    {"autodiff", "kernels", "recipes"},
-    {"ops", "convolution", "gradcheck", "weightfile"},
-    {"projection", "vgg", "losses", "images"},
+    {"autodiff", "color", "kernels", "recipes"},
+    {"ops", "convolution", "gradcheck", "images", "weightfile"},
+    {"projection", "vgg", "losses"},
     {"objective", "optimize", "observers", "weights"},
     {"stylize"},
     {"cli", "__main__", "__init__"},

@@ -16,7 +16,7 @@ PACKAGE = Path(minstyle.__file__).parent
 # A file imports only from lower floors. Files of one folder may import one another.
 FLOORS = [
     {"errors", "backend", "files", "arguments", "version"},
-    {"autodiff", "color", "kernels", "recipes"},
+    {"autodiff", "color", "kernels", "recipes", "regions"},
     {"ops", "convolution", "gradcheck", "images", "weightfile"},
     {"projection", "vgg", "losses"},
     {"objective", "optimize", "observers", "weights"},

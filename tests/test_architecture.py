@@ -17,7 +17,7 @@ PACKAGE = Path(minstyle.__file__).parent
 FLOORS = [
     {"errors", "backend", "files", "arguments", "version"},
     {"autodiff", "color", "kernels", "recipes", "regions"},
-    {"ops", "convolution", "gradcheck", "images", "weightfile"},
+    {"ops", "convolution", "gradcheck", "images", "starts", "weightfile"},
     {"projection", "vgg", "losses"},
     {"objective", "optimize", "observers", "weights"},
     {"stylize"},

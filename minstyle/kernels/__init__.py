@@ -10,13 +10,14 @@ import numpy as np
 from ..backend import Array, array_module, is_cupy
 from . import direct, grams, masks, narrow, strips, tiles, winograd
 from .masks import AboveZero, Positive, Winner, max_pool, window_corners
+from .sorting import sort_columns, unsort_columns
 from .threads import Arena, use_threads
 from .variation import total_variation, total_variation_gradient
 
 __all__ = [
     "Arena", "Kernel", "Mask", "Positive", "Winner", "add_product", "convolve", "convolve_relu",
-    "convolve_relu_pool", "gram", "input_gradient", "kernel_gradient", "max_pool", "total_variation",
-    "total_variation_gradient", "use_threads", "window_corners",
+    "convolve_relu_pool", "gram", "input_gradient", "kernel_gradient", "max_pool", "sort_columns", "total_variation",
+    "total_variation_gradient", "unsort_columns", "use_threads", "weighted_sum", "window_corners",
 ]  # fmt: skip
 
 # Below this many channels the transforms of Winograd's method cost more than it saves.
@@ -149,17 +150,29 @@ def kernel_gradient(x: Array, g: Array, size: int) -> Array:
     return direct.kernel_gradient(x, g, size)
 
 
-def gram(flat: Array) -> Array:
-    """F^T F of F (M, C). -> (C, C)"""
-    return flat.T @ flat if is_cupy(flat) else grams.gram(flat)
+def gram(flat: Array, weights: Array | None = None) -> Array:
+    """F^T diag(weights) F of F (M, C), weights (M,) of non-negative numbers (None: ones). -> (C, C)"""
+    if not is_cupy(flat):
+        return grams.gram(flat, weights)
+    return flat.T @ (flat if weights is None else flat * weights[:, None])
 
 
-def add_product(f: Array, matrix: Array, into: Array | None) -> Array:
-    """f @ S at every pixel of a map f (H, W, C), S (C, K), added to ``into`` (H, W, K) in place if that is given."""
+def weighted_sum(flat: Array, weights: Array) -> Array:
+    """The sum of the rows of F (M, C), each times its weight (M,). -> (C,) in float64"""
+    return (weights @ flat).astype("float64") if is_cupy(flat) else grams.weighted_sum(flat, weights)
+
+
+def add_product(f: Array, matrix: Array, into: Array | None, weights: Array | None = None) -> Array:
+    """f @ S at every pixel of a map f (H, W, C), S (C, K), added to ``into`` (H, W, K) in place if that is given.
+
+    ``weights`` (H, W): the product is multiplied by them first.
+    """
     if not is_cupy(f):
-        return grams.add_product(f, matrix, into)
+        return grams.add_product(f, matrix, into, weights)
     # One product, not one a row of the map, which is what CuPy would make of it.
     product = (f.reshape(-1, f.shape[2]) @ matrix).reshape(*f.shape[:2], -1)
+    if weights is not None:
+        product *= weights[:, :, None]
     if into is None:
         return product
     into += product

@@ -163,12 +163,16 @@ def test_outer_and_diagonal_and_sqrt() -> None:
 # ---------------------------------------------------------------- histograms
 
 
-def test_sorted_columns_are_each_channels_values_in_order(xp: ModuleType) -> None:
-    f = np.maximum(normal((9, 11, 5)), 0)  # with many equal values
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("least", [0, -9])
+def test_sorted_columns_are_each_channels_values_in_order(xp: ModuleType, dtype: str, least: int) -> None:
+    f = np.maximum(normal((9, 11, 5)), least).astype(dtype)  # with many equal values, or with negative ones
     expected = np.sort(f.reshape(-1, 5), axis=0)
     for threads in (1, 2, 5):
         with use_threads(threads):
-            xp.testing.assert_array_equal(ops.sort_columns(xp.asarray(f)), expected)
+            found = ops.sort_columns(xp.asarray(f))
+            xp.testing.assert_array_equal(found, expected)
+            assert found.dtype == dtype
 
 
 def test_the_gradient_goes_back_to_where_the_values_came_from() -> None:

@@ -62,7 +62,9 @@ CASES: list[tuple[str, Callable[..., Any], tuple[np.ndarray, ...], dict[str, Any
     *((f"avg_pool2 {s}", ops.avg_pool2, (normal(s),), {}) for s in POOLED_MAPS),
     *((f"l2_pool2 {s}", ops.l2_pool2, (distinct(s),), {}) for s in POOLED_MAPS),
     *((f"pad {m} {w} {s}", ops.pad, (normal(s),), {"width": w, "mode": m})
-      for s in MAPS for w in (0, 1, 3) for m in ("zero", "replicate")),
+      for s in MAPS for w in (0, 1, 3) for m in ("zero", "replicate", "reflect") if m != "reflect" or min(s[:2]) > w),
+    *((f"{op.__name__} {s}", op, (distinct(s),), {}) for s in MAPS
+      for op in (ops.absolute_variation, ops.squared_variation, ops.nine_point_variation)),
     *((f"gram {s}", ops.gram, (normal(s),), {}) for s in MAPS),
     *((f"moments {s}", ops.moments, (normal(s),), {}) for s in MAPS),
     *((f"weighted moments {s}", ops.moments, (normal(s),), {"weights": shares(s[:2])}) for s in MAPS),
@@ -128,7 +130,9 @@ def test_adjoint_in_float32_equals_that_in_float64(
     (ops.conv2d, (normal((3, 3, 4, 2), 1), normal((2,), 2)), {}), (ops.relu, (), {}), (ops.max_pool2, (), {}),
     (ops.avg_pool2, (), {}), (ops.l2_pool2, (), {}), (ops.gram, (), {}), (ops.moments, (), {}),
     (ops.moments, (), {"weights": shares((4, 5))}), (ops.sort_columns, (), {}),
-    (ops.total_variation, (), {}), (ops.pad, (), {"width": 2, "mode": "replicate"}), (ops.mean, (), {"axis": 1}),
+    (ops.total_variation, (), {}), (ops.pad, (), {"width": 2, "mode": "replicate"}),
+    (ops.pad, (), {"width": 3, "mode": "reflect"}), (ops.absolute_variation, (), {}),
+    (ops.nine_point_variation, (), {}), (ops.mean, (), {"axis": 1}),
     (ops.squared_error, (normal((4, 5, 4), 3),), {}), (ops.multiply, (normal((4, 5, 4), 3),), {}),
 ], ids=lambda x: getattr(x, "__name__", ""))  # fmt: skip
 def test_ops_take_any_memory_layout(
@@ -230,7 +234,9 @@ def test_losses_are_summed_in_float64() -> None:
     (lambda: ops.conv2d(np.ones((4, 4)), np.ones((3, 3, 3, 5)), np.ones(5)), r"\(H, W, C\).*\(4, 4\)"),
     (lambda: ops.squared_error(np.ones(3), np.ones(4)), r"\(3,\).*\(4,\)"),
     (lambda: ops.matmul(np.ones((2, 3)), np.ones((2, 3))), r"\(2, 3\) and \(2, 3\)"),
-    (lambda: ops.pad(np.ones((2, 2, 1)), width=1, mode="reflect"), "'reflect'"),
+    (lambda: ops.pad(np.ones((2, 2, 1)), width=1, mode="wrap"), "'zero' or 'replicate' or 'reflect', got 'wrap'"),
+    (lambda: ops.pad(np.ones((2, 5, 1)), width=2, mode="reflect"), r"more than 2 x 2, got \(2, 5, 1\)"),
+    (lambda: ops.pad(np.ones((2, 5, 1)), width=-1), "0 or more, got -1"),
 ])  # fmt: skip
 def test_wrong_shapes_are_named(call: Callable[[], Any], words: str) -> None:
     with pytest.raises(ShapeError, match=words):

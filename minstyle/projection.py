@@ -41,7 +41,21 @@ def gram(f: Any) -> Any:
     """The Gram matrix (K, K) of a feature map (H, W, K): ``ops.gram`` of ``as_map(f)``."""
     if not isinstance(f, Projected):
         return ops.gram(f)
-    return ops.matmul(ops.matmul(f.matrix.T, ops.gram(f.x)), f.matrix)
+    return _in_coordinates(f, ops.gram(f.x))
+
+
+def moments(f: Any, weights: Array | None = None) -> tuple[Any, Any]:
+    """Mean (K,) and second raw moment (K, K) of a feature map (H, W, K): ``ops.moments`` of ``as_map(f)``."""
+    if not isinstance(f, Projected):
+        return ops.moments(f, weights)
+    mean, raw = ops.moments(f.x, weights)
+    row = ops.matmul(ops.reshape(mean, shape=(1, -1)), f.matrix)
+    return ops.reshape(row, shape=(-1,)), _in_coordinates(f, raw)
+
+
+def _in_coordinates(f: Projected, s: Any) -> Any:
+    """P^T S P for a matrix of second moments S (C, C). -> (K, K)"""
+    return ops.matmul(ops.matmul(f.matrix.T, s), f.matrix)
 
 
 def thinnest(matrix: np.ndarray) -> np.ndarray:

@@ -17,14 +17,14 @@ PACKAGE = Path(minstyle.__file__).parent
 FLOORS = [
     {"errors", "backend", "files", "arguments", "version"},
     {"autodiff", "color", "kernels", "recipes", "regions"},
-    {"ops", "convolution", "gradcheck", "images", "starts", "weightfile"},
+    {"ops", "arithmetic", "convolution", "statistics", "gradcheck", "images", "starts", "weightfile"},
     {"projection", "vgg", "losses"},
     {"objective", "optimize", "observers", "weights"},
     {"stylize"},
     {"cli", "__main__", "__init__"},
 ]
 # On one floor, these may be read by their neighbours: they are the floor's ground.
-GROUND = {"errors", "version", "convolution", "projection"}
+GROUND = {"errors", "version", "arithmetic", "convolution", "statistics", "projection"}
 
 # Functions that are allowed more than 40 lines: one thought each that does not come apart.
 LONGER = {"scipy_lbfgs": 50, "check_vjp": 50}

@@ -19,7 +19,7 @@ FLOORS = [
     {"autodiff", "kernels", "recipes"},
     {"ops", "convolution", "gradcheck", "weightfile"},
     {"projection", "vgg", "losses", "images"},
-    {"objective", "optimize", "adam", "observers", "weights"},
+    {"objective", "optimize", "adam", "bounded", "observers", "weights"},
     {"stylize"},
     {"cli", "__main__", "__init__"},
 ]

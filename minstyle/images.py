@@ -1,4 +1,4 @@
-"""Files to images and back: float32 arrays (H, W, 3), RGB, 0..255. The only file that imports Pillow."""
+"""Files to images and back: float32 arrays (H, W, 3), RGB, 0..255. Only ``sheets`` imports Pillow too, for letters."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import numpy as np
 from .errors import FileError
 from .files import check_writable
 from .images import check_image_path, save_image
-from .recipes import Recipe
+from .recipes import ROLES, Recipe
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -42,6 +42,11 @@ class Step:
     ends_round: bool
     image: Callable[[], np.ndarray]  # the best image so far, on the host; computed only if asked for
     stage: int = 1  # a size with a network; losses of different stages do not compare
+
+
+def role_of(name: str) -> str:
+    """What a term of ``Step.terms`` serves, by its name: content, style or tv."""
+    return ROLES.get(name.split(" ")[0], "other")
 
 
 class Observer:

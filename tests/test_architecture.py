@@ -18,13 +18,14 @@ FLOORS = [
     {"errors", "backend", "files", "arguments", "version"},
     {"autodiff", "color", "kernels", "recipes", "regions"},
     {"ops", "arithmetic", "convolution", "statistics", "gradcheck", "images", "starts", "weightfile"},
-    {"projection", "vgg", "losses"},
-    {"objective", "optimize", "adam", "bounded", "observers", "weights"},
+    {"projection", "vgg", "losses", "sheets"},
+    {"objective", "optimize", "adam", "bounded", "observers", "contact_sheet", "plots", "weights"},
     {"stylize"},
+    {"compare", "summary"},
     {"cli", "__main__", "__init__"},
 ]
 # On one floor, these may be read by their neighbours: they are the floor's ground.
-GROUND = {"errors", "version", "arithmetic", "convolution", "statistics", "projection", "optimize"}
+GROUND = {"errors", "version", "arithmetic", "convolution", "statistics", "projection", "optimize", "observers"}
 
 # Functions that are allowed more than 40 lines: one thought each that does not come apart.
 LONGER = {"scipy_lbfgs": 50, "check_vjp": 50}
@@ -71,8 +72,9 @@ def test_every_file_has_a_floor() -> None:
 
 
 @pytest.mark.parametrize(("package", "allowed"), [
-    ("cupy", {"backend"}), ("PIL", {"images"}), ("scipy", {"optimize"}), ("tqdm", {"observers", "weights"}),
+    ("cupy", {"backend"}), ("PIL", {"images", "sheets"}), ("scipy", {"optimize"}), ("tqdm", {"observers", "weights"}),
     ("h5py", {"weightfile", "weights"}), ("pickle", {"weights"}), ("torch", set()), ("platformdirs", {"weights"}),
+    ("matplotlib", {"plots"}),
 ])  # fmt: skip
 def test_a_library_is_named_in_its_place_only(package: str, allowed: set[str]) -> None:
     assert {unit(path) for path in FILES if package in imports(path)} <= allowed
@@ -94,7 +96,7 @@ def test_the_exports_are_these() -> None:
 
 
 def test_importing_prints_nothing_and_leaves_heavy_libraries_alone() -> None:
-    heavy = ("cupy", "torch", "scipy", "h5py", "tqdm", "pooch")
+    heavy = ("cupy", "torch", "scipy", "h5py", "tqdm", "pooch", "matplotlib")
     code = f"import sys, minstyle; print([m for m in {heavy} if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (run.stdout, run.stderr) == ("[]\n", "")

@@ -16,7 +16,7 @@ import pytest
 
 from minstyle.errors import FileError, ImageError, MinstyleError
 from minstyle.images import load_image
-from minstyle.observers import Observer, Plan, Progress, Snapshots, Step, Trace
+from minstyle.observers import Observer, Plan, Progress, Snapshots, Step, Trace, role_of
 from minstyle.recipes import RECIPES, Recipe
 from minstyle.stylize import Result, stylize
 from minstyle.vgg import Network
@@ -119,6 +119,13 @@ def test_an_observer_that_does_nothing_changes_nothing(tiny_network: Network) ->
     alone, watched = run(tiny_network, []), run(tiny_network, [Observer()])
     np.testing.assert_array_equal(alone.image, watched.image)
     assert alone.history == watched.history
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
+def test_a_term_s_name_tells_its_role(recipe: Recipe) -> None:
+    assert {role_of(term.name) for term in recipe.terms} == {"content", "style", "tv"}
+    assert all(role_of(term.name) == term.role for term in recipe.terms)
+    assert role_of("hue image") == "other"
 
 
 # Trace

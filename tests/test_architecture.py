@@ -17,8 +17,8 @@ PACKAGE = Path(minstyle.__file__).parent
 FLOORS = [
     {"errors", "backend", "files", "arguments", "version"},
     {"autodiff", "kernels", "recipes"},
-    {"ops", "convolution", "gradcheck", "weightfile"},
-    {"projection", "vgg", "losses", "images"},
+    {"ops", "convolution", "gradcheck", "weightfile", "images"},
+    {"projection", "vgg", "losses"},
     {"objective", "optimize", "observers", "weights"},
     {"stylize"},
     {"cli", "__main__", "__init__"},

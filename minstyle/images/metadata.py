@@ -21,7 +21,7 @@ LABEL = "minstyle "
 
 
 def read_dpi(picture: Image.Image) -> tuple[float, float] | None:
-    """Dots per inch across and down, to a hundredth, where the file tells them and they can be true."""
+    """Dots per inch across and down, where the file tells them and they can be true."""
     stored: Any = picture.info.get("dpi")
     if stored is None:  # WebP and AVIF have no other place
         exif = picture.getexif()
@@ -30,10 +30,15 @@ def read_dpi(picture: Image.Image) -> tuple[float, float] | None:
     else:
         scale = 1.0
     try:
-        x, y = (round(float(value) * scale, 2) for value in stored)
+        x, y = (_plain(float(value) * scale) for value in stored)
     except (TypeError, ValueError, ArithmeticError):
         return None
     return (x, y) if is_dpi((x, y)) else None
+
+
+def _plain(value: float) -> float:
+    """To a hundredth, and the whole number where PNG, which counts dots per metre, could come no nearer to it."""
+    return float(round(value)) if abs(value - round(value)) < 0.0128 else round(value, 2)
 
 
 def is_dpi(dpi: tuple[float, float]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -44,6 +45,8 @@ def load_picture(path: str | Path) -> Picture:
     path = Path(path)
     with opened(path) as picture:
         icc = picture.info.get("icc_profile") or None
+        tags: Any = getattr(picture, "tag_v2", {})
+        before = tags.get(ORIENTATION, 1)  # a TIFF is turned while it is decoded
         if picture.mode in ("CMYK", "LAB"):
             samples = Samples(through_cms(picture, icc), None, 8)
         else:
@@ -60,7 +63,7 @@ def load_picture(path: str | Path) -> Picture:
             depth=samples.depth,
             profile=own_profile(icc),
             exif=read_exif(picture),
-            dpi=_turned(read_dpi(picture), orientation),
+            dpi=_turned(read_dpi(picture), before, orientation),
         )
 
 
@@ -82,5 +85,5 @@ def _upright(array: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(array, dtype=np.float32)
 
 
-def _turned(dpi: tuple[float, float] | None, orientation: int) -> tuple[float, float] | None:
-    return dpi[::-1] if dpi and orientation in (5, 6, 7, 8) else dpi
+def _turned(dpi: tuple[float, float] | None, *orientations: int) -> tuple[float, float] | None:
+    return dpi[::-1] if dpi and any(number in (5, 6, 7, 8) for number in orientations) else dpi

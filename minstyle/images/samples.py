@@ -98,7 +98,8 @@ def _deep_grey(picture: Image.Image) -> Samples:
 def _eight_bits(picture: Image.Image, raw: str) -> Samples:
     key = picture.info.get("transparency")
     if picture.mode in ("1", "L", "RGB") and isinstance(key, int | tuple):  # one colour is clear
-        picture = picture.convert("L") if picture.mode == "1" else picture
+        if picture.mode == "1":  # the clear level is 1 or 255, by Pillow's version
+            picture, key = picture.convert("L"), 255 if key else 0
         stored = np.atleast_3d(np.asarray(picture))
         # Pillow spreads grey of 2 and 4 bits over 0..255, and leaves the clear level as it is stored.
         scaled = key * {"L;2": 85, "L;4": 17}.get(raw, 1) if isinstance(key, int) else key

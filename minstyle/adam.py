@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .backend import Array, array_module
 from .errors import OptimizeError, ShapeError, require
-from .kernels.variation import by_rows
+from .kernels import by_rows
 from .optimize import Function, Minimum, OnEvaluation, no_number
 
 Resize = Callable[[Array, int, int, str], Array]  # (array (H, W, C), height, width, "bicubic" or "bilinear")

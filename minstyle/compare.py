@@ -7,16 +7,18 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .errors import MinstyleError, RecipeError, require
 from .observers import Observer
-from .recipes import RECIPES, Recipe, find_recipe
+from .recipefile import named_recipe
+from .recipes import Recipe
+from .result import Result
+from .scales import SMALLEST, of_size, sizes_of
 from .sheets import Picture, fit, grid, note
-from .stylize import SMALLEST, Result, stylize
+from .stylize import stylize
 from .vgg import Network
 
 
@@ -71,18 +73,24 @@ def small_recipe(
     """The recipe with its last size made ``size`` pixels of the long side, the others in proportion.
 
     Sizes below what the network takes for a ``content`` of shape (H, W, 3) are left out; the last is made that large.
-    The budget falls to about ``evaluations`` in all, in as many rounds of the recipe's own length as that allows.
+    The budget falls to about ``evaluations`` in all, in as many rounds of the recipe's own length as that allows, at
+    each size in proportion.
     """
     require(evaluations >= 1, "evaluations of a comparison", "1 or more", evaluations, RecipeError)
     smallest = math.ceil(SMALLEST * max(content[:2]) / max(1, min(content[:2])))
-    last = max(size, smallest)
-    scaled = {round(last * s / recipe.sizes[-1]) for s in recipe.sizes[:-1]}
-    sizes = (*sorted(s for s in scaled if smallest <= s < last), last)
-    stages = len(sizes) + (recipe.draft != "none" and not network.small)
-    share = max(1, evaluations // stages)
-    rounds = min(recipe.rounds, max(1, share // recipe.evaluations))
+    last, own = max(size, smallest), sizes_of(recipe)
+    scaled = {max(1, round(last * s / own[-1])): of_size(recipe.evaluations, i) for i, s in enumerate(own)}
+    budget = {s: n for s, n in sorted(scaled.items()) if s >= smallest}
+    stages = [*budget.values()] + [budget[last]] * (recipe.draft != "none" and not network.small)
+    rounds = min(recipe.rounds, max(1, round(evaluations / sum(stages))))
+    part = min(1.0, evaluations / (rounds * sum(stages)))
     return dataclasses.replace(
-        recipe, sizes=sizes, size_of="long", rounds=rounds, evaluations=min(recipe.evaluations, share // rounds)
+        recipe,
+        sizes=tuple(budget),
+        size_of="long",
+        scales=1,
+        rounds=rounds,
+        evaluations=tuple(max(1, round(part * n)) for n in budget.values()),
     )
 
 
@@ -143,22 +151,11 @@ def parse_variant(text: str) -> tuple[str, Recipe]:
     """
     label = text.strip()
     name, *changes = re.split(r":(?=[^:=/\\]*=)", label)
-    recipe = _load_recipe(name)
+    recipe = named_recipe(name)
     try:
         return label, dataclasses.replace(recipe, **dict(_parse_change(change) for change in changes))
     except RecipeError as error:
         raise RecipeError(f"{label!r}: {error}") from None
-
-
-def _load_recipe(name: str) -> Recipe:
-    if name in RECIPES or not name.endswith(".json"):
-        return find_recipe(name)
-    try:
-        return Recipe.from_json(Path(name).read_text(encoding="utf-8"))
-    except RecipeError as error:
-        raise RecipeError(f"{name}: {error}") from None
-    except (OSError, ValueError) as error:
-        raise RecipeError(f"{name}: cannot be read ({error})") from error
 
 
 def _parse_change(text: str) -> tuple[str, Any]:

@@ -17,7 +17,7 @@ from .autodiff import Var, Vjp, differentiable
 from .backend import Array, array_module
 from .convolution import conv2d, conv_relu, conv_relu_pool2
 from .errors import require
-from .statistics import diagonal, gram, matrix_sqrt, moments, outer, sort_columns, trace_sqrt
+from .statistics import diagonal, gram, matrix_sqrt, moments, outer, raw_moment, trace_sqrt, weighted_mean
 
 ValueAndVjps = tuple[Array, tuple[Vjp, ...]]
 _PADDINGS = {"zero": "constant", "replicate": "edge", "reflect": "reflect"}  # as NumPy calls them
@@ -25,8 +25,8 @@ _PADDINGS = {"zero": "constant", "replicate": "edge", "reflect": "reflect"}  # a
 __all__ = [
     "absolute_variation", "add", "avg_pool2", "conv2d", "conv_relu", "conv_relu_pool2", "diagonal", "gram",
     "l2_pool2", "matmul", "matrix_sqrt", "max_pool2", "mean", "moments", "multiply", "nine_point_variation",
-    "outer", "pad", "relu", "reshape", "scale", "sort_columns", "sqrt", "squared_error", "squared_variation",
-    "sum", "total_variation", "trace_sqrt", "unit_gradient",
+    "outer", "pad", "raw_moment", "relu", "reshape", "scale", "sqrt", "squared_error", "squared_variation", "sum",
+    "total_variation", "trace_sqrt", "unit_gradient", "weighted_mean",
 ]  # fmt: skip
 
 

@@ -44,13 +44,24 @@ def gram(f: Any) -> Any:
     return _in_coordinates(f, ops.gram(f.x))
 
 
-def moments(f: Any, weights: Array | None = None) -> tuple[Any, Any]:
-    """Mean (K,) and second raw moment (K, K) of a feature map (H, W, K): ``ops.moments`` of ``as_map(f)``."""
+def weighted_mean(f: Any, weights: Array | None = None) -> Any:
+    """The mean (K,) of a feature map (H, W, K): ``ops.weighted_mean`` of ``as_map(f)``."""
     if not isinstance(f, Projected):
-        return ops.moments(f, weights)
-    mean, raw = ops.moments(f.x, weights)
-    row = ops.matmul(ops.reshape(mean, shape=(1, -1)), f.matrix)
-    return ops.reshape(row, shape=(-1,)), _in_coordinates(f, raw)
+        return ops.weighted_mean(f, weights)
+    row = ops.reshape(ops.weighted_mean(f.x, weights), shape=(1, -1))
+    return ops.reshape(ops.matmul(row, f.matrix), shape=(-1,))
+
+
+def raw_moment(f: Any, weights: Array | None = None) -> Any:
+    """The second raw moment (K, K) of a feature map (H, W, K): ``ops.raw_moment`` of ``as_map(f)``."""
+    if not isinstance(f, Projected):
+        return ops.raw_moment(f, weights)
+    return _in_coordinates(f, ops.raw_moment(f.x, weights))
+
+
+def unit_gradient(f: Any, strength: float) -> Any:
+    """``ops.unit_gradient`` of ``as_map(f)``."""
+    return ops.unit_gradient(as_map(f), strength=strength)
 
 
 def _in_coordinates(f: Projected, s: Any) -> Any:

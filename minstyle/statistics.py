@@ -1,6 +1,6 @@
 """Statistics of feature maps as differentiable ops; part of ``ops``, whose words and forms hold here.
 
-Gram matrices and moments, what makes distances of distributions from them, and each channel's values in order.
+Gram matrices and moments, and what makes distances of distributions from them.
 """
 
 from __future__ import annotations
@@ -30,19 +30,35 @@ def gram(f: Any) -> Any:
 
 
 def moments(f: Any, weights: Array | None = None) -> tuple[Any, Any]:
-    """Mean (C,) and second raw moment (C, C) of a feature map f (H, W, C): sum of w_p f_p, and of w_p f_p f_p^T.
+    """``weighted_mean`` (C,) and ``raw_moment`` (C, C): not central, so that those of pictures average."""
+    return weighted_mean(f, weights), raw_moment(f, weights)
+
+
+def weighted_mean(f: Any, weights: Array | None = None) -> Any:
+    """sum of w_p f_p over the positions of a feature map f (H, W, C). -> (C,)
 
     ``weights`` w (H, W), constant, are non-negative numbers that sum to 1; without them every position counts 1/(H*W).
-    With T = sqrt(w) the second is the guided Gram matrix of a region (Gatys et al. 2017, Controlling Perceptual Factors
-    in Neural Style Transfer). Raw, not central, moments: those of several pictures can be averaged. Keeps what ``gram``
-    keeps, and the weights. Raises ShapeError for weights of another size than the map.
+    Keeps the weights. Raises ShapeError for weights of another size than the map.
     """
-    height, width, _ = f.shape
-    if weights is not None:
-        require(weights.shape == (height, width), "moments: weights", (height, width), weights.shape)
+    _check_weights(f, weights)
+    return _mean(f, weights=weights)
+
+
+def raw_moment(f: Any, weights: Array | None = None) -> Any:
+    """sum of w_p f_p f_p^T over the positions of a feature map f (H, W, C). -> (C, C)
+
+    Weights as in ``weighted_mean``. With T = sqrt(w) it is the guided Gram matrix of a region (Gatys et al. 2017,
+    Controlling Perceptual Factors in Neural Style Transfer). Keeps what ``gram`` keeps, and the weights.
+    """
+    _check_weights(f, weights)
     again = f.again if isinstance(f, Var) else None
-    factor = 1.0 / (height * width) if weights is None else 1.0
-    return _mean(f, weights=weights), _gram(f, factor=factor, weights=weights, again=again)
+    factor = 1.0 / (f.shape[0] * f.shape[1]) if weights is None else 1.0
+    return _gram(f, factor=factor, weights=weights, again=again)
+
+
+def _check_weights(f: Any, weights: Array | None) -> None:
+    if weights is not None:
+        require(weights.shape == f.shape[:2], "moments: weights", f.shape[:2], weights.shape)
 
 
 @differentiable
@@ -144,18 +160,3 @@ def _inverse(x: Array) -> Array:
     """1 / x, and 0 where x is 0."""
     xp = array_module(x)
     return xp.where(x > 0, 1 / xp.where(x > 0, x, 1), 0)
-
-
-# ---------------------------------------------------------------- histograms
-
-
-@differentiable
-def sort_columns(f: Array) -> ValueAndVjps:
-    """The values of each channel of f (H, W, C) in ascending order. -> (H*W, C), with a channel's values side by side.
-
-    A channel's histogram, as values to be compared one by one (Risser et al. 2017, Stable and Controllable Neural
-    Texture Synthesis). Keeps where each value came from, four bytes an entry; g goes back there.
-    """
-    shape = f.shape
-    value, order = kernels.sort_columns(f.reshape(-1, shape[-1]))
-    return value, (lambda g: kernels.unsort_columns(g, order).reshape(shape),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from .observers import role_of
-from .stylize import Result
+from .result import Result
 
 
 def summary_by_term(result: Result) -> str:

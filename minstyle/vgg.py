@@ -26,6 +26,9 @@ if TYPE_CHECKING:  # it brings h5py, a fifth of the time that the command line t
 BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 CHANNELS = (64, 128, 256, 512, 512)
 
+# Grey levels in one unit of the input of torchvision's networks: of 1 after their division by the deviations.
+TORCHVISION_UNIT = 255 * (0.229 + 0.224 + 0.225) / 3
+
 # The op, and the factor after it that keeps activations about as large as max pooling makes them, for which the
 # networks were trained (the factors that Crowson's program measured on VGG19).
 POOLINGS = {"max": (ops.max_pool2, 1.0), "average": (ops.avg_pool2, 2.0), "l2": (ops.l2_pool2, 0.78)}
@@ -87,6 +90,7 @@ class Network:
         if end < len(table) and table[end].endswith("_pool"):
             end += 1
         self.layers = table[:end]
+        self.mean_color = tuple(float(value) for value in weights.mean)  # RGB
         self._minus_mean = device.asarray(-np.asarray(weights.mean, dtype=np.float64), self.dtype)
         self._parameters = {}
         for name, (kernel, bias) in weights.layers.items():

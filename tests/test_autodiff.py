@@ -14,7 +14,9 @@ import pytest
 from minstyle import build_objective, ops, statistics
 from minstyle.autodiff import Var, checkpoint, differentiable, gradient
 from minstyle.errors import AutodiffError, ShapeError
-from minstyle.recipes import RECIPES, Recipe, Term
+from minstyle.presets import RECIPES
+from minstyle.recipes import Recipe
+from minstyle.terms import Term
 from minstyle.vgg import Network
 
 from .conftest import picture

@@ -15,9 +15,11 @@ import minstyle.compare as module
 from minstyle.compare import Run, compare, compare_sheet, parse_variant, parse_variants, small_recipe
 from minstyle.errors import LayerError, RecipeError
 from minstyle.observers import Observer, Plan, Step
-from minstyle.recipes import RECIPES, Recipe, Term
+from minstyle.presets import RECIPES
+from minstyle.recipes import Recipe
+from minstyle.scales import SMALLEST, working_shape
 from minstyle.sheets import Picture, grid
-from minstyle.stylize import SMALLEST, working_shape
+from minstyle.terms import Term
 from minstyle.vgg import Network
 
 from .conftest import picture, random_weights
@@ -32,21 +34,23 @@ NETWORK = Network(random_weights("vgg19", (2, 2, 2, 2, 2)))
 
 
 @pytest.mark.parametrize(("recipe", "changes", "expected"), [
-    (DOCUMENT, {}, ((256,), 3, 20)),
-    (GATYS, {}, ((256,), 1, 60)),
-    (GATYS, {"sizes": (128, 256, 512)}, ((64, 128, 256), 1, 20)),
-    (GATYS, {"sizes": (64, 1024)}, ((256,), 1, 60)),  # 16 pixels are too few
-    (GATYS, {"sizes": (1000, 1001)}, ((256,), 1, 60)),  # nearly the same
-    (GATYS, {"draft": "mini"}, ((256,), 1, 30)),
-    (DOCUMENT, {"rounds": 2, "evaluations": 5}, ((256,), 2, 5)),  # a short run stays as it is
-    (DOCUMENT, {"sizes": (64,)}, ((256,), 3, 20)),
+    (DOCUMENT, {}, ((256,), 3, (20,))),
+    (GATYS, {}, ((256,), 1, (60,))),
+    (GATYS, {"sizes": (128, 256, 512)}, ((64, 128, 256), 1, (20, 20, 20))),
+    (GATYS, {"sizes": (128, 256, 512), "evaluations": (300, 100)}, ((64, 128, 256), 1, (36, 12, 12))),
+    (GATYS, {"sizes": (512,), "scales": 3, "min_size": 32}, ((64, 128, 256), 1, (20, 20, 20))),
+    (GATYS, {"sizes": (64, 1024)}, ((256,), 1, (60,))),  # 16 pixels are too few
+    (GATYS, {"sizes": (1000, 1001)}, ((256,), 1, (60,))),  # nearly the same
+    (GATYS, {"draft": "mini"}, ((256,), 1, (30,))),
+    (DOCUMENT, {"rounds": 2, "evaluations": 5}, ((256,), 2, (5,))),  # a short run stays as it is
+    (DOCUMENT, {"sizes": (64,)}, ((256,), 3, (20,))),
 ])  # fmt: skip
 def test_a_small_recipe(recipe: Recipe, changes: dict[str, Any], expected: tuple[Any, ...]) -> None:
     recipe = dataclasses.replace(recipe, **changes)
     small = small_recipe(recipe, (600, 800, 3), NETWORK)
     assert (small.sizes, small.rounds, small.evaluations) == expected
     assert small == dataclasses.replace(
-        recipe, size_of="long", sizes=small.sizes, rounds=small.rounds, evaluations=small.evaluations
+        recipe, size_of="long", scales=1, sizes=small.sizes, rounds=small.rounds, evaluations=small.evaluations
     )
 
 
@@ -65,8 +69,8 @@ def test_any_small_recipe_can_run_within_its_budget(
         assert min(working_shape(content, each, small)) >= SMALLEST
     if min(content) * size >= SMALLEST * max(content):
         assert small.sizes[-1] == size
-    spent = len(small.sizes) * small.rounds * small.evaluations
-    assert spent <= max(evaluations, len(small.sizes))
+    spent = small.rounds * sum(small.evaluations)
+    assert spent <= max(evaluations, 1) + small.rounds * len(small.sizes)  # each size's number is rounded
     assert spent <= len(recipe.sizes) * rounds * length
 
 
@@ -219,8 +223,8 @@ def test_a_variant_of_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("text", "words"), [
-    ("", "unknown recipe '': known are document, gatys"),
-    ("gatis", "unknown recipe 'gatis': known are document, gatys"),
+    ("", "unknown recipe '': known are fine, document, gatys"),
+    ("gatis", "unknown recipe 'gatis': known are fine, document, gatys"),
     ("document,,gatys", "unknown recipe ''"),
     ("document:style_weight", "unknown recipe 'document:style_weight'"),
     ("document:styl=1", "'document:styl=1': unknown setting 'styl': known are content_weight, style_weight,"),
@@ -231,7 +235,7 @@ def test_a_variant_of_a_file(tmp_path: Path) -> None:
     ("document:style_weight=-1", "style_weight: expected a number of 0 or more, got -1.0"),
     ("document:sizes=a", "sizes: expected a value such as 400, got 'a'"),
     ("document:pooling_factor=x", "pooling_factor: expected a value such as 1, got 'x'"),
-    ("document:init=paper", "init: expected noise or content, got 'paper'"),
+    ("document:init=paper", "init: expected noise or content or style or grey, got 'paper'"),
     ("document:seed=1.5", "seed: expected a value such as 0, got '1.5'"),
     ("document,document", "comparison: expected variants that differ, got 'document' twice"),
     ("gone.json", "gone.json: cannot be read"),

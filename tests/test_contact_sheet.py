@@ -16,7 +16,7 @@ from minstyle.contact_sheet import HEIGHT, MOST, Sheet
 from minstyle.errors import FileError, ImageError
 from minstyle.images import load_image
 from minstyle.observers import Observer, Plan, Step
-from minstyle.recipes import RECIPES
+from minstyle.presets import RECIPES
 from minstyle.sheets import Picture, fit, grid
 from minstyle.stylize import stylize
 from minstyle.vgg import Network

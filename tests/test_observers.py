@@ -17,8 +17,10 @@ import pytest
 from minstyle.errors import FileError, ImageError, MinstyleError
 from minstyle.images import load_image
 from minstyle.observers import Observer, Plan, Progress, Snapshots, Step, Trace, role_of
-from minstyle.recipes import RECIPES, Recipe
-from minstyle.stylize import Result, stylize
+from minstyle.presets import RECIPES
+from minstyle.recipes import Recipe
+from minstyle.result import Result
+from minstyle.stylize import stylize
 from minstyle.vgg import Network
 
 from .conftest import picture
@@ -123,7 +125,7 @@ def test_an_observer_that_does_nothing_changes_nothing(tiny_network: Network) ->
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
 def test_a_term_s_name_tells_its_role(recipe: Recipe) -> None:
-    assert {role_of(term.name) for term in recipe.terms} == {"content", "style", "tv"}
+    assert [role_of(term.name) for term in recipe.terms] == [term.role for term in recipe.terms]
     assert all(role_of(term.name) == term.role for term in recipe.terms)
     assert role_of("hue image") == "other"
 

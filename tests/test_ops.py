@@ -68,7 +68,6 @@ CASES: list[tuple[str, Callable[..., Any], tuple[np.ndarray, ...], dict[str, Any
     *((f"gram {s}", ops.gram, (normal(s),), {}) for s in MAPS),
     *((f"moments {s}", ops.moments, (normal(s),), {}) for s in MAPS),
     *((f"weighted moments {s}", ops.moments, (normal(s),), {"weights": shares(s[:2])}) for s in MAPS),
-    *((f"sort_columns {s}", ops.sort_columns, (distinct(s),), {}) for s in MAPS),
     *((f"{op.__name__} {n}", op, (positive_definite(n),), {})
       for op in (ops.matrix_sqrt, ops.trace_sqrt, ops.diagonal) for n in (1, 2, 5)),
     ("outer", ops.outer, (normal((4,)),), {}),
@@ -129,7 +128,7 @@ def test_adjoint_in_float32_equals_that_in_float64(
 @pytest.mark.parametrize(("op", "args", "settings"), [
     (ops.conv2d, (normal((3, 3, 4, 2), 1), normal((2,), 2)), {}), (ops.relu, (), {}), (ops.max_pool2, (), {}),
     (ops.avg_pool2, (), {}), (ops.l2_pool2, (), {}), (ops.gram, (), {}), (ops.moments, (), {}),
-    (ops.moments, (), {"weights": shares((4, 5))}), (ops.sort_columns, (), {}),
+    (ops.moments, (), {"weights": shares((4, 5))}),
     (ops.total_variation, (), {}), (ops.pad, (), {"width": 2, "mode": "replicate"}),
     (ops.pad, (), {"width": 3, "mode": "reflect"}), (ops.absolute_variation, (), {}),
     (ops.nine_point_variation, (), {}), (ops.mean, (), {"axis": 1}),

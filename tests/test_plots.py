@@ -17,7 +17,7 @@ import pytest
 from minstyle.errors import FileError, ImageError, MinstyleError
 from minstyle.observers import Observer, Plan, Step
 from minstyle.plots import Plot, draw
-from minstyle.recipes import RECIPES
+from minstyle.presets import RECIPES
 from minstyle.stylize import stylize
 from minstyle.vgg import Network
 

@@ -12,9 +12,7 @@ import scipy.linalg
 from minstyle import ops, statistics
 from minstyle.autodiff import Var, gradient
 from minstyle.errors import ShapeError
-from minstyle.kernels import use_threads
-from minstyle.projection import Projected, as_map
-from minstyle.projection import moments as projected_moments
+from minstyle.projection import Projected, as_map, raw_moment, weighted_mean
 
 from .test_ops import normal, positive_definite, shares
 
@@ -98,6 +96,10 @@ def test_moments_of_a_projected_map_are_those_of_the_map_that_is_not_made(
         np.testing.assert_array_equal(one, other)
 
 
+def projected_moments(f: Any, weights: Any = None) -> tuple[Any, Any]:
+    return weighted_mean(f, weights), raw_moment(f, weights)
+
+
 # ---------------------------------------------------------------- matrices
 
 
@@ -158,24 +160,3 @@ def test_outer_and_diagonal_and_sqrt() -> None:
     np.testing.assert_array_equal(root.value, [2, 0, 0])
     (g,) = gradient(root, [x], cotangent=np.ones(3))
     np.testing.assert_array_equal(g, [0.25, 0, 0])
-
-
-# ---------------------------------------------------------------- histograms
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("least", [0, -9])
-def test_sorted_columns_are_each_channels_values_in_order(xp: ModuleType, dtype: str, least: int) -> None:
-    f = np.maximum(normal((9, 11, 5)), least).astype(dtype)  # with many equal values, or with negative ones
-    expected = np.sort(f.reshape(-1, 5), axis=0)
-    for threads in (1, 2, 5):
-        with use_threads(threads):
-            found = ops.sort_columns(xp.asarray(f))
-            xp.testing.assert_array_equal(found, expected)
-            assert found.dtype == dtype
-
-
-def test_the_gradient_goes_back_to_where_the_values_came_from() -> None:
-    x = Var(np.array([[[3.0, 10.0], [1.0, 30.0], [2.0, 20.0]]]))
-    (g,) = gradient(ops.sort_columns(x), [x], cotangent=np.array([[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]]))
-    np.testing.assert_array_equal(g, [[[3, 4], [1, 6], [2, 5]]])

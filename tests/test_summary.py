@@ -7,8 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from minstyle.recipes import RECIPES
-from minstyle.stylize import Record, Result, stylize
+from minstyle.presets import RECIPES
+from minstyle.result import Record, Result
+from minstyle.stylize import stylize
 from minstyle.summary import summary_by_term
 from minstyle.vgg import Network
 

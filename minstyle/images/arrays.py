@@ -18,16 +18,18 @@ def resize(image: np.ndarray, height: int, width: int, resample: str = "lanczos"
 
     Lanczos and bicubic overshoot at hard edges: what leaves 0..255 is clipped.
     """
-    if image.shape[:2] == (height, width):
-        return image
+    return image if image.shape[:2] == (height, width) else resize_values(image, height, width, resample).clip(0, 255)
+
+
+def resize_values(array: np.ndarray, height: int, width: int, resample: str = "lanczos") -> np.ndarray:
+    """An array (H, W, C) of any values at another size, float32, not clipped."""
     channels = [
-        Image.fromarray(np.ascontiguousarray(image[:, :, c], dtype=np.float32)).resize(
+        Image.fromarray(np.ascontiguousarray(array[:, :, c], dtype=np.float32)).resize(
             (width, height), _FILTERS[resample]
         )
-        for c in range(3)
+        for c in range(array.shape[2])
     ]
-    resized: np.ndarray = np.stack([np.asarray(channel) for channel in channels], axis=2)
-    return resized.clip(0, 255)
+    return np.stack([np.asarray(channel) for channel in channels], axis=2)
 
 
 def lay_over(image: np.ndarray, opacity: np.ndarray | None, colour: float = 255) -> np.ndarray:

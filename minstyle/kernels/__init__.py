@@ -12,10 +12,10 @@ from . import direct, grams, masks, narrow, strips, tiles, winograd
 from .masks import AboveZero, Positive, Winner, max_pool, window_corners
 from .sorting import sort_columns, unsort_columns
 from .threads import Arena, use_threads
-from .variation import total_variation, total_variation_gradient
+from .variation import by_rows, total_variation, total_variation_gradient
 
 __all__ = [
-    "Arena", "Kernel", "Mask", "Positive", "Winner", "add_product", "convolve", "convolve_relu",
+    "Arena", "Kernel", "Mask", "Positive", "Winner", "add_product", "by_rows", "convolve", "convolve_relu",
     "convolve_relu_pool", "framed", "gram", "input_gradient", "kernel_gradient", "max_pool", "sort_columns",
     "total_variation", "total_variation_gradient", "unsort_columns", "use_threads", "weighted_sum",
     "window_corners",

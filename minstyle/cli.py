@@ -23,7 +23,7 @@ from .recipefile import recipe_of_picture
 from .recipes import Recipe
 from .regions import Regions, from_masks, with_opacity
 from .result import Result
-from .scales import check_styles, fitted_shape, sizes_of, working_shape
+from .scales import SMALLEST, check_styles, fitted_shape, shapes_of
 from .stylize import stylize
 from .summary import summary_by_term
 from .version import __version__
@@ -96,9 +96,12 @@ def _compare(options: argparse.Namespace) -> int:
     network = _network(options, observers)
     with use_threads(options.threads):
         runs = compare(content, styles, recipes, network=network, observers=observers)
+    made = sum(run.result is not None for run in runs)
+    if made == 0 and runs[0].error is not None:
+        return _fail(_reason(runs[0].error))
     save_image(compare_sheet(content, styles, runs), options.out)
     if not options.quiet:
-        print(f"{options.out}: {len(runs)} of {len(recipes)} runs side by side")
+        print(f"{options.out}: {made} of {len(recipes)} runs side by side")
     return 0 if len(runs) == len(recipes) else 130
 
 
@@ -106,7 +109,9 @@ def _regions(
     options: argparse.Namespace, recipe: Recipe, content: Picture, styles: Sequence[Picture]
 ) -> Regions | None:
     """From masks and transparency, at the size that the run ends with: more than that nobody sees."""
-    shape = working_shape(content.image.shape, sizes_of(recipe)[-1], recipe)
+    shape = shapes_of(content.image.shape, recipe)[-1]
+    if min(shape) < SMALLEST:
+        return None  # a run refuses it, in words
     shapes = [fitted_shape(style.image.shape, shape, recipe, i) for i, style in enumerate(styles)]
     regions = None
     if options.mask is not None:

@@ -47,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     parser = build_parser()
-    options = parser.parse_intermixed_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    # Options may stand between the files, but after "--" all are files, which that way of parsing forgets.
+    options = parser.parse_args(words) if "--" in words else parser.parse_intermixed_args(words)
     try:
         if options.show_recipe is not None:
             print(recipe_of_picture(options.show_recipe).to_json())

@@ -143,6 +143,15 @@ def test_options_may_stand_between_the_files(studio: Studio) -> None:
     assert studio.out.read_bytes() == first
 
 
+def test_a_files_name_may_begin_with_a_dash(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = studio.image("--seed", 7)
+    _, _, _, *options = studio.arguments("--seed", 7, "--quiet")
+    studio.content.rename(studio.folder / "-photo.png")
+    monkeypatch.chdir(studio.folder)
+    assert main([*options, "--", "-photo.png", str(studio.style), str(studio.out)]) == 0
+    assert studio.out.read_bytes() == first
+
+
 # Layers and losses
 
 

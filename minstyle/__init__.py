@@ -8,11 +8,15 @@ minstyle.save_image(result.image, "out.png")
 
 from .errors import MinstyleError
 from .gradcheck import check_vjp
-from .images import load_image, save_image
+from .images import Picture, load_image, load_picture, save_image, save_picture
 from .objective import Objective, build_objective
 from .observers import Observer, Step
-from .recipes import RECIPES, Recipe, Term
-from .stylize import Result, stylize
+from .presets import RECIPES
+from .recipes import Recipe
+from .regions import Regions, from_masks
+from .result import Result
+from .stylize import stylize
+from .terms import Term
 from .version import __version__
 from .weights.locate import load_network
 
@@ -21,15 +25,20 @@ __all__ = [
     "MinstyleError",
     "Objective",
     "Observer",
+    "Picture",
     "Recipe",
+    "Regions",
     "Result",
     "Step",
     "Term",
     "__version__",
     "build_objective",
     "check_vjp",
+    "from_masks",
     "load_image",
     "load_network",
+    "load_picture",
     "save_image",
+    "save_picture",
     "stylize",
 ]

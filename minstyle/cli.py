@@ -3,38 +3,48 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from .arguments import OneLineParser
-from .errors import FileError, ImageError, MinstyleError, RecipeError
-from .images import check_image_path, load_image, save_image
+import numpy as np
+
+from .compare import compare, compare_sheet, parse_variants
+from .contact_sheet import Sheet
+from .errors import FileError, ImageError, MinstyleError, RecipeError, require
+from .images import Picture, check_image_path, load_image, load_picture, resize_values, save_image, save_picture
 from .kernels import use_threads
-from .observers import Observer, Plan, Progress, Snapshots, Trace
-from .recipes import RECIPES, Recipe, find_recipe, parse_sizes
-from .stylize import Result, stylize
+from .observers import Observer, Plan, Progress, Save, Snapshots, Trace
+from .options import build_parser, effective_recipe, start_file
+from .plots import Plot
+from .recipefile import recipe_of_picture
+from .recipes import Recipe
+from .regions import Regions, from_masks, with_opacity
+from .result import Result
+from .scales import fitted_shape, sizes_of, working_shape
+from .stylize import stylize
+from .summary import summary_by_term
 from .version import __version__
 from .vgg import Network
 from .weights.locate import find_weights, load_network
 
-DEFAULT_RECIPE = "document"
-
-EXAMPLES = """\
-examples:
-  python -m minstyle photo.jpg painting.jpg out.png
-  python -m minstyle photo.jpg painting.jpg out.jpg --recipe gatys --size 256 --evaluations 200 --trace run.jsonl
-"""
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, 2 after an error told in one line, 130 after an interrupt."""
-    options = build_parser().parse_args(arguments)
+    parser = build_parser()
+    options = parser.parse_args(arguments)
     try:
-        return _run(options)
+        if options.show_recipe is not None:
+            print(recipe_of_picture(options.show_recipe).to_json())
+            return 0
+        if options.print_recipe:
+            print(effective_recipe(options).to_json())
+            return 0
+        if len(options.pictures) < 3:
+            parser.error(f"expected CONTENT, STYLE and OUT, got {len(options.pictures)} of these files")
+        options.content, *options.styles, options.out = options.pictures
+        return _compare(options) if options.compare is not None else _paint(options)
     except (MinstyleError, MemoryError) as error:
         return _fail(_reason(error))
     except KeyboardInterrupt:
@@ -42,156 +52,71 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def build_parser() -> OneLineParser:
-    """The parser; options of the recipe are made from its fields."""
-    parser = OneLineParser(
-        prog="minstyle",
-        description="Paint CONTENT in the style of STYLE (Gatys, Ecker, Bethge 2015) and write the picture to OUT.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("content", metavar="CONTENT", type=Path, help="the photograph")
-    parser.add_argument("style", metavar="STYLE", type=Path, help="the painting")
-    parser.add_argument("out", metavar="OUT", type=Path, help="the picture to write: .png, .jpg, .webp or .tif")
-    parser.add_argument("--version", action="version", version=f"minstyle {__version__}")
-    _add_recipe_options(parser)
-    _add_run_options(parser)
-    return parser
-
-
-def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group(
-        f"recipe (the next three groups change it; their defaults are {DEFAULT_RECIPE}'s)"
-    )
-    names = ", ".join(RECIPES)
-    group.add_argument("--recipe", default=DEFAULT_RECIPE, metavar="NAME|FILE",
-                       help=f"{names}, or a recipe's JSON file (default: {DEFAULT_RECIPE})")  # fmt: skip
-    groups = {name: parser.add_argument_group(name) for name in ("look", "size", "optimiser")}
-    for field in _option_fields():
-        data, value = field.metadata, getattr(RECIPES[DEFAULT_RECIPE], field.name)
-        settings = dict(type=_checked(data["parse"]), choices=data["choices"], metavar=data["metavar"])
-        if field.name == "init":  # on the command line the start image may be a file
-            settings = dict(metavar="|".join([*data["choices"], "FILE"]))
-        default = "" if value is None else f" (default: {_shown(value)})"
-        flag = data["flag"] or "--" + field.name.replace("_", "-")
-        groups[data["group"]].add_argument(flag, dest=field.name, help=data["help"] + default, **settings)
-
-
-def _add_run_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("network and machine")
-    group.add_argument(
-        "--network",
-        default="auto",
-        metavar="NAME|FILE",
-        help="vgg19, vgg16, mini (comes with minstyle), auto (the first of them that is installed), or a file "
-        "(default: auto)",
-    )
-    group.add_argument("--weights-dir", type=Path, metavar="DIR", help="a folder to look for weights in first")
-    group.add_argument(
-        "--device",
-        choices=("auto", "cpu", "gpu"),
-        default="auto",
-        help="where to compute (default: auto, the GPU if one answers)",
-    )
-    group.add_argument("--threads", type=_positive, metavar="N", help="cores to use (default: all that it may use)")
-    group.add_argument(
-        "--dtype", choices=("float32", "float64"), default="float32", help="precision (default: float32)"
-    )
-
-    group = parser.add_argument_group("watching")
-    group.add_argument(
-        "--save-every",
-        type=_every,
-        metavar="N|round",
-        help="save the picture so far every N evaluations, or after each round, beside OUT",
-    )
-    group.add_argument("--trace", type=Path, metavar="FILE", help="write the losses of each evaluation as JSON lines")
-    group.add_argument("--quiet", action="store_true", help="print errors only")  # fmt: skip
-
-
-def _option_fields() -> list[dataclasses.Field[Any]]:
-    return [field for field in dataclasses.fields(Recipe) if "group" in field.metadata]
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-# What a field's parser expects, for the line about a wrong value.
-_EXPECTED: dict[Any, str] = {
-    int: "a whole number",
-    float: "a number",
-    parse_sizes: "whole numbers, as in 400 or 128,256",
-}
-
-
-def _checked(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    def convert(text: str) -> Any:
-        try:
-            return parse(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"expected {_EXPECTED[parse]}, got {text!r}") from None
-
-    return convert
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or len(text) > 9 or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, got {text!r}")
-    return int(text)
-
-
-def _every(text: str) -> int | str:
-    return text if text == "round" else _positive(text)
-
-
-def effective_recipe(options: argparse.Namespace) -> Recipe:
-    """The recipe that was asked for, with the options that were given put in. Raises RecipeError."""
-    name = options.recipe
-    if name not in RECIPES and name.endswith(".json"):
-        try:
-            recipe = Recipe.from_json(Path(name).read_text(encoding="utf-8"))
-        except RecipeError as error:
-            raise RecipeError(f"{name}: {error}") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise RecipeError(f"{name}: cannot be read ({error})") from error
-    else:
-        recipe = find_recipe(name)
-    given = {field.name: getattr(options, field.name) for field in _option_fields()}
-    changes = {name: value for name, value in given.items() if value is not None}
-    if _start_file(options) is not None:
-        del changes["init"]
-    return dataclasses.replace(recipe, **changes)
-
-
-def _start_file(options: argparse.Namespace) -> Path | None:
-    """The file that --init names, if it names none of the recipe's start images."""
-    (field,) = (field for field in _option_fields() if field.name == "init")
-    return None if options.init is None or options.init in field.metadata["choices"] else Path(options.init)
-
-
-def _run(options: argparse.Namespace) -> int:
+def _paint(options: argparse.Namespace) -> int:
     recipe = effective_recipe(options)
     check_image_path(options.out)
-    content, style = load_image(options.content), load_image(options.style)
-    start = _start_file(options)
+    content, styles = load_picture(options.content), [load_picture(path) for path in options.styles]
+    regions = _regions(options, recipe, content, styles)
+    start = start_file(options)
     initial = None if start is None else load_image(start)
-    observers = _observers(options)
-    weights = find_weights(options.network, options.weights_dir)
-    network = load_network(str(weights), device=options.device, dtype=options.dtype)
-    if not options.quiet:
-        observers.insert(0, _Announce(network, weights, options.dtype))
+    save = _writer(recipe, content, options)
+    observers = _observers(options, content, styles, save)
+    network = _network(options, observers)
     with use_threads(options.threads):
-        result = stylize(content, [style], recipe, network=network, initial=initial, observers=observers)
-    written = _save(result, options.out)
+        result = stylize(content.image, [style.image for style in styles], recipe, network=network,
+                         initial=initial, regions=regions, observers=observers)  # fmt: skip
+    written = _save(result, options.out, save)
     if not options.quiet:
         print(summary(result, written))
     if isinstance(result.error, KeyboardInterrupt):
         return 130
     return 0 if result.error is None else _fail(f"ended early: {_reason(result.error)}")
+
+
+def _compare(options: argparse.Namespace) -> int:
+    recipes = parse_variants(options.compare)
+    check_image_path(options.out)
+    content, *styles = (load_image(path) for path in (options.content, *options.styles))
+    observers: list[Observer] = [] if options.quiet else [Progress()]
+    network = _network(options, observers)
+    with use_threads(options.threads):
+        runs = compare(content, styles, recipes, network=network, observers=observers)
+    save_image(compare_sheet(content, styles, runs), options.out)
+    if not options.quiet:
+        print(f"{options.out}: {len(runs)} of {len(recipes)} runs side by side")
+    return 0 if len(runs) == len(recipes) else 130
+
+
+def _regions(
+    options: argparse.Namespace, recipe: Recipe, content: Picture, styles: Sequence[Picture]
+) -> Regions | None:
+    """From masks and transparency, at the size that the run ends with: more than that nobody sees."""
+    shape = working_shape(content.image.shape, sizes_of(recipe)[-1], recipe)
+    shapes = [fitted_shape(style.image.shape, shape, recipe, i) for i, style in enumerate(styles)]
+    regions = None
+    if options.mask is not None:
+        require(len(options.mask) == 1 + len(styles), "--mask",
+                f"{1 + len(styles)} files, for the content and each style", len(options.mask), RecipeError)  # fmt: skip
+        masks = [load_image(path) for path in options.mask]
+        for path, mask, picture in zip(options.mask, masks, [content, *styles], strict=True):
+            if mask.shape != picture.image.shape:
+                size, own = (f"{a.shape[1]} x {a.shape[0]}" for a in (picture.image, mask))
+                print(f"minstyle: {path} is {own}, its picture {size}: resampled to fit", file=sys.stderr)
+        regions = from_masks(masks[0], masks[1:], content_shape=shape, style_shapes=shapes, feather=recipe.feather)
+    if all(picture.opacity is None for picture in (content, *styles)):
+        return regions
+    pictures, sizes = (content, *styles), (shape, *shapes)
+    seen = [None if p.opacity is None else resize_values(p.opacity[:, :, None], *s)[:, :, 0].clip(0, 1)
+            for p, s in zip(pictures, sizes, strict=True)]  # fmt: skip
+    return with_opacity(regions, seen[0], seen[1:], content_shape=shape, style_shapes=shapes)
+
+
+def _network(options: argparse.Namespace, observers: list[Observer]) -> Network:
+    weights = find_weights(options.network, options.weights_dir)
+    network = load_network(str(weights), device=options.device, dtype=options.dtype)
+    if not options.quiet:
+        observers.insert(0, _Announce(network, weights, options.dtype))
+    return network
 
 
 class _Announce(Observer):
@@ -213,19 +138,46 @@ class _Announce(Observer):
         print(f"minstyle: {text}", file=sys.stderr)
 
 
-def _observers(options: argparse.Namespace) -> list[Observer]:
+def _observers(options: argparse.Namespace, content: Picture, styles: Sequence[Picture], save: Save) -> list[Observer]:
     observers: list[Observer] = [] if options.quiet else [Progress()]
     if options.trace is not None:
         observers.append(Trace(options.trace))
+    if options.plot is not None:
+        observers.append(Plot(options.plot))
+    if options.sheet is not None:
+        observers.append(Sheet(options.sheet, content.image, [style.image for style in styles]))
     if options.save_every is not None:
-        observers.append(Snapshots(options.out, None if options.save_every == "round" else options.save_every))
+        every = None if options.save_every == "round" else options.save_every
+        observers.append(Snapshots(options.out, every, save))
     return observers
 
 
-def _save(result: Result, path: Path) -> Path:
+def _writer(recipe: Recipe, content: Picture, options: argparse.Namespace) -> Save:
+    """Writes an image with all that goes with it: the recipe, and what the content's file has beside its colours."""
+
+    def save(image: np.ndarray, path: Path) -> None:
+        opacity = content.opacity
+        if opacity is not None:
+            opacity = resize_values(opacity[:, :, None], *image.shape[:2])[:, :, 0].clip(0, 1)
+        save_picture(
+            image,
+            path,
+            opacity=opacity,
+            depth=content.depth if options.depth == "auto" else int(options.depth),
+            profile=content.profile,
+            exif=content.exif if options.keep_metadata else None,
+            dpi=content.dpi,
+            quality=options.quality,
+            text={"minstyle": recipe.to_json(), "Software": f"minstyle {__version__}"},
+        )
+
+    return save
+
+
+def _save(result: Result, path: Path, save: Save) -> Path:
     """Write the picture; where that fails after all, into a temporary folder, so that the work is not lost."""
     try:
-        save_image(result.image, path)
+        save(result.image, path)
         return path
     except (FileError, ImageError) as error:
         try:
@@ -237,13 +189,14 @@ def _save(result: Result, path: Path) -> Path:
 
 
 def summary(result: Result, path: Path) -> str:
-    """The last line: where the picture is, what it took, the loss from and to."""
+    """The last lines: where the picture is, what it took, the loss from and to, by term."""
     height, width, _ = result.image.shape
     fall = 100 * (1 - result.loss / result.first_loss) if result.first_loss else 0.0
     word = "painted"
     if result.error is not None:
         word = "interrupted" if isinstance(result.error, KeyboardInterrupt) else "ended early"
     return (
+        f"{summary_by_term(result)}\n"
         f"{path}: {width} x {height}, {word} in {result.seconds:.1f} s ({result.evaluations} evaluations), "
         f"loss {result.first_loss:.4g} -> {result.loss:.4g} (-{fall:.1f} %)"
     )

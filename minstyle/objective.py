@@ -11,8 +11,12 @@ from . import kernels, ops
 from .autodiff import Var, gradient
 from .backend import Array
 from .errors import ShapeError, require
-from .losses import LOSSES
-from .recipes import IMAGE, Recipe, Term
+from .losses import LOSSES, Features
+from .projection import unit_gradient
+from .recipes import Recipe
+from .regions import Regions
+from .targets import Areas, content_targets, features_of, style_targets, unit_of
+from .terms import IMAGE, Term
 from .vgg import Network
 
 
@@ -25,6 +29,15 @@ class Evaluation:
     terms: dict[str, float]
 
 
+@dataclass(frozen=True)
+class Goal:
+    """A term, the factor of its loss, and what is compared with: for style terms in each region of the picture."""
+
+    term: Term
+    weight: float
+    targets: tuple[Any, ...]
+
+
 class Objective:
     """The total loss of a recipe for images of one size, and its gradient. Made by ``build_objective``.
 
@@ -33,13 +46,13 @@ class Objective:
     """
 
     def __init__(
-        self, shape: tuple[int, int], terms: Sequence[tuple[Term, float, Any]], recipe: Recipe, network: Network
+        self, shape: tuple[int, int], goals: Sequence[Goal], recipe: Recipe, network: Network, areas: Areas | None
     ) -> None:
         self.shape = (*shape, 3)
         self.recipe, self.network = recipe, network
         self._arena = kernels.Arena()
-        self._terms = tuple(terms)  # (term, effective weight, target)
-        self._layers = tuple(dict.fromkeys(term.layer for term, _, _ in terms if term.layer != IMAGE))
+        self._goals, self._areas = tuple(goals), areas
+        self._layers = tuple(dict.fromkeys(goal.term.layer for goal in goals if goal.term.layer != IMAGE))
 
     def __call__(self, image: Array) -> tuple[float, Array]:
         """``image`` (H, W, 3), RGB, 0..255 -> (loss, gradient (H, W, 3)), on the network's device."""
@@ -59,22 +72,49 @@ class Objective:
     def _losses(self, x: Var) -> dict[str, Var]:
         """The loss of each term by name, in the terms' order; each map is read as soon as it is there, and let go."""
         losses: dict[str, Var] = {}
-        for name, f in _features(self.network, x, self._layers, self.recipe):
-            for term, weight, target in self._terms:
-                if term.layer == name:
-                    loss = ops.scale(LOSSES[term.kind].loss(f, target, self.shape[:2]), factor=weight)
-                    losses[term.name] = ops.add(losses[term.name], loss) if term.name in losses else loss
+        for name, f in features_of(self.network, x, self._layers, self.recipe):
+            for goal, loss in self._losses_at(name, f):
+                key = goal.term.name
+                losses[key] = ops.add(losses[key], loss) if key in losses else loss
             del f
-        return {term.name: losses[term.name] for term, _, _ in self._terms}
+        return {goal.term.name: losses[goal.term.name] for goal in self._goals}
+
+    def _losses_at(self, name: str, f: Any) -> Iterator[tuple[Goal, Any]]:
+        """The losses of the terms that read f (H, W, C), the map of that layer."""
+        unit = unit_of(name, self.network, self.recipe)
+        whole = [(1.0, Features(f, None, unit))]
+        parts = whole
+        if self._areas is not None:
+            weights = self._areas.at(f.shape[:2])
+            parts = [(s, Features(f, w, unit)) for s, w in zip(self._areas.shares, weights, strict=True)]
+        for goal in self._goals:
+            if goal.term.layer != name:
+                continue
+            pieces = parts if goal.term.role == "style" else whole
+            if self.recipe.gradients == "unit" and name != IMAGE:
+                # Each term's own gradient with respect to the map is brought to one size, so that nothing is shared.
+                pieces = [
+                    (part, Features(unit_gradient(f, goal.weight), features.weights, unit)) for part, features in pieces
+                ]
+            loss, size = LOSSES[goal.term.kind].loss, self.shape[:2]
+            losses = [
+                ops.scale(loss(features, target, size), factor=part * goal.weight)
+                for (part, features), target in zip(pieces, goal.targets, strict=True)
+            ]
+            yield goal, functools.reduce(ops.add, losses)
 
 
-def build_objective(content: Array, styles: Sequence[Array], recipe: Recipe, network: Network) -> Objective:
+def build_objective(
+    content: Array, styles: Sequence[Array], recipe: Recipe, network: Network, regions: Regions | None = None
+) -> Objective:
     """The objective of ``recipe`` for images of the content's size.
 
     ``content`` (H, W, 3) and each of ``styles`` (H', W', 3) are images, RGB, 0..255, used at the size they have.
-    Several styles count alike: the target is the mean of theirs. Terms whose weight is 0 are left out, and layers
-    that no term reads are not computed. Raises LayerError for a layer that the network does not have, ShapeError for
-    arrays that are no images.
+    Several styles count as ``recipe.blend`` says, alike if it says nothing: their statistics are averaged. ``regions``,
+    of the same sizes, say which part of the image takes its style from which parts of the style pictures. Terms whose
+    weight is 0 are left out, and layers that no term reads are not computed. Raises LayerError for a layer that the
+    network does not have, ShapeError for arrays that are no images, RecipeError for a blend of other pictures,
+    ImageError for a region that vanishes at a layer.
     """
     for name, image in (("content", content), *(("style", style) for style in styles)):
         require(image.ndim == 3 and image.shape[2] == 3, name, "an image (H, W, 3)", image.shape)
@@ -86,36 +126,16 @@ def build_objective(content: Array, styles: Sequence[Array], recipe: Recipe, net
         (term if term.layer == IMAGE else Term(term.kind, network.check_loss_layer(term.layer), term.weight), weight)
         for term, weight in wanted
     ]
-    targets: dict[Term, Any] = {}
-    for role, pictures in (("content", [content]), ("style", styles), ("tv", [content])):
-        terms = [term for term, _ in canonical if term.role == role]
-        for picture in pictures:
-            for term, target in _targets(network, picture, terms, recipe).items():
-                share = None if target is None else target / len(pictures)
-                targets[term] = targets[term] + share if term in targets else share
-    scaled = [(t, w * _scale(t, network), targets[t]) for t, w in canonical]
-    return Objective(content.shape[:2], scaled, recipe, network)
+    terms = [term for term, _ in canonical]
+    of_styles = style_targets(styles, [t for t in terms if t.role == "style"], recipe, network, regions)
+    of_content = content_targets(content, [t for t in terms if t.role != "style"], recipe, network)
+    goals = [Goal(t, w * _scale(t, network, recipe), (of_styles | of_content)[t]) for t, w in canonical]
+    areas = None if regions is None else Areas(regions.content, regions.names, network)
+    return Objective(content.shape[:2], goals, recipe, network, areas)
 
 
-def _scale(term: Term, network: Network) -> float:
-    """What makes a weight mean the same on any network: see ``losses``. The image is in grey levels itself."""
-    if term.layer == IMAGE:
-        return 1.0
+def _scale(term: Term, network: Network, recipe: Recipe) -> float:
+    """What makes a weight mean the same on any network: see ``losses``."""
     loss = LOSSES[term.kind]
-    return float(network.unit**loss.degree * network.channel_share(term.layer) ** loss.per_channel)
-
-
-def _targets(network: Network, picture: Array, terms: Sequence[Term], recipe: Recipe) -> dict[Term, Any]:
-    layers = tuple(dict.fromkeys(term.layer for term in terms if term.layer != IMAGE))
-    image = network.device.asarray(picture, network.dtype)
-    targets = {}
-    for name, f in _features(network, image, layers, recipe):
-        targets.update({term: LOSSES[term.kind].target(f) for term in terms if term.layer == name})
-        del f
-    return targets
-
-
-def _features(network: Network, image: Any, layers: Sequence[str], recipe: Recipe) -> Iterator[tuple[str, Any]]:
-    """The image itself under IMAGE, then the network's features with the recipe's pooling."""
-    yield IMAGE, image
-    yield from network.walk(image, layers, pooling=recipe.pooling, pooling_factor=recipe.pooling_factor)
+    share = 1.0 if term.layer == IMAGE else network.channel_share(term.layer)
+    return float(unit_of(term.layer, network, recipe) ** loss.degree * share**loss.per_channel)

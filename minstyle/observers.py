@@ -15,6 +15,7 @@ from .errors import FileError
 from .files import check_writable
 from .images import check_image_path, save_image
 from .recipes import Recipe
+from .terms import ROLES
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -44,6 +45,11 @@ class Step:
     stage: int = 1  # a size with a network; losses of different stages do not compare
 
 
+def role_of(name: str) -> str:
+    """What a term of ``Step.terms`` serves, by its name: content, style or tv."""
+    return ROLES.get(name.split(" ")[0], "other")
+
+
 class Observer:
     """Watches a run. Override what you need; the methods given here do nothing.
 
@@ -61,6 +67,7 @@ class Observer:
         """Called once, at the end; ``error`` is what ended the run early."""
 
 
+Save = Callable[[np.ndarray, Path], None]
 _BAR = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} evaluations, {rate_inv_fmt}, {remaining} left{postfix}"
 
 
@@ -118,9 +125,9 @@ class Trace(Observer):
 class Snapshots(Observer):
     """The best image so far, every N evaluations (``out_eval0050.png``), or after each round (``out_round03.png``)."""
 
-    def __init__(self, path: str | Path, every: int | None = None) -> None:
-        """``path`` names the final picture; ``every`` counts evaluations, None means rounds."""
-        self._path, self._every = Path(path), every
+    def __init__(self, path: str | Path, every: int | None = None, save: Save = save_image) -> None:
+        """``path`` names the final picture; ``every`` counts evaluations, None means rounds; ``save`` writes a file."""
+        self._path, self._every, self._save_image = Path(path), every, save
         check_image_path(path)
 
     def step(self, step: Step) -> None:
@@ -130,4 +137,4 @@ class Snapshots(Observer):
             self._save(step, f"eval{step.evaluation:04d}")
 
     def _save(self, step: Step, mark: str) -> None:
-        save_image(step.image(), self._path.with_name(f"{self._path.stem}_{mark}{self._path.suffix}"))
+        self._save_image(step.image(), self._path.with_name(f"{self._path.stem}_{mark}{self._path.suffix}"))

@@ -1,81 +1,33 @@
-"""Every differentiable op, its value and its adjoint side by side. With ``convolution.py`` it is the mathematics.
+"""Every differentiable op, its value and its adjoint side by side. With its parts it is the mathematics.
 
-An op is a function of arrays (positional) and settings (keyword) that returns ``(value, vjps)``: see ``autodiff``.
-Feature maps are (H, W, C); ``g`` is the gradient of the loss with respect to the op's result. Sums to a scalar are
-accumulated and returned in float64 whatever the arrays' type: a loss adds a million squares, and L-BFGS looks at its
-last digits.
+The parts are ``arithmetic.py``, ``convolution.py`` and ``statistics.py``; what they define is found here too. An op is
+a function of arrays (positional) and settings (keyword) that returns ``(value, vjps)``: see ``autodiff``. Feature maps
+are (H, W, C); ``g`` is the gradient of the loss with respect to the op's result. Sums to a scalar are accumulated and
+returned in float64 whatever the arrays' type: a loss adds a million squares, and L-BFGS looks at its last digits.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 from . import kernels
-from .autodiff import Adding, Var, Vjp, differentiable
+from .arithmetic import add, matmul, mean, multiply, reshape, scale, sqrt, sum
+from .autodiff import Var, Vjp, differentiable
 from .backend import Array, array_module
 from .convolution import conv2d, conv_relu, conv_relu_pool2
 from .errors import require
+from .statistics import diagonal, gram, matrix_sqrt, moments, outer, raw_moment, trace_sqrt, weighted_mean
 
 ValueAndVjps = tuple[Array, tuple[Vjp, ...]]
-_AGAIN = 1 << 23  # values of a map that are computed again at a time
+_PADDINGS = {"zero": "constant", "replicate": "edge", "reflect": "reflect"}  # as NumPy calls them
 
 __all__ = [
-    "add", "avg_pool2", "conv2d", "conv_relu", "conv_relu_pool2", "gram", "l2_pool2", "matmul", "max_pool2", "mean",
-    "moments", "multiply", "pad", "relu", "reshape", "scale", "squared_error", "sum", "total_variation",
+    "absolute_variation", "add", "avg_pool2", "conv2d", "conv_relu", "conv_relu_pool2", "diagonal", "gram",
+    "l2_pool2", "matmul", "matrix_sqrt", "max_pool2", "mean", "moments", "multiply", "nine_point_variation",
+    "outer", "pad", "raw_moment", "relu", "reshape", "scale", "sqrt", "squared_error", "squared_variation", "sum",
+    "total_variation", "trace_sqrt", "unit_gradient", "weighted_mean",
 ]  # fmt: skip
-
-
-# ---------------------------------------------------------------- arithmetic
-
-
-@differentiable
-def add(x: Array, y: Array) -> ValueAndVjps:
-    """x + y, with broadcasting. Keeps nothing."""
-    return x + y, (_summed_like(x), _summed_like(y))
-
-
-@differentiable
-def multiply(x: Array, y: Array) -> ValueAndVjps:
-    """x * y, entry by entry, with broadcasting. Keeps the factor of whichever is differentiated."""
-    to_x, to_y = _summed_like(x), _summed_like(y)
-    return x * y, (lambda g: to_x(g * y), lambda g: to_y(g * x))
-
-
-@differentiable
-def scale(x: Array, *, factor: float) -> ValueAndVjps:
-    """factor * x for a constant number. Keeps nothing."""
-    factor = float(factor)
-    return x * factor, (lambda g: g * factor,)
-
-
-@differentiable
-def matmul(a: Array, b: Array) -> ValueAndVjps:
-    """Matrix product of a (n, k) and b (k, m). -> (n, m). Keeps the other factor: da = g b^T, db = a^T g."""
-    require(a.ndim == 2 and b.ndim == 2 and a.shape[1] == b.shape[0], "matmul",
-            "(n, k) and (k, m)", f"{a.shape} and {b.shape}")  # fmt: skip
-    return a @ b, (lambda g: g @ b.T, lambda g: a.T @ g)
-
-
-@differentiable
-def reshape(x: Array, *, shape: tuple[int, ...]) -> ValueAndVjps:
-    """The same entries, in the same order, in another shape. Keeps nothing."""
-    old = x.shape
-    return x.reshape(shape), (lambda g: g.reshape(old),)
-
-
-@differentiable
-def sum(x: Array, *, axis: int | tuple[int, ...] | None = None) -> ValueAndVjps:
-    """Sum over ``axis``, or over everything (then a float64 scalar). Keeps nothing: the gradient is spread evenly."""
-    return _reduced(x, axis, 1.0)
-
-
-@differentiable
-def mean(x: Array, *, axis: int | tuple[int, ...] | None = None) -> ValueAndVjps:
-    """Mean over ``axis``, or over everything (then a float64 scalar). Keeps nothing."""
-    axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
-    return _reduced(x, axis, 1.0 / math.prod(x.shape[a] for a in axes))
 
 
 # ---------------------------------------------------------------- layers
@@ -138,63 +90,50 @@ def l2_pool2(x: Array) -> ValueAndVjps:
 
 @differentiable
 def pad(x: Array, *, width: int, mode: str = "zero") -> ValueAndVjps:
-    """A frame of ``width`` pixels around x (H, W, C): zeros, or copies of the edge ("replicate"). Keeps nothing.
+    """A frame of ``width`` pixels around x (H, W, C). Keeps nothing.
 
-    The adjoint cuts the frame off ("zero"), or adds it back onto the edge it was copied from ("replicate").
+    It is of zeros, or copies of the edge ("replicate"), or the picture mirrored at its outermost pixels ("reflect", for
+    which H and W must be larger than ``width``). The adjoint cuts the frame off, and adds it to what it is a copy of.
     """
     xp = array_module(x)
-    require(mode in ("zero", "replicate"), "pad: mode", "'zero' or 'replicate'", repr(mode))
+    require(mode in _PADDINGS, "pad: mode", " or ".join(map(repr, _PADDINGS)), repr(mode))
     require(width >= 0, "pad: width", "0 or more", width)
-    frame = ((width, width), (width, width), (0, 0))
+    if mode == "reflect":
+        require(min(x.shape[:2]) > width, f"pad: x to reflect {width} pixels", f"more than {width} x {width}", x.shape)
 
     def fold(g: Array) -> Array:  # along the first axis
-        inside = g[width : g.shape[0] - width].copy()
-        inside[0] += g[:width].sum(axis=0)
-        inside[-1] += g[g.shape[0] - width :].sum(axis=0)
+        before, inside, after = g[:width], g[width : len(g) - width].copy(), g[len(g) - width :]
+        if mode == "replicate":
+            inside[0] += before.sum(axis=0)
+            inside[-1] += after.sum(axis=0)
+        elif mode == "reflect":
+            inside[1 : 1 + width] += before[::-1]
+            inside[len(inside) - 1 - width : len(inside) - 1] += after[::-1]
         return inside
 
-    if mode == "replicate":
-        return xp.pad(x, frame, mode="edge"), (lambda g: fold(fold(g).swapaxes(0, 1)).swapaxes(0, 1),)
-    return xp.pad(x, frame), (lambda g: g[width : g.shape[0] - width, width : g.shape[1] - width],)
+    padded = xp.pad(x, ((width, width), (width, width), (0, 0)), mode=_PADDINGS[mode])
+    return padded, (lambda g: fold(fold(g).swapaxes(0, 1)).swapaxes(0, 1),)
 
 
-# ---------------------------------------------------------------- statistics and losses
+def unit_gradient(f: Any, *, strength: float = 1.0) -> Any:
+    """f itself; its adjoint scales g to the 1-norm ``strength``: strength g / (sum |g| + 1e-8). Keeps nothing.
 
-
-def gram(f: Any) -> Any:
-    """Gram matrix G = F^T F of a feature map f (H, W, C), F = f as (H*W, C). -> (C, C).  Gatys et al. 2015, eq. 3.
-
-    The adjoint of a symmetric product: dF = F (g + g^T). Keeps f, unless f can be computed again.
+    What reads f gives it a gradient of that size, whatever factor stands before it (``normalize_gradients`` of
+    jcjohnson/neural-style). It is not the gradient of any loss.
     """
-    return _gram(f, again=f.again if isinstance(f, Var) else None)
+    y = _unit_gradient(f, strength=strength)
+    if isinstance(f, Var):
+        y.again = f.again
+    return y
 
 
 @differentiable
-def _gram(f: Array, *, again: Callable[[slice], Array] | None) -> ValueAndVjps:
-    value = kernels.gram(f.reshape(-1, f.shape[-1]))
-    if again is None:
-        return value, (Adding(lambda g, into: kernels.add_product(f, g + g.T, into)),)
-    shape, dtype, xp = f.shape, f.dtype, array_module(f)
-    step = max(1, _AGAIN // math.prod(shape[1:]))
-
-    def vjp(g: Array, into: Array | None) -> Array:
-        into = xp.zeros(shape, dtype=dtype) if into is None else into
-        for top in range(0, shape[0], step):
-            rows = slice(top, min(top + step, shape[0]))
-            kernels.add_product(again(rows), g + g.T, into[rows])
-        return into
-
-    return value, (Adding(vjp),)
+def _unit_gradient(f: Array, *, strength: float) -> ValueAndVjps:
+    xp = array_module(f)
+    return f, (lambda g: g * (strength / (xp.sum(xp.abs(g), dtype=xp.float64) + 1e-8)).astype(g.dtype),)
 
 
-def moments(f: Any) -> tuple[Any, Any]:
-    """Mean (C,) and second raw moment F^T F / (H*W) (C, C) of a feature map f (H, W, C).
-
-    Raw, not central, moments: those of several pictures can be averaged. Their adjoints are those of ``mean`` and
-    ``gram``.
-    """
-    height, width, _ = f.shape
-    return mean(f, axis=(0, 1)), scale(gram(f), factor=1.0 / (height * width))
+# ---------------------------------------------------------------- losses
 
 
 @differentiable
@@ -226,30 +165,62 @@ def total_variation(x: Array, *, exponent: float = 1.25) -> ValueAndVjps:
     return value, (vjp,)
 
 
-# ---------------------------------------------------------------- helpers
+def absolute_variation(x: Any) -> Any:
+    """sum |dx| + sum |dy| over all horizontal and all vertical neighbours of x (H, W, C), a float64 scalar. Keeps x."""
+    return _variation(x, steps=(((0, 1), 1.0), ((1, 0), 1.0)), squared=False)
 
 
-def _summed_like(x: Array) -> Vjp:
-    """The adjoint of broadcasting: sum g over the axes along which x was repeated, in x's shape and type."""
-    shape, dtype = x.shape, x.dtype
+def squared_variation(x: Any) -> Any:
+    """mean dx^2 + mean dy^2, each over its own pairs: all horizontal, all vertical neighbours of x (H, W, C). Keeps x.
+
+    A float64 scalar (Athalye's program). A direction without a pair counts as 0.
+    """
+    height, width, channels = x.shape
+    horizontal, vertical = height * (width - 1) * channels, (height - 1) * width * channels
+    return _variation(x, steps=(((0, 1), 1 / max(1, horizontal)), ((1, 0), 1 / max(1, vertical))), squared=True)
+
+
+def nine_point_variation(x: Any) -> Any:
+    """2 (mean dx^2 / 3 + mean dy^2 / 3 + mean of the squares along each of the two diagonals / 12). Keeps x.
+
+    A float64 scalar; the Laplace operator that is its gradient weighs all eight neighbours (Crowson's program). x
+    (H, W, C) is continued by copies of its edge: dx and dy are at each of its pixels, the diagonals at each of the
+    (H + 1) x (W + 1) corners of its pixels.
+    """
+    height, width, channels = x.shape
+    straight, corners = 2 / 3 / (height * width * channels), 2 / 12 / ((height + 1) * (width + 1) * channels)
+    return add(
+        _variation(x, steps=(((0, 1), straight), ((1, 0), straight)), squared=True),
+        _variation(pad(x, width=1, mode="replicate"), steps=(((1, 1), corners), ((1, -1), corners)), squared=True),
+    )
+
+
+@differentiable
+def _variation(x: Array, *, steps: Sequence[tuple[tuple[int, int], float]], squared: bool) -> ValueAndVjps:
+    """sum over steps ((down, along), factor) of factor * sum of |d| or d^2, d between all pixels a step apart."""
+    xp = array_module(x)
+    total = xp.zeros((), dtype=xp.float64)
+    for step, factor in steps:
+        here, there = _apart(x, *step)
+        d = there - here
+        total = total + factor * xp.sum(d * d if squared else xp.abs(d), dtype=xp.float64)
 
     def vjp(g: Array) -> Array:
-        extra = tuple(range(g.ndim - len(shape)))
-        g = g.sum(axis=extra) if extra else g
-        repeated = tuple(i for i, n in enumerate(shape) if n == 1 and g.shape[i] != 1)
-        g = g.sum(axis=repeated, keepdims=True) if repeated else g
-        return g.astype(dtype, copy=False)
+        dx = xp.zeros_like(x)
+        for step, factor in steps:
+            here, there = _apart(x, *step)
+            d = there - here
+            slope = (2 * factor * g).astype(x.dtype) * d if squared else (factor * g).astype(x.dtype) * xp.sign(d)
+            to_here, to_there = _apart(dx, *step)
+            to_here -= slope
+            to_there += slope
+        return dx
 
-    return vjp
+    return total, (vjp,)
 
 
-def _reduced(x: Array, axis: int | tuple[int, ...] | None, factor: float) -> ValueAndVjps:
-    """factor * sum of x over axis, and its adjoint."""
-    xp, shape, dtype = array_module(x), x.shape, x.dtype
-    total = xp.sum(x, axis=axis, dtype=xp.float64) * factor
-
-    def vjp(g: Array) -> Array:
-        g = (g if axis is None else xp.expand_dims(g, axis)) * factor
-        return xp.broadcast_to(g, shape).astype(dtype)
-
-    return total if axis is None else total.astype(dtype), (vjp,)
+def _apart(x: Array, down: int, along: int) -> tuple[Array, Array]:
+    """Views of x (H, W, C): all pixels that have one ``down`` rows below and ``along`` columns to the right, and it."""
+    height, width = x.shape[:2]
+    left, right = max(0, -along), width - max(0, along)
+    return x[: height - down, left:right], x[down:, left + along : right + along]

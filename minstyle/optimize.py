@@ -28,6 +28,14 @@ class Minimum:
     stopped: bool
 
 
+def no_number(loss: float, evaluation: int) -> OptimizeError:
+    """The error of a run that cannot go on."""
+    return OptimizeError(
+        f"the loss ({loss}) or its gradient is no number at evaluation {evaluation}: "
+        "try smaller weights, or --dtype float64"
+    )
+
+
 class _StopError(Exception):
     """Carries a request to stop out through scipy."""
 
@@ -70,10 +78,7 @@ def scipy_lbfgs(
         slope = to_vector(g)
         count += 1
         if not (math.isfinite(loss) and np.isfinite(slope).all()):
-            raise OptimizeError(
-                f"the loss ({loss}) or its gradient is no number at evaluation {count}: "
-                "try smaller weights, or --dtype float64"
-            )
+            raise no_number(loss, count)
         if loss < best_loss:
             best, best_loss = x, loss
         if on_evaluation(x, loss):

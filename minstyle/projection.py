@@ -41,7 +41,32 @@ def gram(f: Any) -> Any:
     """The Gram matrix (K, K) of a feature map (H, W, K): ``ops.gram`` of ``as_map(f)``."""
     if not isinstance(f, Projected):
         return ops.gram(f)
-    return ops.matmul(ops.matmul(f.matrix.T, ops.gram(f.x)), f.matrix)
+    return _in_coordinates(f, ops.gram(f.x))
+
+
+def weighted_mean(f: Any, weights: Array | None = None) -> Any:
+    """The mean (K,) of a feature map (H, W, K): ``ops.weighted_mean`` of ``as_map(f)``."""
+    if not isinstance(f, Projected):
+        return ops.weighted_mean(f, weights)
+    row = ops.reshape(ops.weighted_mean(f.x, weights), shape=(1, -1))
+    return ops.reshape(ops.matmul(row, f.matrix), shape=(-1,))
+
+
+def raw_moment(f: Any, weights: Array | None = None) -> Any:
+    """The second raw moment (K, K) of a feature map (H, W, K): ``ops.raw_moment`` of ``as_map(f)``."""
+    if not isinstance(f, Projected):
+        return ops.raw_moment(f, weights)
+    return _in_coordinates(f, ops.raw_moment(f.x, weights))
+
+
+def unit_gradient(f: Any, strength: float) -> Any:
+    """``ops.unit_gradient`` of ``as_map(f)``."""
+    return ops.unit_gradient(as_map(f), strength=strength)
+
+
+def _in_coordinates(f: Projected, s: Any) -> Any:
+    """P^T S P for a matrix of second moments S (C, C). -> (K, K)"""
+    return ops.matmul(ops.matmul(f.matrix.T, s), f.matrix)
 
 
 def thinnest(matrix: np.ndarray) -> np.ndarray:

@@ -1,157 +1,237 @@
-"""Recipes: every choice that makes a picture, as frozen data. No arithmetic here.
-
-A recipe names its loss terms and all other settings. The command line's options are made from the fields below, so
-that a default and its help text stand in one place.
-"""
+"""Recipes: every choice that makes a picture, as frozen data. No arithmetic here; presets.py has the known ones."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
-from .errors import RecipeError, require
-
-# What each kind of loss term serves: its weight is multiplied by the recipe's content_weight, style_weight or
-# tv_weight. The formulas are in losses.py.
-ROLES: Mapping[str, str] = MappingProxyType(
-    {
-        "content_sum": "content",
-        "content_half": "content",
-        "gram_image": "style",
-        "gram_paper": "style",
-        "total_variation": "tv",
-    }
-)
-
-
-@dataclass(frozen=True)
-class Term:
-    """One loss term: the formula's name (a key of ROLES), the layer it reads, its weight within its role."""
-
-    kind: str
-    layer: str
-    weight: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.kind not in ROLES:
-            raise RecipeError(f"unknown loss {self.kind!r}: known are {', '.join(ROLES)}")
-        if not isinstance(self.layer, str):
-            raise RecipeError(f"layer of {self.kind}: expected a name, got {self.layer!r}")
-        _check_number(f"weight of {self.kind} at {self.layer}", self.weight, minimum=0)
-
-    @property
-    def name(self) -> str:
-        return self.kind if self.layer == IMAGE else f"{self.kind} {self.layer}"
-
-    @property
-    def role(self) -> str:
-        return ROLES[self.kind]
-
-
-IMAGE = "image"  # the "layer" of a term that reads the image itself
-LARGEST = 2**31 - 1  # of a whole number: within what every library takes
-
-
-def parse_sizes(text: str) -> tuple[int, ...]:
-    """ "128,256" -> (128, 256); raises ValueError."""
-    return tuple(int(part) for part in text.split(","))
-
-
-def _option(
-    help: str,
-    parse: Callable[[str], Any],
-    *,
-    group: str,
-    default: Any,
-    minimum: float | None = None,
-    choices: tuple[str, ...] | None = None,
-    flag: str | None = None,
-    metavar: str | None = None,
-) -> Any:
-    """A field that is also an option of the command line."""
-    metadata = dict(help=help, parse=parse, group=group, minimum=minimum, choices=choices)
-    return dataclasses.field(default=default, metadata=dict(metadata, flag=flag, metavar=metavar))
+from .errors import RecipeError
+from .settings import check, check_setting, is_many, numbers, setting, whole_numbers, windows
+from .terms import IMAGE, ORDER, ROLES, Term
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All settings of a run. Checks itself: RecipeError names the field, the value and what was expected."""
+    """All settings of a run. Checks itself: RecipeError names the field, the value and what was expected.
+
+    A tuple of one may be given as its only value.
+    """
 
     name: str
     terms: tuple[Term, ...]
 
-    content_weight: float = _option(
+    content_weight: float = setting(
         "weight of the content terms", float, group="look", default=0.025, minimum=0, metavar="X"
     )
-    style_weight: float = _option("weight of the style terms", float, group="look", default=1.0, minimum=0, metavar="X")
-    tv_weight: float = _option(
+    style_weight: float = setting("weight of the style terms", float, group="look", default=1.0, minimum=0, metavar="X")
+    tv_weight: float = setting(
         "weight of the total variation", float, group="look", default=1e-4, minimum=0, metavar="X"
     )
-    init: str = _option("start image", str, group="look", default="noise", choices=("noise", "content"))
-    draft: str = _option(
+    init: str = setting(
+        "start image; grey is the network's mean colour, style noise in the style's colours",
+        str, group="look", default="noise", choices=("noise", "content", "style", "grey"),
+    )  # fmt: skip
+    noise: str = setting(
+        "spectrum of the noise: white, pink (1/f) or brown (1/f^2)",
+        str, group="look", default="white", choices=("white", "pink", "brown"),
+    )  # fmt: skip
+    mix: float = setting(
+        "share of noise that is mixed into the start image",
+        float, group="look", default=0.0, minimum=0, maximum=1, metavar="X",
+    )  # fmt: skip
+    deviation: float = setting(
+        "grey levels that the start image grey is off, at random",
+        float, group="look", default=0.256, minimum=0, metavar="X",
+    )  # fmt: skip
+    draft: str = setting(
         "mini: the small network paints first, at all sizes, and the network itself goes on from there at the last",
         str, group="look", default="none", choices=("none", "mini"),
     )  # fmt: skip
-    seed: int = _option("seed of the noise", int, group="look", default=0, minimum=0, metavar="N")
-    pooling: str = _option("pooling of the network", str, group="look", default="max", choices=("max", "average", "l2"))
-    pooling_factor: float | None = _option(
-        "factor after pooling (default: the pooling's own: max 1, average 2, l2 0.78)",
-        float, group="look", default=None, minimum=0, metavar="X",
+    seed: int = setting("seed of the noise", int, group="look", default=0, minimum=0, metavar="N")
+    color: str = setting(
+        "colours: the style's as they come; the content's, put back under the luminance that was painted; luminance: "
+        "both pictures grey while painting, then the content's colours; match: the style's colours are matched to "
+        "the content's first; match-after: the result's afterwards",
+        str, group="look", default="style", choices=("style", "content", "luminance", "match", "match-after"),
     )  # fmt: skip
-    sizes: tuple[int, ...] = _option(
-        "pixels on the side that size-of names; several, as in 128,256, run coarse to fine",
-        parse_sizes, group="size", default=(400,), minimum=32, flag="--size", metavar="N[,N]",
+    color_map: str = setting(
+        "how colours are matched: by the symmetric root (pca) or the triangular one (cholesky)",
+        str, group="look", default="pca", choices=("pca", "cholesky"),
     )  # fmt: skip
-    size_of: str = _option(
-        "which side of the picture the size is", str, group="size", default="height", choices=("height", "long")
+    feather: float = setting(
+        "softness of the masks' edges, in parts of the longer side",
+        float, group="look", default=0.0, minimum=0, maximum=0.5, metavar="X",
+    )  # fmt: skip
+    blend: tuple[float, ...] = setting(
+        "how much each style counts, as in 3,7 (default: all alike)",
+        numbers, group="styles", default=(), minimum=0, metavar="X[,X]",
+    )  # fmt: skip
+    style_scale: tuple[float, ...] = setting(
+        "size of each style picture beside the content: below 1 finer strokes, above 1 larger ones",
+        numbers, group="styles", default=(1.0,), minimum=0.05, maximum=20, metavar="X[,X]",
+    )  # fmt: skip
+    style_crop: tuple[tuple[float, ...], ...] = setting(
+        "the part of each style picture that counts: left,top,right,bottom from 0 to 1, / between pictures",
+        windows, group="styles", default=(), metavar="L,T,R,B",
+    )  # fmt: skip
+    style_fit: str = setting(
+        "style picture: stretched to the content's shape; or its own shape at the same long side (keep), but never "
+        "larger than it is (native); or at the same width",
+        str, group="styles", default="stretch", choices=("stretch", "keep", "native", "width"),
+    )  # fmt: skip
+    units: str = setting(
+        "networks that the weights are for: caffe's take grey levels, torchvision's 1/57.6 of them, images 0..1",
+        str, group="network's use", default="caffe", choices=("caffe", "torchvision"),
+    )  # fmt: skip
+    white: float = setting(
+        "value of white for the network", float, group="network's use", default=255.0, minimum=1, metavar="X"
     )
-    style_fit: str = _option(
-        "style picture: stretched to the content's shape, or its own shape at the same long side",
-        str, group="size", default="stretch", choices=("stretch", "keep"),
+    pooling: str = setting(
+        "pooling of the network", str, group="network's use", default="max", choices=("max", "average", "l2")
+    )
+    pooling_factor: float | None = setting(
+        "factor after pooling (default: the pooling's own: max 1, average 2, l2 0.78)",
+        float, group="network's use", default=None, minimum=0, metavar="X",
     )  # fmt: skip
-    resample: str = _option(
+    padding: str = setting(
+        "how the first layer continues the picture", str, group="network's use", default="zero",
+        choices=("zero", "replicate", "reflect"),
+    )  # fmt: skip
+    gradients: str = setting(
+        "unit: the gradient of each term is divided by its sum of absolute values, so that weights say how much each "
+        "moves the picture (with adam only)",
+        str, group="network's use", default="plain", choices=("plain", "unit"),
+    )  # fmt: skip
+    sizes: tuple[int, ...] = setting(
+        "pixels on the side that size-of names; several, as in 128,256, run coarse to fine",
+        whole_numbers, group="size", default=(400,), minimum=32, flag="--size", metavar="N[,N]",
+    )  # fmt: skip
+    size_of: str = setting(
+        "which side of the picture the size is", str, group="size", default="height",
+        choices=("height", "width", "long", "short"),
+    )  # fmt: skip
+    scales: int = setting(
+        "where one size is given: how many sizes, each ratio times the one before, lead to it, at most",
+        int, group="size", default=1, minimum=1, maximum=32, metavar="N",
+    )  # fmt: skip
+    ratio: float = setting(
+        "ratio of neighbouring sizes", float, group="size", default=2.0, minimum=1.05, maximum=16, metavar="X"
+    )
+    min_size: int = setting(
+        "no size that leads to the last one is smaller", int, group="size", default=128, minimum=32, metavar="N"
+    )
+    resample: str = setting(
         "how pictures are resized", str, group="size", default="lanczos",
         choices=("nearest", "bilinear", "bicubic", "lanczos"),
     )  # fmt: skip
-    rounds: int = _option(
+    optimizer: str = setting(
+        "scipy's L-BFGS-B, or Adam", str, group="optimiser", default="lbfgs", choices=("lbfgs", "adam")
+    )
+    rounds: int = setting(
         "rounds of L-BFGS at each size, each with a fresh history",
         int, group="optimiser", default=20, minimum=1, metavar="N",
     )  # fmt: skip
-    evaluations: int = _option(
-        "evaluations of loss and gradient in a round (looked at after each iteration)",
-        int, group="optimiser", default=20, minimum=1, metavar="N",
+    evaluations: tuple[int, ...] = setting(
+        "evaluations of loss and gradient in a round; several numbers: at each size, the last one from there on",
+        whole_numbers, group="optimiser", default=(20,), minimum=1, metavar="N[,N]",
     )  # fmt: skip
-    iterations: int = _option(
+    iterations: int = setting(
         "iterations in a round, at most", int, group="optimiser", default=15000, minimum=1, metavar="N"
     )
-    history: int = _option(
+    history: int = setting(
         "pairs that L-BFGS remembers (m)", int, group="optimiser", default=10, minimum=1, metavar="N"
     )
-    factr: float = _option(
+    factr: float = setting(
         "end a round when the loss falls by less than this times 2.2e-16 of itself",
         float, group="optimiser", default=1e7, minimum=0, metavar="X",
     )  # fmt: skip
-    pgtol: float = _option(
+    pgtol: float = setting(
         "end a round when no entry of the gradient is larger",
         float, group="optimiser", default=1e-5, minimum=0, metavar="X",
+    )  # fmt: skip
+    learning_rate: float = setting(
+        "step of Adam, in grey levels", float, group="optimiser", default=10.0, minimum=0, metavar="X"
+    )
+    betas: tuple[float, ...] = setting(
+        "decay of Adam's means of the gradient and of its square",
+        numbers, group="optimiser", default=(0.9, 0.999), minimum=0, maximum=1, metavar="X,X",
+    )  # fmt: skip
+    epsilon: float = setting(
+        "Adam's epsilon, beside gradients in the recipe's units",
+        float, group="optimiser", default=1e-8, minimum=0, metavar="X",
+    )  # fmt: skip
+    averaging: float = setting(
+        "Adam: decay of the running mean of the images, which is the result (0: none)",
+        float, group="optimiser", default=0.0, minimum=0, maximum=0.99999, metavar="X",
+    )  # fmt: skip
+    bounds: str = setting(
+        "0..255: cut off at the end, after every step (adam only), or by a smooth map of the pixels",
+        str, group="optimiser", default="end", choices=("end", "step", "smooth"),
     )  # fmt: skip
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            _check_field(field, getattr(self, field.name))
+            value = getattr(self, field.name)
+            if is_many(field) and isinstance(value, (int, float)) and not isinstance(value, bool):
+                object.__setattr__(self, field.name, (value,))
+            if "parse" in field.metadata:
+                check_setting(field, getattr(self, field.name))
+        check(isinstance(self.name, str) and self.name != "", "name", "a text", self.name)
+        good = isinstance(self.terms, tuple) and all(isinstance(term, Term) for term in self.terms)
+        check(good, "terms", "a tuple of Term", self.terms)
+        self._check_together()
+
+    def _check_together(self) -> None:
         if not any(self.effective_weight(term) > 0 for term in self.terms):
             raise RecipeError(f"recipe {self.name}: expected a term of weight above 0, got none")
         if list(self.sizes) != sorted(set(self.sizes)):
             raise RecipeError(f"sizes: expected growing numbers, got {', '.join(map(str, self.sizes))}")
+        check(self.blend == () or sum(self.blend) > 0, "blend", "a number above 0 among them", self.blend)
+        check(len(self.betas) == 2 and max(self.betas) < 1, "betas", "two numbers below 1", self.betas)
+        if self.optimizer == "lbfgs":  # its line search needs the loss that the gradient is of
+            check(self.gradients == "plain", "gradients", "plain with the optimizer lbfgs", self.gradients)
+            check(self.bounds != "step", "bounds", "end or smooth with the optimizer lbfgs", self.bounds)
 
     def effective_weight(self, term: Term) -> float:
         """The factor of a term in the total loss: its own weight times its role's."""
         return float(term.weight * getattr(self, f"{term.role}_weight"))
+
+    def with_layers(self, role: str, layers: Mapping[str, float | None]) -> Recipe:
+        """The terms of a role ("content", "style") at other layers, by each of its formulas.
+
+        None is the weight that the recipe has at that layer, else the mean of its weights.
+        """
+        own = [term for term in self.terms if term.role == role]
+        if not own:
+            raise RecipeError(f"recipe {self.name} has no {role} terms: name a {role} loss too")
+        new = []
+        for kind in dict.fromkeys(term.kind for term in own):
+            known = {term.layer: term.weight for term in own if term.kind == kind}
+            mean = sum(known.values()) / len(known)
+            new += [Term(kind, at, known.get(at, mean) if w is None else w) for at, w in layers.items()]
+        return self._with_terms(role, new)
+
+    def with_losses(self, role: str, kinds: Mapping[str, float | None]) -> Recipe:
+        """The terms of a role by other formulas, each at the layers and with the layers' weights that the role has.
+
+        A kind's own weight multiplies (None: 1).
+        """
+        for kind in kinds:
+            if ROLES.get(kind) != role:
+                known = ", ".join(name for name, serves in ROLES.items() if serves == role)
+                raise RecipeError(f"{role} loss: expected {known}, got {kind!r}")
+        layers = {term.layer: term.weight for term in self.terms if term.role == role} or {IMAGE: 1.0}
+        new = [
+            Term(kind, layer, (1 if w is None else w) * x) for kind, w in kinds.items() for layer, x in layers.items()
+        ]
+        return self._with_terms(role, new)
+
+    def _with_terms(self, role: str, new: list[Term]) -> Recipe:
+        terms = [*(term for term in self.terms if term.role != role), *new]
+        return dataclasses.replace(self, terms=tuple(sorted(terms, key=lambda term: ORDER.index(term.role))))
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=2)
@@ -164,77 +244,10 @@ class Recipe:
             if not isinstance(data, dict) or not isinstance(data.get("terms"), list):
                 raise RecipeError("a recipe is a JSON object with a list of terms")
             terms = tuple(Term(**term) for term in data.pop("terms"))
-            if isinstance(data.get("sizes"), list):
-                data["sizes"] = tuple(data["sizes"])
-            return cls(terms=terms, **data)
+            return cls(terms=terms, **{name: _as_tuple(value) for name, value in data.items()})
         except (ValueError, TypeError, RecursionError) as error:
             raise RecipeError(f"not a recipe: {error}") from error
 
 
-def _check_field(field: dataclasses.Field[Any], value: Any) -> None:
-    """Type, choices and minimum of one field, as its metadata says."""
-    name, parse = field.name, field.metadata.get("parse")
-    if name == "terms":
-        good = isinstance(value, tuple) and all(isinstance(term, Term) for term in value)
-        _check(good, name, "a tuple of Term", value)
-    elif parse is None:
-        _check(isinstance(value, str) and value != "", name, "a text", value)
-    elif parse is str:
-        _check(value in field.metadata["choices"], name, " or ".join(field.metadata["choices"]), value)
-    elif parse is parse_sizes:
-        _check(isinstance(value, tuple) and len(value) > 0, name, "whole numbers", value)
-        for size in value:
-            _check_number(name, size, field.metadata["minimum"], whole=True)
-    elif value is not None or field.default is not None:
-        _check_number(name, value, field.metadata["minimum"], whole=parse is int)
-
-
-def _check_number(name: str, value: Any, minimum: float, whole: bool = False) -> None:
-    kind = "a whole number" if whole else "a number"
-    good = isinstance(value, (int,) if whole else (int, float)) and not isinstance(value, bool)
-    good = good and minimum <= value <= (LARGEST if whole else sys.float_info.max)
-    _check(good, name, f"{kind} of {minimum} or more", value)
-
-
-def _check(condition: bool, name: str, expected: str, actual: object) -> None:
-    require(condition, name, expected, repr(actual), RecipeError)
-
-
-STYLE_LAYERS = tuple(f"block{i}_conv1" for i in range(1, 6))
-
-
-def _terms(content_kind: str, content_layer: str, style_kind: str) -> tuple[Term, ...]:
-    style = tuple(Term(style_kind, layer, 1 / len(STYLE_LAYERS)) for layer in STYLE_LAYERS)
-    return (Term(content_kind, content_layer), *style, Term("total_variation", IMAGE))
-
-
-RECIPES: Mapping[str, Recipe] = MappingProxyType(
-    {
-        # F. Chollet, Deep Learning with Python (2017), 8.3: the defaults above are this program's, but for resample.
-        # Keras took the nearest pixel: a small copy of a large painting then is so coarse that its grain is learnt.
-        "document": Recipe("document", _terms("content_sum", "block5_conv2", "gram_image")),
-        # Gatys, Ecker, Bethge: Image Style Transfer Using Convolutional Neural Networks (CVPR 2016).
-        "gatys": Recipe(
-            "gatys",
-            _terms("content_half", "block4_conv2", "gram_paper"),
-            content_weight=1.0,
-            style_weight=1e3,
-            tv_weight=0.0,
-            pooling="average",
-            sizes=(512,),
-            size_of="long",
-            style_fit="keep",
-            rounds=1,
-            evaluations=500,
-            factr=0.0,
-            pgtol=0.0,
-        ),
-    }
-)
-
-
-def find_recipe(name: str) -> Recipe:
-    """The preset of that name; raises RecipeError with the list of known ones."""
-    if name not in RECIPES:
-        raise RecipeError(f"unknown recipe {name!r}: known are {', '.join(RECIPES)}")
-    return RECIPES[name]
+def _as_tuple(value: Any) -> Any:
+    return tuple(map(_as_tuple, value)) if isinstance(value, list) else value

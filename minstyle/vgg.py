@@ -2,7 +2,7 @@
 
 Five blocks of 3x3 convolutions, each followed by ReLU; after each block a pooling layer halves the picture. A layer's
 features are those after ReLU. Names are Keras's (``block1_conv1``, ``block1_pool``); the paper-style ``conv1_1``,
-``relu1_1`` and ``pool1`` mean the same.
+``relu1_1`` and ``pool1`` mean the same. ``block1_conv1_linear`` (or ``conv1_1_linear``) are the features before ReLU.
 """
 
 from __future__ import annotations
@@ -26,11 +26,19 @@ if TYPE_CHECKING:  # it brings h5py, a fifth of the time that the command line t
 BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 CHANNELS = (64, 128, 256, 512, 512)
 
+# Grey levels in one unit of the input of torchvision's networks: of 1 after their division by the deviations.
+TORCHVISION_UNIT = 255 * (0.229 + 0.224 + 0.225) / 3
+
 # The op, and the factor after it that keeps activations about as large as max pooling makes them, for which the
 # networks were trained (the factors that Crowson's program measured on VGG19).
 POOLINGS = {"max": (ops.max_pool2, 1.0), "average": (ops.avg_pool2, 2.0), "l2": (ops.l2_pool2, 0.78)}
 
-_SYNONYM = re.compile(r"(?:(?:conv|relu)([1-5])_([1-9])|pool([1-5]))")
+LINEAR = "_linear"  # what a convolution gives before ReLU
+# How the first convolution continues the picture: with its mean colour, which is 0 after normalisation, with copies of
+# its edge, or mirrored. The others pad with zeros.
+PADDINGS = ("zero", "replicate", "reflect")
+
+_SYNONYM = re.compile(r"(?:relu([1-5])_([1-9])|conv([1-5])_([1-9])(_linear)?|pool([1-5]))")
 
 
 def layer_names(network: str) -> tuple[str, ...]:
@@ -44,12 +52,17 @@ def layer_names(network: str) -> tuple[str, ...]:
 
 
 def canonical(layer: str) -> str:
-    """``conv1_1`` and ``relu1_1`` -> ``block1_conv1``, ``pool1`` -> ``block1_pool``; any other name as it is."""
+    """``conv1_1`` and ``relu1_1`` -> ``block1_conv1``, ``pool1`` -> ``block1_pool``; any other name as it is.
+
+    ``conv1_1_linear`` -> ``block1_conv1_linear``.
+    """
     match = _SYNONYM.fullmatch(layer)
     if match is None:
         return layer
-    block, number, pool = match.groups()
-    return f"block{pool}_pool" if pool else f"block{block}_conv{number}"
+    relu_block, relu_number, block, number, linear, pool = match.groups()
+    if pool:
+        return f"block{pool}_pool"
+    return f"block{block or relu_block}_conv{number or relu_number}{linear or ''}"
 
 
 class Network:
@@ -77,6 +90,7 @@ class Network:
         if end < len(table) and table[end].endswith("_pool"):
             end += 1
         self.layers = table[:end]
+        self.mean_color = tuple(float(value) for value in weights.mean)  # RGB
         self._minus_mean = device.asarray(-np.asarray(weights.mean, dtype=np.float64), self.dtype)
         self._parameters = {}
         for name, (kernel, bias) in weights.layers.items():
@@ -85,42 +99,58 @@ class Network:
             self._parameters[name] = (Kernel(device.asarray(kernel, self.dtype)), device.asarray(bias, self.dtype))
         self._projections = {n: device.asarray(matrix, self.dtype) for n, matrix in weights.projections.items()}
 
-    def features(self, image: Any, layers: Iterable[str], **pooling: Any) -> dict[str, Any]:
+    def features(self, image: Any, layers: Iterable[str], **settings: Any) -> dict[str, Any]:
         """The feature maps (H', W', C) of ``image`` at ``layers``, by canonical name; settings as in ``walk``."""
-        return {name: as_map(f) for name, f in self.walk(image, layers, **pooling)}
+        return {name: as_map(f) for name, f in self.walk(image, layers, **settings)}
 
     def walk(
-        self, image: Any, layers: Iterable[str], *, pooling: str = "max", pooling_factor: float | None = None
+        self,
+        image: Any,
+        layers: Iterable[str],
+        *,
+        pooling: str = "max",
+        pooling_factor: float | None = None,
+        padding: str = "zero",
     ) -> Iterator[tuple[str, Any]]:
         """(canonical name, feature map (H', W', C)) of ``image`` at each of ``layers``, as they are computed.
 
         A map that the caller lets go of does not stay. Nothing past the last layer is computed. Where the weights have
         a projection, what is given is a ``Projected`` map; what the next layer reads is as it is.
         ``image`` is an array on the network's device or a Var of one. ``pooling`` is "max", "average" or "l2";
-        ``pooling_factor`` multiplies after it (None: the pooling's own factor, see POOLINGS).
-        Raises LayerError for a layer the network does not have, ShapeError for an image too small to be pooled.
+        ``pooling_factor`` multiplies after it (None: the pooling's own factor, see POOLINGS). ``padding`` is how the
+        first convolution continues the image, one of PADDINGS.
+        Raises LayerError for a layer the network does not have, ShapeError for an image too small to be pooled, or to
+        be reflected.
         """
         wanted = {self.check_layer(layer) for layer in layers}
         require(pooling in POOLINGS, "pooling", " or ".join(POOLINGS), repr(pooling), LayerError)
+        require(padding in PADDINGS, "padding", " or ".join(PADDINGS), repr(padding), LayerError)
         pool, own_factor = POOLINGS[pooling]
         factor = own_factor if pooling_factor is None else pooling_factor
         require(len(image.shape) == 3 and image.shape[2] == 3, "image", "(H, W, 3)", image.shape)
         needed = self._up_to_the_last(wanted, image.shape[:2])
         # One name for the map in hand: rebinding it lets the previous map go as soon as it has been read.
         x = ops.add(image, self._minus_mean)
+        framed = bool(needed) and padding != "zero"
+        x = ops.pad(x, width=1, mode=padding) if framed else x
         pooled = False
         for name, following in zip(needed, (*needed, "")[1:], strict=True):
-            if "conv" in name:
+            if name + LINEAR in wanted:
+                x = ops.conv2d(x, *self._parameters[name], valid=framed)
+                yield name + LINEAR, x
+                x = ops.relu(x) if name in wanted or following else x
+            elif "conv" in name:
                 # Where nobody wants the map itself, it is pooled on the way.
                 pooled = pooling == "max" and following.endswith("_pool") and name not in wanted
-                kernel, bias = self._parameters[name]
                 if pooled:
-                    x = ops.conv_relu_pool2(x, kernel, bias)
+                    x = ops.conv_relu_pool2(x, *self._parameters[name])
                 else:
-                    x = ops.conv_relu(x, kernel, bias, kept=name in wanted)
+                    x = ops.conv_relu(x, *self._parameters[name], kept=name in wanted, valid=framed)
             else:
                 x = x if pooled else pool(x)
+                pooled = False
                 x = x if factor == 1.0 else ops.scale(x, factor=factor)
+            framed = False
             if name in wanted:
                 yield name, Projected(x, self._projections[name]) if name in self._projections else x
 
@@ -132,7 +162,8 @@ class Network:
 
     def _up_to_the_last(self, wanted: set[str], size: tuple[int, int]) -> tuple[str, ...]:
         """The layers to compute; raises ShapeError where pooling would leave nothing of an image of that size."""
-        layers = self.layers[: 1 + max((self.layers.index(name) for name in wanted), default=-1)]
+        last = max((self.layers.index(name.removesuffix(LINEAR)) for name in wanted), default=-1)
+        layers = self.layers[: 1 + last]
         for halvings, name in enumerate((name for name in layers if name.endswith("_pool")), start=1):
             require(min(size) >= 2**halvings, f"image for {name}", f"{2**halvings} x {2**halvings} or more", size)
         return layers
@@ -140,7 +171,8 @@ class Network:
     def check_layer(self, layer: str) -> str:
         """The canonical name of ``layer``; raises LayerError with the list of known ones."""
         name = canonical(layer)
-        if name not in self.layers:
+        computed = name.removesuffix(LINEAR)
+        if computed not in self.layers or (name.endswith(LINEAR) and computed.endswith("_pool")):
             raise LayerError(f"unknown layer {layer!r} of {self.name}: known are {', '.join(self.layers)}")
         return name
 

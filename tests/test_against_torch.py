@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from minstyle.backend import CPU
 from minstyle.objective import build_objective
 from minstyle.optimize import scipy_lbfgs
-from minstyle.recipes import RECIPES
+from minstyle.presets import RECIPES
 from minstyle.vgg import Network
 from minstyle.weightfile import Weights
 

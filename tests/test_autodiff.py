@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from minstyle import build_objective, ops
+from minstyle import build_objective, ops, statistics
 from minstyle.autodiff import Var, checkpoint, differentiable, gradient
 from minstyle.errors import AutodiffError, ShapeError
-from minstyle.recipes import RECIPES, Recipe, Term
+from minstyle.presets import RECIPES
+from minstyle.recipes import Recipe
+from minstyle.terms import Term
 from minstyle.vgg import Network
 
 from .conftest import picture
@@ -139,7 +141,7 @@ def test_convolution_keeps_its_input_only_for_the_kernel(op: Any) -> None:
 
 @pytest.mark.parametrize("strip", [1, 300, 1 << 20])
 def test_what_is_made_of_a_picture_is_computed_again_and_not_kept(strip: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ops, "_AGAIN", strip)
+    monkeypatch.setattr(statistics, "_AGAIN", strip)
     generator = np.random.default_rng(0)
     x, kernel, bias = (generator.standard_normal(shape) for shape in ((17, 11, 3), (3, 3, 3, 32), (32,)))
 

@@ -20,7 +20,8 @@ import minstyle
 from minstyle.cli import build_parser, effective_recipe, main
 from minstyle.images import load_image, save_image
 from minstyle.kernels import winograd
-from minstyle.recipes import RECIPES, Recipe
+from minstyle.presets import RECIPES
+from minstyle.recipes import Recipe
 from minstyle.weightfile import write_weights
 
 from .conftest import picture, random_weights
@@ -29,6 +30,10 @@ SUMMARY = re.compile(
     r"(?P<path>.+): (?P<width>\d+) x (?P<height>\d+), (?P<word>painted|interrupted|ended early) in \d+\.\d s "
     r"\((?P<evaluations>\d+) evaluations\), loss (?P<first>\S+) -> (?P<last>\S+) \(-(?P<fall>\d+\.\d) %\)\n"
 )
+
+
+def last_line(text: str) -> str:
+    return text.splitlines(keepends=True)[-1]
 
 
 class Studio:
@@ -44,7 +49,20 @@ class Studio:
         write_weights(self.network, random_weights("vgg19", (2, 3, 3, 4, 4)))
 
     def arguments(self, *options: object) -> list[str]:
-        small = ["--size", "32", "--rounds", "1", "--evaluations", "4", "--device", "cpu", "--network", self.network]
+        small = [
+            "--recipe",
+            "document",
+            "--size",
+            "32",
+            "--rounds",
+            "1",
+            "--evaluations",
+            "4",
+            "--device",
+            "cpu",
+            "--network",
+            self.network,
+        ]
         return [str(part) for part in (self.content, self.style, self.out, *small, *options)]
 
     def run(self, *options: object) -> int:
@@ -76,10 +94,13 @@ Captured = pytest.CaptureFixture[str]
 # A run
 
 
-def test_a_run_writes_the_picture_and_ends_with_one_line(studio: Studio, capsys: Captured) -> None:
+def test_a_run_writes_the_picture_and_ends_with_what_was_reached(studio: Studio, capsys: Captured) -> None:
     assert studio.run("--trace", studio.trace) == 0
-    summary = SUMMARY.fullmatch(capsys.readouterr().out)
+    *by_term, last = capsys.readouterr().out.splitlines(keepends=True)
+    summary = SUMMARY.fullmatch(last)
     assert summary is not None
+    for term in RECIPES["document"].terms:
+        assert any(term.name in line for line in by_term)
     assert (summary["path"], summary["word"]) == (str(studio.out), "painted")
     assert load_image(studio.out).shape == (int(summary["height"]), int(summary["width"]), 3) == (32, 40, 3)
     losses = [json.loads(line)["loss"] for line in studio.trace.read_text().splitlines()]
@@ -130,7 +151,7 @@ def test_python_m_minstyle_in_a_process_of_its_own(studio: Studio) -> None:
     command = [sys.executable, "-W", "error", "-m", "minstyle", *studio.arguments("--seed", 7)]
     run = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=studio.folder, check=False)
     assert run.returncode == 0, run.stderr
-    assert SUMMARY.fullmatch(run.stdout)
+    assert SUMMARY.fullmatch(last_line(run.stdout))
     assert studio.out.read_bytes() == studio.image("--seed", 7), "the same picture as in this process"
 
 
@@ -223,25 +244,47 @@ def test_the_picture_is_the_same_on_any_number_of_threads(studio: Studio, monkey
 
 
 # Each option of the recipe: an argument other than the default, the value it stands for, the default in the help text.
-RECIPE_OPTIONS: dict[str, tuple[str, str, Any, str]] = {
-    "content_weight": ("--content-weight", "0.5", 0.5, "0.025"),
-    "style_weight": ("--style-weight", "1e3", 1000.0, "1"),
-    "tv_weight": ("--tv-weight", "0", 0.0, "0.0001"),
-    "init": ("--init", "content", "content", "noise"),
-    "draft": ("--draft", "mini", "mini", "none"),
-    "seed": ("--seed", "42", 42, "0"),
-    "pooling": ("--pooling", "l2", "l2", "max"),
-    "pooling_factor": ("--pooling-factor", "1.5", 1.5, "the pooling's own: max 1, average 2, l2 0.78"),
-    "sizes": ("--size", "64,128", (64, 128), "400"),
-    "size_of": ("--size-of", "long", "long", "height"),
-    "style_fit": ("--style-fit", "keep", "keep", "stretch"),
-    "resample": ("--resample", "nearest", "nearest", "lanczos"),
-    "rounds": ("--rounds", "3", 3, "20"),
-    "evaluations": ("--evaluations", "7", 7, "20"),
-    "iterations": ("--iterations", "9", 9, "15000"),
-    "history": ("--history", "5", 5, "10"),
-    "factr": ("--factr", "0", 0.0, "1e+07"),
-    "pgtol": ("--pgtol", "0.5", 0.5, "1e-05"),
+RECIPE_OPTIONS: dict[str, tuple[str, str, Any]] = {
+    "content_weight": ("--content-weight", "0.5", 0.5),
+    "style_weight": ("--style-weight", "1e3", 1000.0),
+    "tv_weight": ("--tv-weight", "0", 0.0),
+    "init": ("--init", "style", "style"),
+    "noise": ("--noise", "pink", "pink"),
+    "mix": ("--mix", "0.25", 0.25),
+    "deviation": ("--deviation", "3", 3.0),
+    "draft": ("--draft", "mini", "mini"),
+    "seed": ("--seed", "42", 42),
+    "color": ("--color", "match", "match"),
+    "color_map": ("--color-map", "cholesky", "cholesky"),
+    "feather": ("--feather", "0.02", 0.02),
+    "blend": ("--blend", "3,7", (3.0, 7.0)),
+    "style_scale": ("--style-scale", "0.5,2", (0.5, 2.0)),
+    "style_crop": ("--style-crop", "0,0,0.5,1/0.25,0,1,1", ((0, 0, 0.5, 1), (0.25, 0, 1, 1))),
+    "style_fit": ("--style-fit", "width", "width"),
+    "units": ("--units", "torchvision", "torchvision"),
+    "white": ("--white", "256", 256.0),
+    "pooling": ("--pooling", "l2", "l2"),
+    "pooling_factor": ("--pooling-factor", "1.5", 1.5),
+    "padding": ("--padding", "reflect", "reflect"),
+    "gradients": ("--gradients", "plain", "plain"),
+    "sizes": ("--size", "64,128", (64, 128)),
+    "size_of": ("--size-of", "short", "short"),
+    "scales": ("--scales", "3", 3),
+    "ratio": ("--ratio", "1.5", 1.5),
+    "min_size": ("--min-size", "64", 64),
+    "resample": ("--resample", "nearest", "nearest"),
+    "optimizer": ("--optimizer", "adam", "adam"),
+    "rounds": ("--rounds", "3", 3),
+    "evaluations": ("--evaluations", "7,5", (7, 5)),
+    "iterations": ("--iterations", "9", 9),
+    "history": ("--history", "5", 5),
+    "factr": ("--factr", "0.5", 0.5),
+    "pgtol": ("--pgtol", "0.5", 0.5),
+    "learning_rate": ("--learning-rate", "3", 3.0),
+    "betas": ("--betas", "0.8,0.99", (0.8, 0.99)),
+    "epsilon": ("--epsilon", "1e-3", 0.001),
+    "averaging": ("--averaging", "0.9", 0.9),
+    "bounds": ("--bounds", "smooth", "smooth"),
 }
 PICTURES = ["photo.jpg", "painting.jpg", "out.png"]
 
@@ -253,13 +296,13 @@ def test_every_field_of_a_recipe_but_its_name_and_terms_is_an_option() -> None:
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("field", RECIPE_OPTIONS)
 def test_an_option_changes_its_field_and_no_other(field: str, recipe: str) -> None:
-    flag, argument, value, _ = RECIPE_OPTIONS[field]
+    flag, argument, value = RECIPE_OPTIONS[field]
     options = build_parser().parse_args([*PICTURES, "--recipe", recipe, flag, argument])
     assert effective_recipe(options) == dataclasses.replace(RECIPES[recipe], **{field: value})
 
 
-def test_without_options_the_recipe_is_the_document() -> None:
-    assert effective_recipe(build_parser().parse_args(PICTURES)) == RECIPES["document"]
+def test_without_options_the_recipe_is_ours() -> None:
+    assert effective_recipe(build_parser().parse_args(PICTURES)) == RECIPES["fine"]
 
 
 def help_text(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> str:
@@ -273,21 +316,34 @@ def help_text(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> str:
 def test_help_has_every_option_with_its_default(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     text = help_text(monkeypatch, capsys)
     options = {part.split()[0].rstrip(","): " ".join(part.split()) for part in re.split(r"\n(?=  -)", text)[1:]}
-    others = {"--recipe": "document", "--network": "auto", "--device": "auto", "--dtype": "float32"}
-    defaults = others | {flag: default for flag, _, _, default in RECIPE_OPTIONS.values()}
-    for flag, default in defaults.items():
+    others = {"--recipe": "fine", "--network": "auto", "--device": "auto", "--dtype": "float32", "--depth": "auto",
+              "--quality": "95"}  # fmt: skip
+    for flag, default in others.items():
         assert f"(default: {default}" in options[flag]
-    without = {"-h", "--version", "--weights-dir", "--threads", "--save-every", "--trace", "--quiet"}
-    assert set(options) - set(defaults) == without
+    for field, (flag, _, _) in RECIPE_OPTIONS.items():
+        default = getattr(RECIPES["fine"], field)
+        shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
+        words = options[flag].partition("(default: ")[2]
+        if default not in (None, ()):
+            start = words.partition(")")[0]
+            assert start == shown or tuple(map(float, start.split(","))) == pytest.approx(
+                default if isinstance(default, tuple) else (default,)
+            )
+    without = {
+        "-h", "--version", "--weights-dir", "--threads", "--save-every", "--trace", "--quiet", "--print-recipe",
+        "--show-recipe", "--mask", "--keep-metadata", "--plot", "--sheet", "--compare", "--content-layers",
+        "--style-layers", "--content-loss", "--style-loss", "--tv-loss",
+    }  # fmt: skip
+    assert set(options) - set(others) - {flag for flag, _, _ in RECIPE_OPTIONS.values()} == without
     assert all(len(option.split("  ")) >= 1 and len(option.split()) > 3 for option in options.values()), "with words"
 
 
-def test_help_has_groups_and_two_examples_that_parse(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+def test_help_has_groups_and_examples_that_parse(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     text = help_text(monkeypatch, capsys)
     heads = re.findall(r"^([a-z][a-z ]+)\b.*:$", text, re.MULTILINE)
     assert {"look", "size", "optimiser", "network and machine", "watching", "examples"} <= set(heads)
     examples = re.findall(r"^  python -m minstyle (.+)$", text, re.MULTILINE)
-    assert len(examples) == 2
+    assert len(examples) >= 2
     for example in examples:
         effective_recipe(build_parser().parse_args(shlex.split(example)))
 

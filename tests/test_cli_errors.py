@@ -21,10 +21,12 @@ import pytest
 
 from minstyle.images import load_image, save_image
 from minstyle.objective import Evaluation, Objective
-from minstyle.recipes import IMAGE, RECIPES, Recipe
+from minstyle.presets import RECIPES
+from minstyle.recipes import Recipe
+from minstyle.terms import IMAGE
 
 from .conftest import picture
-from .test_cli import SUMMARY, Captured, Studio
+from .test_cli import SUMMARY, Captured, Studio, last_line
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def test_an_interrupt_saves_the_best_picture_so_far(
     fail_at(monkeypatch, 4, KeyboardInterrupt)
     assert studio.run() == 130
     captured = capsys.readouterr()
-    summary = SUMMARY.fullmatch(captured.out)
+    summary = SUMMARY.fullmatch(last_line(captured.out))
     assert summary is not None
     assert (summary["word"], summary["evaluations"]) == ("interrupted", "3")
     assert studio.out.read_bytes() == third
@@ -91,7 +93,7 @@ def test_control_c_in_a_process_of_its_own(studio: Studio) -> None:
         process.kill()
         process.communicate()
     assert process.returncode == 130, error
-    summary = SUMMARY.fullmatch(out)
+    summary = SUMMARY.fullmatch(last_line(out))
     assert summary is not None
     assert summary["word"] == "interrupted"
     assert "Traceback" not in error
@@ -157,7 +159,7 @@ def test_a_snapshot_that_cannot_be_saved_ends_the_run_with_the_picture(
     fill_disk(monkeypatch, studio.results / "out_eval")
     assert studio.run("--save-every", "2") == 2
     captured = capsys.readouterr()
-    summary = SUMMARY.fullmatch(captured.out)
+    summary = SUMMARY.fullmatch(last_line(captured.out))
     assert summary is not None
     assert (summary["word"], summary["evaluations"]) == ("ended early", "2")
     assert re.search(r"ended early: cannot write .*out_eval0002\.png", captured.err.splitlines()[-1])
@@ -296,7 +298,7 @@ WRONG_VALUES: list[tuple[str, str]] = [
     *((flag, "0") for flag in ("--threads", "--rounds", "--evaluations", "--iterations", "--history", "--size")),
     *((flag, "1.5") for flag in ("--threads", "--rounds", "--evaluations", "--history", "--size", "--seed")),
     ("--history", "9999999999999"), ("--size", "99999999999"), ("--size", "31"), ("--size", "64,32"),
-    ("--size", "32,abc"), ("--size", "32,,64"), ("--pooling", "median"), ("--size-of", "width"),
+    ("--size", "32,abc"), ("--size", "32,,64"), ("--pooling", "median"), ("--size-of", "area"),
     ("--style-fit", "crop"), ("--resample", "cubic"), ("--dtype", "float16"), ("--device", "tpu"),
     ("--save-every", "0"), ("--save-every", "-1"), ("--save-every", "often"), ("--save-every", "1.5"),
 ]  # fmt: skip

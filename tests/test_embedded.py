@@ -16,7 +16,7 @@ from PIL import Image
 from minstyle import RECIPES, load_image, load_network
 from minstyle.images import resize
 from minstyle.projection import gram
-from minstyle.recipes import IMAGE
+from minstyle.terms import IMAGE
 from minstyle.vgg import Network
 from minstyle.weightfile import Weights, read_weights
 

@@ -13,7 +13,9 @@ from minstyle import build_objective, check_vjp
 from minstyle.autodiff import differentiable
 from minstyle.errors import LayerError, ShapeError
 from minstyle.objective import Objective
-from minstyle.recipes import IMAGE, RECIPES, ROLES, Recipe, Term
+from minstyle.presets import RECIPES
+from minstyle.recipes import Recipe
+from minstyle.terms import IMAGE, ROLES, Term
 from minstyle.vgg import CHANNELS, Network
 from minstyle.weightfile import Weights
 
@@ -166,7 +168,8 @@ def projected(weights: Weights, coordinates: Callable[[str, int], np.ndarray]) -
     return dataclasses.replace(weights, projections=projections)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+# The tutorial reads features before ReLU, which no small network stands in for.
+@pytest.mark.parametrize("recipe", [name for name in RECIPES if name != "pytorch-tutorial"])
 def test_a_turned_basis_of_all_channels_changes_no_loss(recipe: str) -> None:
     def turned(name: str, channels: int) -> np.ndarray:
         return np.linalg.qr(np.random.default_rng(len(name)).standard_normal((channels, channels)))[0]

@@ -16,9 +16,11 @@ import pytest
 
 from minstyle.errors import FileError, ImageError, MinstyleError
 from minstyle.images import load_image
-from minstyle.observers import Observer, Plan, Progress, Snapshots, Step, Trace
-from minstyle.recipes import RECIPES, Recipe
-from minstyle.stylize import Result, stylize
+from minstyle.observers import Observer, Plan, Progress, Snapshots, Step, Trace, role_of
+from minstyle.presets import RECIPES
+from minstyle.recipes import Recipe
+from minstyle.result import Result
+from minstyle.stylize import stylize
 from minstyle.vgg import Network
 
 from .conftest import picture
@@ -119,6 +121,13 @@ def test_an_observer_that_does_nothing_changes_nothing(tiny_network: Network) ->
     alone, watched = run(tiny_network, []), run(tiny_network, [Observer()])
     np.testing.assert_array_equal(alone.image, watched.image)
     assert alone.history == watched.history
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
+def test_a_term_s_name_tells_its_role(recipe: Recipe) -> None:
+    assert [role_of(term.name) for term in recipe.terms] == [term.role for term in recipe.terms]
+    assert all(role_of(term.name) == term.role for term in recipe.terms)
+    assert role_of("hue image") == "other"
 
 
 # Trace

@@ -35,6 +35,22 @@ def conv_args(shape: tuple[int, int, int], k: int) -> tuple[np.ndarray, ...]:
     return normal(shape), normal((k, k, shape[2], 4), 1), normal((4,), 2)
 
 
+def positive_definite(n: int) -> np.ndarray:
+    a = normal((n, n), 3)
+    return a @ a.T + 0.2 * np.eye(n)
+
+
+def shares(shape: tuple[int, ...]) -> np.ndarray:
+    """Weights that sum to 1, some of them 0."""
+    w = np.random.default_rng(4).random(shape)
+    w *= w >= min(0.3, w.max())
+    return np.asarray(w / w.sum())
+
+
+def on_device(xp: ModuleType, settings: dict[str, Any]) -> dict[str, Any]:
+    return {k: xp.asarray(v) if isinstance(v, np.ndarray) else v for k, v in settings.items()}
+
+
 # Name, op, arguments, settings: one line a case.
 CASES: list[tuple[str, Callable[..., Any], tuple[np.ndarray, ...], dict[str, Any]]] = [
     *((f"conv2d {k}x{k} {s}", ops.conv2d, conv_args(s, k), {}) for s in MAPS for k in (1, 3, 5)),
@@ -46,9 +62,16 @@ CASES: list[tuple[str, Callable[..., Any], tuple[np.ndarray, ...], dict[str, Any
     *((f"avg_pool2 {s}", ops.avg_pool2, (normal(s),), {}) for s in POOLED_MAPS),
     *((f"l2_pool2 {s}", ops.l2_pool2, (distinct(s),), {}) for s in POOLED_MAPS),
     *((f"pad {m} {w} {s}", ops.pad, (normal(s),), {"width": w, "mode": m})
-      for s in MAPS for w in (0, 1, 3) for m in ("zero", "replicate")),
+      for s in MAPS for w in (0, 1, 3) for m in ("zero", "replicate", "reflect") if m != "reflect" or min(s[:2]) > w),
+    *((f"{op.__name__} {s}", op, (distinct(s),), {}) for s in MAPS
+      for op in (ops.absolute_variation, ops.squared_variation, ops.nine_point_variation)),
     *((f"gram {s}", ops.gram, (normal(s),), {}) for s in MAPS),
     *((f"moments {s}", ops.moments, (normal(s),), {}) for s in MAPS),
+    *((f"weighted moments {s}", ops.moments, (normal(s),), {"weights": shares(s[:2])}) for s in MAPS),
+    *((f"{op.__name__} {n}", op, (positive_definite(n),), {})
+      for op in (ops.matrix_sqrt, ops.trace_sqrt, ops.diagonal) for n in (1, 2, 5)),
+    ("outer", ops.outer, (normal((4,)),), {}),
+    ("sqrt", ops.sqrt, (normal((4, 5)) ** 2 + 0.1,), {}),
     *((f"squared_error {s}", ops.squared_error, (normal(s), normal(s, 1)), {}) for s in MAPS),
     *((f"total_variation {e} {s}", ops.total_variation, (distinct(s),), {"exponent": e})
       for s in MAPS for e in (0.5, 1.0, 1.25, 2.0)),
@@ -69,13 +92,15 @@ CASES: list[tuple[str, Callable[..., Any], tuple[np.ndarray, ...], dict[str, Any
 def test_adjoint_agrees_with_finite_differences(
     op: Callable[..., Any], args: tuple[np.ndarray, ...], settings: dict[str, Any], xp: ModuleType
 ) -> None:
-    check_vjp(op, [xp.asarray(a) for a in args], **settings)
+    check_vjp(op, [xp.asarray(a) for a in args], **on_device(xp, settings))
 
 
 @pytest.mark.parametrize(("op", "args", "settings"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
 def test_adjoint_in_float32_equals_that_in_float64(
     op: Callable[..., Any], args: tuple[np.ndarray, ...], settings: dict[str, Any], xp: ModuleType
 ) -> None:
+    settings = on_device(xp, settings)
+
     def adjoints(dtype: Any) -> list[np.ndarray]:
         variables = [Var(xp.asarray(a, dtype=dtype)) for a in args]
         results = op(*variables, **settings)
@@ -103,7 +128,10 @@ def test_adjoint_in_float32_equals_that_in_float64(
 @pytest.mark.parametrize(("op", "args", "settings"), [
     (ops.conv2d, (normal((3, 3, 4, 2), 1), normal((2,), 2)), {}), (ops.relu, (), {}), (ops.max_pool2, (), {}),
     (ops.avg_pool2, (), {}), (ops.l2_pool2, (), {}), (ops.gram, (), {}), (ops.moments, (), {}),
-    (ops.total_variation, (), {}), (ops.pad, (), {"width": 2, "mode": "replicate"}), (ops.mean, (), {"axis": 1}),
+    (ops.moments, (), {"weights": shares((4, 5))}),
+    (ops.total_variation, (), {}), (ops.pad, (), {"width": 2, "mode": "replicate"}),
+    (ops.pad, (), {"width": 3, "mode": "reflect"}), (ops.absolute_variation, (), {}),
+    (ops.nine_point_variation, (), {}), (ops.mean, (), {"axis": 1}),
     (ops.squared_error, (normal((4, 5, 4), 3),), {}), (ops.multiply, (normal((4, 5, 4), 3),), {}),
 ], ids=lambda x: getattr(x, "__name__", ""))  # fmt: skip
 def test_ops_take_any_memory_layout(
@@ -114,7 +142,7 @@ def test_ops_take_any_memory_layout(
     xp: ModuleType,
 ) -> None:
     x = make(xp.asarray(distinct((8, 10, 6))))
-    args = tuple(xp.asarray(a) for a in args)
+    args, settings = tuple(xp.asarray(a) for a in args), on_device(xp, settings)
     check_vjp(op, [x, *args], **settings)
     for view, copy in zip(
         outputs(op(x, *args, **settings)), outputs(op(x.copy(order="C"), *args, **settings)), strict=True
@@ -191,14 +219,6 @@ def test_total_variation_of_a_flat_picture_has_a_finite_gradient() -> None:
         np.testing.assert_array_equal(g, 0)
 
 
-def test_moments_are_mean_and_second_raw_moment() -> None:
-    f = normal((5, 6, 3))
-    mean, second = ops.moments(f)
-    flat = f.reshape(-1, 3)
-    np.testing.assert_allclose(mean, flat.mean(axis=0), rtol=1e-12)
-    np.testing.assert_allclose(second, np.mean([np.outer(row, row) for row in flat], axis=0), rtol=1e-12)
-
-
 def test_losses_are_summed_in_float64() -> None:
     x = np.full((512, 512, 16), 1.0001, dtype=np.float32)
     loss = ops.squared_error(x, np.zeros_like(x))
@@ -213,7 +233,9 @@ def test_losses_are_summed_in_float64() -> None:
     (lambda: ops.conv2d(np.ones((4, 4)), np.ones((3, 3, 3, 5)), np.ones(5)), r"\(H, W, C\).*\(4, 4\)"),
     (lambda: ops.squared_error(np.ones(3), np.ones(4)), r"\(3,\).*\(4,\)"),
     (lambda: ops.matmul(np.ones((2, 3)), np.ones((2, 3))), r"\(2, 3\) and \(2, 3\)"),
-    (lambda: ops.pad(np.ones((2, 2, 1)), width=1, mode="reflect"), "'reflect'"),
+    (lambda: ops.pad(np.ones((2, 2, 1)), width=1, mode="wrap"), "'zero' or 'replicate' or 'reflect', got 'wrap'"),
+    (lambda: ops.pad(np.ones((2, 5, 1)), width=2, mode="reflect"), r"more than 2 x 2, got \(2, 5, 1\)"),
+    (lambda: ops.pad(np.ones((2, 5, 1)), width=-1), "0 or more, got -1"),
 ])  # fmt: skip
 def test_wrong_shapes_are_named(call: Callable[[], Any], words: str) -> None:
     with pytest.raises(ShapeError, match=words):

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from minstyle.errors import RecipeError
 from minstyle.losses import LOSSES
-from minstyle.recipes import RECIPES, ROLES, Recipe, Term, find_recipe
+from minstyle.presets import RECIPES, find_recipe
+from minstyle.recipes import Recipe
+from minstyle.terms import ROLES, Term
 
 STYLE = ["block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1"]
 
@@ -27,7 +29,7 @@ def test_the_document_is_the_document() -> None:
         "total_variation": 1e-4,
     }
     assert (recipe.sizes, recipe.size_of, recipe.style_fit, recipe.resample) == ((400,), "height", "stretch", "lanczos")
-    assert (recipe.rounds, recipe.evaluations, recipe.iterations) == (20, 20, 15000)
+    assert (recipe.rounds, recipe.evaluations, recipe.iterations) == (20, (20,), 15000)
     assert (recipe.history, recipe.factr, recipe.pgtol) == (10, 1e7, 1e-5)
     assert (recipe.init, recipe.pooling) == ("noise", "max")
 
@@ -65,7 +67,7 @@ def test_json_and_back(recipe: Recipe) -> None:
     ({"sizes": ()}, r"sizes: expected whole numbers, got \(\)"),
     ({"sizes": (256, 128)}, "sizes: expected growing numbers, got 256, 128"),
     ({"sizes": (128, 128)}, "sizes: expected growing numbers"),
-    ({"init": "nothing"}, "init: expected noise or content, got 'nothing'"),
+    ({"init": "nothing"}, "init: expected noise or content or style or grey, got 'nothing'"),
     ({"pooling": "min"}, "pooling: expected max or average or l2, got 'min'"),
     ({"history": None}, "history: .* got None"),
     ({"name": ""}, "name: expected a text, got ''"),
@@ -89,7 +91,7 @@ def test_a_wrong_term_is_named(term: tuple[Any, ...], words: str) -> None:
 
 
 def test_an_unknown_recipe_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(RecipeError, match="unknown recipe 'dokument': known are document, gatys"):
+    with pytest.raises(RecipeError, match="unknown recipe 'dokument': known are fine, document, gatys, "):
         find_recipe("dokument")
 
 

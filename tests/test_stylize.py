@@ -18,8 +18,9 @@ from minstyle.images import resize
 from minstyle.objective import build_objective
 from minstyle.observers import Observer, Plan, Step
 from minstyle.optimize import scipy_lbfgs
-from minstyle.recipes import RECIPES, Recipe
-from minstyle.stylize import fitted_shape, working_shape
+from minstyle.presets import RECIPES
+from minstyle.recipes import Recipe
+from minstyle.scales import fitted_shape, working_shape
 from minstyle.vgg import Network
 from minstyle.weightfile import Weights
 

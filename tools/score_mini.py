@@ -20,8 +20,8 @@ from PIL import Image
 from minstyle import RECIPES, Recipe, load_image, load_network, stylize
 from minstyle.images import resize
 from minstyle.projection import gram
-from minstyle.recipes import Term
-from minstyle.stylize import fitted_shape, working_shape
+from minstyle.scales import fitted_shape, working_shape
+from minstyle.terms import Term
 from minstyle.vgg import CHANNELS, Network
 
 LAYERS = [f"block{i}_conv1" for i in range(1, 6)]

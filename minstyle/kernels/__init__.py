@@ -10,13 +10,15 @@ import numpy as np
 from ..backend import Array, array_module, is_cupy
 from . import direct, grams, masks, narrow, strips, tiles, winograd
 from .masks import AboveZero, Positive, Winner, max_pool, window_corners
+from .sorting import sort_columns, unsort_columns
 from .threads import Arena, use_threads
-from .variation import total_variation, total_variation_gradient
+from .variation import by_rows, total_variation, total_variation_gradient
 
 __all__ = [
-    "Arena", "Kernel", "Mask", "Positive", "Winner", "add_product", "convolve", "convolve_relu",
-    "convolve_relu_pool", "gram", "input_gradient", "kernel_gradient", "max_pool", "total_variation",
-    "total_variation_gradient", "use_threads", "window_corners",
+    "Arena", "Kernel", "Mask", "Positive", "Winner", "add_product", "by_rows", "convolve", "convolve_relu",
+    "convolve_relu_pool", "framed", "gram", "input_gradient", "kernel_gradient", "max_pool", "sort_columns",
+    "total_variation", "total_variation_gradient", "unsort_columns", "use_threads", "weighted_sum",
+    "window_corners",
 ]  # fmt: skip
 
 # Below this many channels the transforms of Winograd's method cost more than it saves.
@@ -61,12 +63,17 @@ class Kernel:
         return self._transformed
 
 
-def convolve(x: Array, kernel: Array | Kernel, bias: Array | None) -> Array:
+def convolve(x: Array, kernel: Array | Kernel, bias: Array | None, valid: bool = False) -> Array:
     """y[i, j] = bias + sum over (di, dj) of x[i + di - r, j + dj - r] @ kernel[di, dj], zeros outside. -> (H, W, Cout)
 
-    x (H, W, Cin), kernel (2r+1, 2r+1, Cin, Cout), bias (Cout,) or None.
+    x (H, W, Cin), kernel (2r+1, 2r+1, Cin, Cout), bias (Cout,) or None. ``valid``: only where all of the neighbourhood
+    is inside, (H - 2r, W - 2r, Cout).
     """
     x, kernel = _prepared(x, kernel)
+    if valid:
+        if _suits_widening(x, kernel):
+            return narrow.widen(x, kernel.array, bias, relu=False, valid=True)
+        return _inside(convolve(x, kernel, bias), kernel)
     if _suits_winograd(x, kernel):
         y = np.empty((*x.shape[:2], kernel.shape[3]), dtype=x.dtype)
         _forward(x, kernel, bias, tiles.Store(y))
@@ -82,19 +89,20 @@ def convolve(x: Array, kernel: Array | Kernel, bias: Array | None) -> Array:
 
 
 def convolve_relu(
-    x: Array, kernel: Array | Kernel, bias: Array | None, kept: bool = False
+    x: Array, kernel: Array | Kernel, bias: Array | None, kept: bool = False, valid: bool = False
 ) -> tuple[Array, Positive | AboveZero]:
     """(max(y, 0), where y > 0) of ``convolve``'s y, in one pass. The mask of a map that is ``kept`` is the map."""
     x, kernel = _prepared(x, kernel)
-    shape = (*x.shape[:2], kernel.shape[3])
+    r = kernel.shape[0] // 2 if valid else 0
+    shape = (x.shape[0] - 2 * r, x.shape[1] - 2 * r, kernel.shape[3])
     positive = Positive(shape) if _on_host(x, kernel) and not kept else None
-    if _suits_winograd(x, kernel):
+    if _suits_winograd(x, kernel) and not valid:
         y = np.empty(shape, dtype=x.dtype)
         _forward(x, kernel, bias, tiles.Rectify(y, positive))
     elif _suits_widening(x, kernel):
-        y = narrow.widen(x, kernel.array, bias, True, positive)
+        y = narrow.widen(x, kernel.array, bias, True, positive, valid)
     else:
-        y = direct.convolve(x, kernel.array, bias)
+        y = convolve(x, kernel, bias, valid)
         y = y.clip(0, None, out=y)
         positive = None if kept else Positive.of(y)
     return y, AboveZero(y) if positive is None else positive
@@ -114,14 +122,18 @@ def convolve_relu_pool(x: Array, kernel: Array | Kernel, bias: Array | None) -> 
     return y, winner
 
 
-def input_gradient(g: Array, kernel: Array | Kernel, mask: Mask | None = None, into: Array | None = None) -> Array:
+def input_gradient(
+    g: Array, kernel: Array | Kernel, mask: Mask | None = None, into: Array | None = None, valid: bool = False
+) -> Array:
     """Gradient of ``convolve`` with respect to x, given g (H, W, Cout). -> (H, W, Cin)
 
     It is itself a convolution: of g with the kernel turned by 180 degrees and its channel axes swapped. ``mask``: g is
     the gradient with respect to what ReLU, or ReLU and pooling, made of the convolution. ``into``: an array to which
-    the result is added; it is returned.
+    the result is added; it is returned. ``valid``: of the valid convolution, g (H - 2r, W - 2r, Cout).
     """
     g, kernel = _prepared(g, kernel)
+    if valid and not _suits_widening(g, kernel):
+        g, mask = framed(g if mask is None else mask.apply(g), kernel), None
     if _suits_winograd(g, kernel):
         shape = g.shape[:2] if mask is None else mask.shape[:2]
         dx = np.empty((*shape, kernel.shape[2]), dtype=g.dtype) if into is None else into
@@ -135,7 +147,7 @@ def input_gradient(g: Array, kernel: Array | Kernel, mask: Mask | None = None, i
     turned = kernel.array[::-1, ::-1].swapaxes(2, 3)
     if _suits_widening(g, kernel):  # then its gradient suits narrowing
         g = mask.apply(g) if isinstance(mask, Winner) else g
-        dx = narrow.narrow(g, None if isinstance(mask, Winner) else mask, turned)
+        dx = narrow.narrow(g, None if isinstance(mask, Winner) else mask, turned, full=valid)
     else:
         dx = direct.convolve(g if mask is None else mask.apply(g), turned, None)
     if into is None:
@@ -144,22 +156,45 @@ def input_gradient(g: Array, kernel: Array | Kernel, mask: Mask | None = None, i
     return into
 
 
+def framed(g: Array, kernel: Array | Kernel) -> Array:
+    """g with zeros around, as many as a convolution with this kernel reaches over the edge: _inside's adjoint."""
+    r = kernel.shape[0] // 2
+    return array_module(g).pad(g, ((r, r), (r, r), (0, 0)))
+
+
+def _inside(y: Array, kernel: Kernel) -> Array:
+    r = kernel.shape[0] // 2
+    return array_module(y).ascontiguousarray(y[r : y.shape[0] - r, r : y.shape[1] - r])
+
+
 def kernel_gradient(x: Array, g: Array, size: int) -> Array:
     """Gradient of ``convolve`` with respect to a size x size kernel. -> (size, size, Cin, Cout)"""
     return direct.kernel_gradient(x, g, size)
 
 
-def gram(flat: Array) -> Array:
-    """F^T F of F (M, C). -> (C, C)"""
-    return flat.T @ flat if is_cupy(flat) else grams.gram(flat)
+def gram(flat: Array, weights: Array | None = None) -> Array:
+    """F^T diag(weights) F of F (M, C), weights (M,) of non-negative numbers (None: ones). -> (C, C)"""
+    if not is_cupy(flat):
+        return grams.gram(flat, weights)
+    return flat.T @ (flat if weights is None else flat * weights[:, None])
 
 
-def add_product(f: Array, matrix: Array, into: Array | None) -> Array:
-    """f @ S at every pixel of a map f (H, W, C), S (C, K), added to ``into`` (H, W, K) in place if that is given."""
+def weighted_sum(flat: Array, weights: Array) -> Array:
+    """The sum of the rows of F (M, C), each times its weight (M,). -> (C,) in float64"""
+    return (weights @ flat).astype("float64") if is_cupy(flat) else grams.weighted_sum(flat, weights)
+
+
+def add_product(f: Array, matrix: Array, into: Array | None, weights: Array | None = None) -> Array:
+    """f @ S at every pixel of a map f (H, W, C), S (C, K), added to ``into`` (H, W, K) in place if that is given.
+
+    ``weights`` (H, W): the product is multiplied by them first.
+    """
     if not is_cupy(f):
-        return grams.add_product(f, matrix, into)
+        return grams.add_product(f, matrix, into, weights)
     # One product, not one a row of the map, which is what CuPy would make of it.
     product = (f.reshape(-1, f.shape[2]) @ matrix).reshape(*f.shape[:2], -1)
+    if weights is not None:
+        product *= weights[:, :, None]
     if into is None:
         return product
     into += product

@@ -9,17 +9,22 @@ from .threads import Workspace
 
 # Rows of a map that are multiplied at a time, and at most so many sums of such products side by side.
 _VALUES, _SUMS = 1 << 18, 16
+_ROWS = 1024  # that are summed in the map's own type: float32 loses a digit or so
 
 
-def gram(flat: np.ndarray) -> np.ndarray:
-    """F^T F of F (M, C), summed in an order that the shape alone decides. -> (C, C)"""
+def gram(flat: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """F^T diag(weights) F of F (M, C), weights (M,) (None: ones). -> (C, C), summed in an order that M and C decide."""
+    root = None if weights is None else np.sqrt(weights)[:, None]  # F^T F is symmetric, and half the work
     rows, channels = flat.shape
     pieces = max(1, min(_SUMS, rows * channels // _VALUES))
     bounds = np.linspace(0, rows, pieces + 1).astype(int)
     sums = np.empty((pieces, channels, channels), dtype=flat.dtype)
 
     def product(i: int, work: Workspace) -> None:
-        part = flat[bounds[i] : bounds[i + 1]]
+        rows_of_part = slice(bounds[i], bounds[i + 1])
+        part = flat[rows_of_part]
+        if root is not None:
+            part = np.multiply(part, root[rows_of_part], out=work.array("weighted", part.shape, part.dtype))
         np.matmul(part.T, part, out=sums[i])
 
     threads.run(product, range(pieces))
@@ -27,22 +32,41 @@ def gram(flat: np.ndarray) -> np.ndarray:
     return total
 
 
-def add_product(f: np.ndarray, matrix: np.ndarray, into: np.ndarray | None) -> np.ndarray:
-    """f @ S at every pixel of f (H, W, C), S (C, K). -> (H, W, K): ``into``, to which it is added, if that is given."""
+def weighted_sum(flat: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The sum of the rows of F (M, C), each times its weight (M,), strips of them added in float64. -> (C,) float64"""
+    sums = np.empty((-(-len(flat) // _ROWS), flat.shape[1]), dtype=flat.dtype)
+
+    def strip_of(i: int, work: Workspace) -> None:
+        strip = slice(i * _ROWS, (i + 1) * _ROWS)
+        np.matmul(weights[strip], flat[strip], out=sums[i])
+
+    threads.run(strip_of, range(len(sums)))
+    total: np.ndarray = sums.sum(axis=0, dtype=np.float64)
+    return total
+
+
+def add_product(
+    f: np.ndarray, matrix: np.ndarray, into: np.ndarray | None, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """f @ S at every pixel of f (H, W, C), S (C, K), times the pixel's weight (H, W) if there are weights. -> (H, W, K)
+
+    That is ``into``, to which it is added, if ``into`` is given.
+    """
     if into is not None and not into.flags.c_contiguous:
-        into += add_product(f, matrix, None)
+        into += add_product(f, matrix, None, weights)
         return into
+    column = None if weights is None else weights.reshape(-1, 1)
     result = np.empty((*f.shape[:2], matrix.shape[1]), dtype=f.dtype) if into is None else into
     flat, total = f.reshape(-1, f.shape[2]), result.reshape(-1, matrix.shape[1])
     rows = max(1, _VALUES // max(matrix.shape))
 
     def strip_of(start: int, work: Workspace) -> None:
         strip = slice(start, start + rows)
-        if into is None:
-            products.multiply(flat[strip], matrix, total[strip])
-        else:
-            product = work.array("product", total[strip].shape, total.dtype)
-            products.multiply(flat[strip], matrix, product)
+        product = total[strip] if into is None else work.array("product", total[strip].shape, total.dtype)
+        products.multiply(flat[strip], matrix, product)
+        if column is not None:
+            product *= column[strip]
+        if into is not None:
             total[strip] += product
 
     threads.run(strip_of, range(0, len(flat), rows))

@@ -21,17 +21,23 @@ Strip = tuple[int, int]  # first row, and the one after the last
 
 
 def widen(
-    x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None, relu: bool, positive: Positive | None = None
+    x: np.ndarray,
+    kernel: np.ndarray,
+    bias: np.ndarray | None,
+    relu: bool,
+    positive: Positive | None = None,
+    valid: bool = False,
 ) -> np.ndarray:
     """Convolution of x (H, W, few) with kernel (k, k, few, Cout), ReLU if asked for. -> (H, W, Cout)
 
-    Where the result is above zero is stored in ``positive``, if given.
+    Where the result is above zero is stored in ``positive``, if given. ``valid``: without padding, and
+    (H - k + 1, W - k + 1, Cout) is left.
     """
     size, _, cin, cout = kernel.shape
-    height, width, _ = x.shape
-    r, taps = size // 2, size * size * cin
-    padded = np.zeros((cin, height + 2 * r, width + 2 * r), dtype=x.dtype)
-    padded[:, r : r + height, r : r + width] = x.transpose(2, 0, 1)
+    r, taps = 0 if valid else size // 2, size * size * cin
+    padded = np.zeros((cin, x.shape[0] + 2 * r, x.shape[1] + 2 * r), dtype=x.dtype)
+    padded[:, r : r + x.shape[0], r : r + x.shape[1]] = x.transpose(2, 0, 1)
+    height, width = padded.shape[1] - size + 1, padded.shape[2] - size + 1
     # The bias is the tap of one more plane, which is 1 everywhere.
     matrix = np.empty((taps + 1, cout), dtype=x.dtype)
     matrix[:taps] = kernel.reshape(taps, cout)
@@ -58,16 +64,20 @@ def widen(
     return y
 
 
-def narrow(x: np.ndarray, mask: Positive | AboveZero | None, kernel: np.ndarray) -> np.ndarray:
-    """Convolution of x (H, W, Cin), where ``mask`` (None: all) lets it pass, with kernel (k, k, Cin, few)."""
+def narrow(x: np.ndarray, mask: Positive | AboveZero | None, kernel: np.ndarray, full: bool = False) -> np.ndarray:
+    """Convolution of x (H, W, Cin), where ``mask`` (None: all) lets it pass, with kernel (k, k, Cin, few).
+
+    -> (H, W, few), or with a frame of the k // 2 pixels all around that x also reaches, if it is to be ``full``.
+    """
     size, _, cin, cout = kernel.shape
     height, width, _ = x.shape
     r = size // 2
+    frame = r if full else 0
     matrix = np.ascontiguousarray(kernel.transpose(0, 1, 3, 2)).reshape(-1, cin)  # (k*k*Cout, Cin)
-    y = np.empty((height, width, cout), dtype=kernel.dtype)
+    y = np.empty((height + 2 * frame, width + 2 * frame, cout), dtype=kernel.dtype)
 
     def strip_of(strip: Strip, work: Workspace) -> None:
-        top, bottom = strip
+        top, bottom = strip[0] - frame, strip[1] - frame  # rows as x counts them
         first, last = max(top - r, 0), min(bottom + r, height)  # rows that the strip sees
         seen = slice(first, last)
         rows = x[seen]
@@ -83,9 +93,10 @@ def narrow(x: np.ndarray, mask: Positive | AboveZero | None, kernel: np.ndarray)
             given = planes[:, tap * cout : (tap + 1) * cout].swapaxes(0, 1)
             down, along = start + 2 * r - i, 2 * r - j
             total[:, down : down + given.shape[1], along : along + width] += given
-        y[top:bottom] = total[:, 2 * r : 2 * r + bottom - top, r : r + width].transpose(1, 2, 0)
+        part = total[:, 2 * r : 2 * r + bottom - top, r - frame : r + width + frame]
+        y[slice(*strip)] = part.transpose(1, 2, 0)
 
-    threads.run(strip_of, _strips(height, width))
+    threads.run(strip_of, _strips(*y.shape[:2]))
     return y
 
 

@@ -1,0 +1,26 @@
+"""Picture files to images and back. The only folder that imports Pillow, and that knows of depths, profiles and alpha.
+
+Everywhere else an image is a float array (H, W, 3), sRGB, 0..255.
+"""
+
+from __future__ import annotations
+
+from .arrays import lay_over, resize, resize_values
+from .reading import Picture, load_image, load_picture
+from .recipetext import read_text
+from .writing import WRITERS, check_image_path, save_image, save_picture, writer_for
+
+__all__ = [
+    "WRITERS",
+    "Picture",
+    "check_image_path",
+    "lay_over",
+    "load_image",
+    "load_picture",
+    "read_text",
+    "resize",
+    "resize_values",
+    "save_image",
+    "save_picture",
+    "writer_for",
+]

@@ -1,0 +1,54 @@
+"""What is done to images as arrays: another size, transparency laid over a colour or filled."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+_FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+def resize(image: np.ndarray, height: int, width: int, resample: str = "lanczos") -> np.ndarray:
+    """The image at another size, float32; at its own size the image itself.
+
+    Lanczos and bicubic overshoot at hard edges: what leaves 0..255 is clipped.
+    """
+    return image if image.shape[:2] == (height, width) else resize_values(image, height, width, resample).clip(0, 255)
+
+
+def resize_values(array: np.ndarray, height: int, width: int, resample: str = "lanczos") -> np.ndarray:
+    """An array (H, W, C) of any values at another size, float32, not clipped."""
+    channels = [
+        Image.fromarray(np.ascontiguousarray(array[:, :, c], dtype=np.float32)).resize(
+            (width, height), _FILTERS[resample]
+        )
+        for c in range(array.shape[2])
+    ]
+    return np.stack([np.asarray(channel) for channel in channels], axis=2)
+
+
+def lay_over(image: np.ndarray, opacity: np.ndarray | None, colour: float = 255) -> np.ndarray:
+    """An image (H, W, 3) with opacity (H, W), 0..1, as it looks over the grey level ``colour``: white."""
+    if opacity is None:
+        return image
+    alpha = opacity[:, :, None]
+    laid: np.ndarray = image * alpha + np.float32(colour) * (1 - alpha)
+    return laid
+
+
+def fill_hidden(image: np.ndarray, opacity: np.ndarray | None) -> np.ndarray:
+    """The image with the mean visible colour where nothing is visible: any colour may lie under transparency.
+
+    Pixels that are partly visible keep their colour. A picture without a visible pixel becomes white.
+    """
+    if opacity is None:
+        return image
+    total = opacity.sum(dtype=np.float64)
+    mean = np.einsum("hwc,hw->c", image, opacity, dtype=np.float64) / total if total > 0 else np.full(3, 255.0)
+    filled: np.ndarray = np.where(opacity[:, :, None] > 0, image, mean.astype(image.dtype))
+    return filled

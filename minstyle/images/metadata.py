@@ -1,0 +1,98 @@
+"""What a file tells beside its pixels: resolution, and EXIF data that may be kept (artist, date, place)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from PIL import Image
+
+ORIENTATION, DESCRIPTION, SOFTWARE, USER_COMMENT = 0x0112, 0x010E, 0x0131, 0x9286
+EXIF_IFD, GPS_IFD = 0x8769, 0x8825
+_RESOLUTION = {"x": 0x011A, "y": 0x011B, "unit": 0x0128}
+# Description, camera maker and model, software, date, artist, host, copyright. The rest of the first directory is about
+# the stored file (its size, its strips, its orientation), which is not the file to come.
+_KEPT = (DESCRIPTION, 0x010F, 0x0110, SOFTWARE, 0x0132, 0x013B, 0x013C, 0x8298)
+# Colour space, size, the maker's notes (offsets into the old file) and the interoperability directory.
+_STALE = {0xA001, 0xA002, 0xA003, 0x927C, 0xA005}
+_LONGEST = 4096
+# How a comment or description begins that holds a recipe.
+LABEL = "minstyle "
+
+
+def read_dpi(picture: Image.Image) -> tuple[float, float] | None:
+    """Dots per inch across and down, where the file tells them and they can be true."""
+    stored: Any = picture.info.get("dpi")
+    if stored is None:  # WebP and AVIF have no other place
+        exif = picture.getexif()
+        scale = {2: 1.0, 3: 2.54}.get(exif.get(_RESOLUTION["unit"], 2), 1.0)
+        stored = [exif.get(_RESOLUTION[axis], 0) for axis in "xy"]
+    else:
+        scale = 1.0
+    try:
+        x, y = (_plain(float(value) * scale) for value in stored)
+    except (TypeError, ValueError, ArithmeticError):
+        return None
+    return (x, y) if is_dpi((x, y)) else None
+
+
+def _plain(value: float) -> float:
+    """To a hundredth, and the whole number where PNG, which counts dots per metre, could come no nearer to it."""
+    return float(round(value)) if abs(value - round(value)) < 0.0128 else round(value, 2)
+
+
+def is_dpi(dpi: tuple[float, float]) -> bool:
+    """Whether every format can hold this resolution."""
+    return all(math.isfinite(value) and 1 <= value <= 65535 for value in dpi)
+
+
+def read_exif(picture: Image.Image) -> bytes | None:
+    """The EXIF data that tells of the picture and not of the file, as a block of its own; None where there is none."""
+    try:
+        stored, kept = picture.getexif(), Image.Exif()
+        for tag in _KEPT:
+            if tag in stored and _may_stay(stored[tag]):
+                kept[tag] = stored[tag]
+        for directory in (EXIF_IFD, GPS_IFD):
+            entries = stored.get_ifd(directory).items()
+            told = {tag: value for tag, value in entries if tag not in _STALE and _may_stay(value)}
+            if told:
+                kept.get_ifd(directory).update(told)
+        block = kept.tobytes()
+        return block if len(kept) or parse_exif(block).get_ifd(EXIF_IFD) or parse_exif(block).get_ifd(GPS_IFD) else None
+    except Exception:  # damage beside the picture: the picture counts
+        return None
+
+
+def parse_exif(block: bytes | None) -> Image.Exif:
+    """Pillow's view of a block of EXIF data; of none, an empty one to fill."""
+    exif = Image.Exif()
+    if block:
+        exif.load(block)
+    return exif
+
+
+def exif_block(
+    kept: bytes | None, dpi: tuple[float, float] | None, software: str | None, comment: str | None
+) -> bytes | None:
+    """EXIF data for a new file: what is kept, with resolution, software and comment set. None where all is empty."""
+    if not (kept or dpi or software or comment):
+        return None
+    exif = parse_exif(kept)
+    exif.pop(ORIENTATION, None)  # the pixels are upright
+    if dpi:
+        exif[_RESOLUTION["x"]], exif[_RESOLUTION["y"]], exif[_RESOLUTION["unit"]] = dpi[0], dpi[1], 2
+    if software:
+        exif[SOFTWARE] = software
+    if comment:
+        exif.get_ifd(EXIF_IFD)[USER_COMMENT] = b"ASCII\0\0\0" + comment.encode("ascii")
+    return exif.tobytes()
+
+
+def _may_stay(value: Any) -> bool:
+    """False for what is too long to tell of a picture, and for what an earlier run of this program left."""
+    if isinstance(value, bytes):
+        return len(value) <= _LONGEST and not value[8:].startswith(LABEL.encode())
+    if isinstance(value, str):
+        return len(value) <= _LONGEST and not value.startswith(LABEL)
+    return not isinstance(value, tuple) or len(value) <= _LONGEST

@@ -1,0 +1,176 @@
+"""Images to files, in the format of the extension; whole or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, PngImagePlugin, features
+
+from ..errors import ImageError, require
+from ..files import check_writable, replacing
+from .arrays import lay_over
+from .deep_png import write_deep_png
+from .metadata import LABEL, exif_block, is_dpi, parse_exif
+from .profiles import from_srgb
+from .recipetext import KEY, LONGEST, ascii_text
+from .tiff import write_tiff
+
+# Format and settings by extension. JPEG keeps full colour resolution (4:4:4): brush strokes are colour edges.
+WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
+    ".png": ("PNG", {}),
+    ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
+    ".jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
+    ".webp": ("WEBP", {"quality": 95, "method": 4}),
+    ".tif": ("TIFF", {}),
+    ".tiff": ("TIFF", {}),
+    ".avif": ("AVIF", {"quality": 95, "subsampling": "4:4:4"}),
+}
+_DEEP = {"PNG", "TIFF"}
+_SOFTWARE = "Software"
+
+
+@dataclass(frozen=True)
+class _Beside:
+    """What goes into the file beside the pixels."""
+
+    icc: bytes
+    exif: bytes | None
+    dpi: tuple[float, float] | None
+    text: dict[str, str]
+
+    def block(self) -> bytes | None:
+        """All of it but the profile as EXIF data, for formats without places of their own."""
+        comment = LABEL + self.text[KEY] if KEY in self.text else None
+        return exif_block(self.exif, self.dpi, self.text.get(_SOFTWARE), comment)
+
+
+def save_image(image: np.ndarray, path: str | Path) -> None:
+    """Write an image (H, W, 3), clipped to 0..255 and rounded, in the format of the extension; whole or not at all.
+
+    Raises ImageError for an unknown extension or an array that is no image, FileError where the folder or disk refuses.
+    """
+    save_picture(image, path)
+
+
+def save_picture(
+    image: np.ndarray,
+    path: str | Path,
+    *,
+    opacity: np.ndarray | None = None,
+    depth: int = 8,
+    profile: bytes | None = None,
+    exif: bytes | None = None,
+    dpi: tuple[float, float] | None = None,
+    quality: int = 95,
+    text: dict[str, str] | None = None,
+) -> None:
+    """Write an image (H, W, 3), sRGB, 0..255, clipped and rounded, with what a ``Picture`` carries beside it.
+
+    opacity  (H, W), 0..1: kept by PNG, WebP, TIFF and AVIF; JPEG shows the image over white.
+    depth    bits per channel, 8 or 16. 16 by PNG and TIFF, where fractions of a level are kept; others write 8.
+    profile  an RGB ICC profile: the image is converted into it and it is embedded. Otherwise sRGB is embedded.
+    exif     EXIF data to keep; dpi, the resolution; quality 1..100 of JPEG, WebP and AVIF (PNG and TIFF lose nothing).
+    text     {"minstyle": JSON, "Software": name}, either or both; ``read_text`` gives the first one back.
+
+    Raises ImageError for an unknown extension or a value that is none of these, FileError where the folder or disk
+    refuses.
+    """
+    path = Path(path)
+    name, settings = writer_for(path)
+    _check(path, image, opacity, depth, dpi, quality)
+    beside_text = _checked_text(path, text or {})
+    if opacity is not None:
+        opacity = np.clip(opacity, 0, 1)
+        if name == "JPEG":
+            image, opacity = lay_over(np.clip(image, 0, 255), opacity), None
+    values, icc = from_srgb(np.clip(image, 0, 255), profile)
+    pixels = _rounded(values, opacity, depth if name in _DEEP else 8)
+    if "quality" in settings:
+        settings = settings | {"quality": quality}
+    try:
+        parse_exif(exif)
+    except Exception as error:  # bytes from anywhere
+        raise ImageError(f"{path}: the EXIF data to keep cannot be read ({error})") from error
+    with replacing(path) as temporary:
+        try:
+            _write(temporary, name, settings, pixels, _Beside(icc, exif, dpi, beside_text))
+        except (ValueError, SystemError) as error:
+            raise ImageError(f"{path}: {name} cannot hold this picture ({error})") from error
+
+
+def writer_for(path: Path) -> tuple[str, dict[str, Any]]:
+    """Pillow's format and settings for a file name; raises ImageError with the list of known extensions."""
+    if path.suffix.lower() not in WRITERS:
+        raise ImageError(f"{path}: unknown extension {path.suffix!r}: known are {', '.join(WRITERS)}")
+    name, settings = WRITERS[path.suffix.lower()]
+    if name == "AVIF" and not features.check("avif"):
+        raise ImageError(f"{path}: the Pillow installed here does not write AVIF; choose .png or .webp")
+    return name, settings
+
+
+def check_image_path(path: str | Path) -> None:
+    """Raise ImageError or FileError now if ``save_image`` could not write there later."""
+    writer_for(Path(path))
+    check_writable(path)
+
+
+def _check(
+    path: Path,
+    image: np.ndarray,
+    opacity: np.ndarray | None,
+    depth: int,
+    dpi: tuple[float, float] | None,
+    quality: int,
+) -> None:
+    good = image.ndim == 3 and image.shape[2] == 3 and image.size > 0
+    require(good, f"{path}", "an image (H, W, 3)", image.shape, ImageError)
+    require(bool(np.isfinite(image).all()), f"{path}", "finite pixels", "NaN or infinite ones", ImageError)
+    if opacity is not None:
+        size = image.shape[:2]
+        require(opacity.shape == size, f"{path}", f"an opacity {size}", opacity.shape, ImageError)
+        require(bool(np.isfinite(opacity).all()), f"{path}", "finite opacity", "NaN or infinite values", ImageError)
+    require(depth in (8, 16), f"{path}", "depth 8 or 16", depth, ImageError)
+    require(dpi is None or is_dpi(dpi), f"{path}", "dots per inch from 1 to 65535", dpi, ImageError)
+    require(isinstance(quality, int) and 1 <= quality <= 100, f"{path}", "quality 1 to 100", quality, ImageError)
+
+
+def _checked_text(path: Path, text: dict[str, str]) -> dict[str, str]:
+    require(text.keys() <= {KEY, _SOFTWARE}, f"{path}", f"text of {KEY} and {_SOFTWARE}", sorted(text), ImageError)
+    plain = {key: ascii_text(value) for key, value in text.items()}
+    length = sum(map(len, plain.values()))
+    require(length <= LONGEST, f"{path}", f"text of at most {LONGEST:,} characters", f"{length:,}", ImageError)
+    return plain
+
+
+def _rounded(values: np.ndarray, opacity: np.ndarray | None, depth: int) -> np.ndarray:
+    """Pixels (H, W, 3), or (H, W, 4) with opacity, as uint8 or uint16."""
+    if opacity is not None:
+        values = np.concatenate([values, 255 * opacity[:, :, None]], axis=2)
+    scale, kind = (257.0, np.uint16) if depth == 16 else (1.0, np.uint8)
+    pixels: np.ndarray = np.rint(np.clip(values, 0, 255).astype(np.float64) * scale).astype(kind)
+    return pixels
+
+
+def _write(path: Path, name: str, settings: dict[str, Any], pixels: np.ndarray, beside: _Beside) -> None:
+    if name == "TIFF":
+        description = LABEL + beside.text[KEY] if KEY in beside.text else None
+        write_tiff(path, pixels, beside.icc, beside.exif, beside.dpi, beside.text.get(_SOFTWARE), description)
+        return
+    if name == "PNG" and pixels.dtype == np.uint16:
+        write_deep_png(path, pixels, beside.icc, beside.exif, beside.dpi, beside.text)
+        return
+    more: dict[str, Any] = {"icc_profile": beside.icc}
+    if name == "PNG":
+        chunks = PngImagePlugin.PngInfo()
+        for key, value in beside.text.items():
+            chunks.add_text(key, value, zip=len(value) > 1000)
+        more |= {"pnginfo": chunks, "exif": beside.exif}
+    else:
+        more["exif"] = beside.block()
+    if name in ("PNG", "JPEG"):
+        more["dpi"] = beside.dpi
+    given = {key: value for key, value in more.items() if value is not None}
+    Image.fromarray(pixels).save(path, format=name, **settings, **given)

@@ -1,0 +1,58 @@
+"""The sizes of a run: from a recipe's numbers to (height, width) of the content and of each style at every scale."""
+
+from __future__ import annotations
+
+from .errors import RecipeError, require
+from .recipes import Recipe
+
+SMALLEST = 32  # pixels on the shorter side: block 5 sees one sixteenth of them
+
+Shape = tuple[int, int]
+
+
+def sizes_of(recipe: Recipe) -> tuple[int, ...]:
+    """The recipe's sizes, coarse to fine: those it names, or those that lead to the only one it names."""
+    if len(recipe.sizes) > 1:
+        return recipe.sizes
+    (last,) = recipe.sizes
+    sizes = {round(last / recipe.ratio**i) for i in range(recipe.scales)}
+    return tuple(sorted(size for size in sizes if size >= recipe.min_size or size == last))
+
+
+def of_size(numbers: tuple[int, ...], scale: int) -> int:
+    """The number for a scale, counted from 0: the last one goes for all after it."""
+    return numbers[min(scale, len(numbers) - 1)]
+
+
+def working_shape(shape: tuple[int, ...], size: int, recipe: Recipe) -> Shape:
+    """(height, width) of the content at a size of the recipe; its aspect is kept, fractions of a pixel are cut off."""
+    height, width = shape[:2]
+    side = {"height": height, "width": width, "long": max(height, width), "short": min(height, width)}[recipe.size_of]
+    return int(height * size / side), int(width * size / side)
+
+
+def fitted_shape(style: tuple[int, ...], content: Shape, recipe: Recipe, number: int = 0) -> Shape:
+    """(height, width) of the style picture of that number beside a content of that shape."""
+    scale = recipe.style_scale[0 if len(recipe.style_scale) == 1 else number]
+    if recipe.style_fit == "stretch":
+        height, width = (max(SMALLEST, round(n * scale)) for n in content)
+        return height, width
+    wide = recipe.style_fit == "width"
+    factor = scale * (content[1] / style[1] if wide else max(content) / max(style[:2]))
+    if recipe.style_fit == "native":
+        factor = min(factor, 1.0)
+    height, width = (max(SMALLEST, round(n * factor)) for n in style[:2])
+    return height, width
+
+
+def crop_of(recipe: Recipe, number: int) -> tuple[float, ...]:
+    """(left, top, right, bottom), in parts of the picture, of the style picture of that number."""
+    return recipe.style_crop[number] if recipe.style_crop else (0.0, 0.0, 1.0, 1.0)
+
+
+def check_styles(recipe: Recipe, count: int) -> None:
+    """Raise RecipeError where the recipe says something about another number of style pictures."""
+    for name in ("blend", "style_scale", "style_crop"):
+        values = getattr(recipe, name)
+        good = len(values) in (0, count) or (name == "style_scale" and len(values) == 1)
+        require(good, name, f"one for each of {count} style pictures", len(values), RecipeError)

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from minstyle.presets import RECIPES
 
 from minstyle.backend import CPU
 from minstyle.objective import build_objective
+from minstyle.presets import RECIPES
 from minstyle.recipes import Recipe
 from minstyle.vgg import CHANNELS, Network
 from minstyle.weightfile import Weights

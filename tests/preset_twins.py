@@ -63,6 +63,7 @@ class Twin:
     ``blend`` is how much each style counts.
     """
 
+    loss: Callable[[Tensor, Features], Tensor]  # of the image and its features
     content_layer = "relu4_2"
     style_layers: ClassVar[Sequence[str]] = RELU_X_1
     unit, white, padding = 1.0, 255.0, "constant"
@@ -90,15 +91,12 @@ class Twin:
         """What the program keeps of the maps of the style pictures at one layer."""
         raise NotImplementedError
 
-    def loss(self, image: Tensor, f: Features) -> Tensor:
-        raise NotImplementedError
-
     def blended(self, statistic: Callable[[Tensor], Tensor], styles: Sequence[Tensor]) -> Tensor:
         return torch.stack([b * statistic(s) for b, s in zip(self.blend, styles, strict=True)]).sum(0)
 
     def __call__(self, image: np.ndarray) -> tuple[float, np.ndarray]:
         x = self.tensor(image).requires_grad_()
-        loss = self.loss(x, self.network.features(x, self.layers))
+        loss: Tensor = self.loss(x, self.network.features(x, self.layers))
         (gradient,) = torch.autograd.grad(loss, x)
         return loss.item(), gradient.numpy().transpose(1, 2, 0)
 
@@ -235,8 +233,7 @@ class CrowsonIterated(Crowson):
         return newton_schulz(matrix)
 
     def trace_of_root(self, root: Tensor, covariance: Tensor) -> Tensor:
-        found: Tensor = NewtonSchulz.apply(root @ covariance @ root)
-        return found.trace()
+        return NewtonSchulz.apply(root @ covariance @ root).trace()
 
 
 class NewtonSchulz(torch.autograd.Function):

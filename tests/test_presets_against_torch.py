@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from minstyle.backend import CPU
 from minstyle.objective import build_objective
@@ -44,6 +45,13 @@ def image_of(size: tuple[int, int], seed: int) -> np.ndarray:
 def pictures(recipe: Recipe, sizes: Sizes) -> tuple[np.ndarray, np.ndarray]:
     size, style = sizes
     return image_of(size, 1), image_of(size if recipe.style_fit == "stretch" else style, 2)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """For matrices this small, threads that wait for one another take longer, on a busy machine many times as long."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(scope="module")

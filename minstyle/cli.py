@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ from .recipefile import recipe_of_picture
 from .recipes import Recipe
 from .regions import Regions, from_masks, with_opacity
 from .result import Result
-from .scales import fitted_shape, sizes_of, working_shape
+from .scales import check_styles, fitted_shape, sizes_of, working_shape
 from .stylize import stylize
 from .summary import summary_by_term
 from .version import __version__
@@ -32,8 +33,21 @@ from .weights.locate import find_weights, load_network
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, 2 after an error told in one line, 130 after an interrupt."""
+    try:
+        try:
+            return _run(arguments)
+        finally:
+            print(end="", flush=True)
+    except BrokenPipeError:  # who read the output has seen enough, as head has: no error, and nothing more to say
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (1, 2):
+            os.dup2(nowhere, stream)
+        return 0
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     parser = build_parser()
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     try:
         if options.show_recipe is not None:
             print(recipe_of_picture(options.show_recipe).to_json())
@@ -54,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _paint(options: argparse.Namespace) -> int:
     recipe = effective_recipe(options)
+    check_styles(recipe, len(options.styles))
     check_image_path(options.out)
     content, styles = load_picture(options.content), [load_picture(path) for path in options.styles]
     regions = _regions(options, recipe, content, styles)
@@ -103,6 +118,9 @@ def _regions(
                 size, own = (f"{a.shape[1]} x {a.shape[0]}" for a in (picture.image, mask))
                 print(f"minstyle: {path} is {own}, its picture {size}: resampled to fit", file=sys.stderr)
         regions = from_masks(masks[0], masks[1:], content_shape=shape, style_shapes=shapes, feather=recipe.feather)
+        for warning in regions.warnings:
+            if warning.endswith("left out"):  # those about sizes are about the run's, which nobody knows
+                print(f"minstyle: {warning}", file=sys.stderr)
     if all(picture.opacity is None for picture in (content, *styles)):
         return regions
     pictures, sizes = (content, *styles), (shape, *shapes)

@@ -139,11 +139,16 @@ def gram_relative(f: Features, target: Any, image: Shape) -> Any:
 
 def covariance(f: Features, target: Any, image: Shape) -> Any:
     """sum (S - A)^2 / sum A^2: the centred Gram matrix, whose match leaves the means free."""
-    return ops.scale(ops.squared_error(_covariance(f.mean, f.raw), target), factor=_one_over(_energy(target)))
+    spread, energy = target
+    return ops.scale(ops.squared_error(_covariance(f.mean, f.raw), spread), factor=_one_over(energy))
 
 
-def _covariance_target(mean: Array, raw: Array, unit: float) -> Array:
-    return _covariance(mean, raw)
+def _covariance_target(mean: Array, raw: Array, unit: float) -> tuple[Array, float]:
+    """A and what it is counted in: where a flat picture has no A but rounding, the raw moment in its place."""
+    spread, whole = _covariance(mean, raw), _energy(raw)
+    rounding = 100 * float(array_module(raw).finfo(raw.dtype).eps)
+    energy = _energy(spread)
+    return (spread, energy) if energy > rounding**2 * whole else (0 * spread, whole)
 
 
 def _covariance(mean: Any, raw: Any) -> Any:

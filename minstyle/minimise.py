@@ -60,7 +60,7 @@ def _minimise(
             epsilon=recipe.epsilon,
             averaging=recipe.averaging,
             bounds=(0, 255) if recipe.bounds == "step" else None,
-            iterations=evaluations,
+            iterations=min(evaluations, recipe.iterations),
             state=state,
             on_evaluation=on_evaluation,
         )

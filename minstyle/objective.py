@@ -91,11 +91,10 @@ class Objective:
             if goal.term.layer != name:
                 continue
             pieces = parts if goal.term.role == "style" else whole
-            if self.recipe.gradients == "unit" and name != IMAGE:
-                # Each term's own gradient with respect to the map is brought to one size, so that nothing is shared.
-                pieces = [
-                    (part, Features(unit_gradient(f, goal.weight), features.weights, unit)) for part, features in pieces
-                ]
+            if self.recipe.gradients == "unit" and goal.term.role != "tv":
+                # The term's own gradient with respect to the map, in the recipe's units, is brought to one size.
+                own = unit_gradient(f, unit * self.recipe.effective_weight(goal.term))
+                pieces = [(part, Features(own, features.weights, unit)) for part, features in pieces]
             loss, size = LOSSES[goal.term.kind].loss, self.shape[:2]
             losses = [
                 ops.scale(loss(features, target, size), factor=part * goal.weight)

@@ -13,7 +13,7 @@ from .presets import RECIPES
 from .recipefile import named_recipe
 from .recipes import Recipe
 from .settings import EXPECTED
-from .terms import ORDER, ROLES
+from .terms import ORDER, ROLES, canonical
 from .version import __version__
 
 DEFAULT_RECIPE = "fine"
@@ -175,10 +175,13 @@ def _checked(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def _weighted(text: str) -> dict[str, float | None]:
-    """ "block1_conv1:0.5,block2_conv1" -> {"block1_conv1": 0.5, "block2_conv1": None}"""
+    """ "block1_conv1:0.5,block2_conv1" -> {"block1_conv1": 0.5, "block2_conv1": None}; conv1_1 is block1_conv1"""
     found: dict[str, float | None] = {}
     for part in text.split(","):
         name, colon, number = part.partition(":")
+        name = canonical(name)
+        if name in found:
+            raise argparse.ArgumentTypeError(f"expected each name once, got {name} twice")
         try:
             found[name] = float(number) if colon else None
         except ValueError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .color import luminance_pair, match_colors, transfer_luminance
+from .color import grey_image, luminance, luminance_pair, match_colors, transfer_luminance
 from .errors import ImageError, require
 from .images import resize
 from .recipes import Recipe
@@ -38,6 +38,9 @@ class Pictures:
         if self.initial is not None:
             check_image("initial", self.initial)
         check_styles(self.recipe, len(self.styles))
+        if self.regions is not None:
+            require(len(self.regions.styles) == len(self.styles), "regions",
+                    f"those of {len(self.styles)} style pictures", len(self.regions.styles), ImageError)  # fmt: skip
 
     def cropped(self) -> Pictures:
         """With the parts of the style pictures that the recipe names in their place. Raises ImageError: too small."""
@@ -60,40 +63,42 @@ class Pictures:
             resize(style, *fitted_shape(style.shape, shape, recipe, number), recipe.resample)
             for number, style in enumerate(self.styles)
         ]
-        own, seen = self._visible(content, styles)
+        original, (own, *seen) = content, self._visible([content, *styles])
         if recipe.color == "match":
             styles = [
                 match_colors(style, content, recipe.color_map, weights, own).clip(0, 255)
                 for style, weights in zip(styles, seen, strict=True)
             ]
         elif recipe.color == "luminance":
-            pairs = [luminance_pair(content, s, "lab", own, weights) for s, weights in zip(styles, seen, strict=True)]
-            return Working(content, pairs[0][0], tuple(style for _, style in pairs), recipe, self.regions)
-        return Working(content, content, tuple(styles), recipe, self.regions)
+            pairs = zip(styles, seen, strict=True)
+            styles = [luminance_pair(original, style, "lab", own, weights)[1] for style, weights in pairs]
+            content = grey_image(luminance(original, "lab"), "lab")
+        return Working(original, content, tuple(styles), recipe, self.regions, (own, *seen))
 
-    def _visible(
-        self, content: np.ndarray, styles: Sequence[np.ndarray]
-    ) -> tuple[np.ndarray | None, list[np.ndarray | None]]:
+    def _visible(self, images: Sequence[np.ndarray]) -> list[np.ndarray | None]:
         """How much each pixel of content and styles counts at their working sizes: transparent ones do not."""
         if self.regions is None:
-            return None, [None] * len(styles)
-        weights, images = (self.regions.content, *self.regions.styles), (content, *styles)
-        own, *others = (
+            return [None] * len(images)
+        weights = (self.regions.content, *self.regions.styles)
+        return [
             at_layer(w.sum(axis=0), (image.shape[0], image.shape[1]), "picture")
             for w, image in zip(weights, images, strict=True)
-        )
-        return own, list(others)
+        ]
 
 
 @dataclass(frozen=True)
 class Working:
-    """The pictures at one size: the content as it is, and content and styles as the network is to see them."""
+    """The pictures at one size: the content as it is, and content and styles as the network is to see them.
+
+    ``visible``: how much each pixel of the content and of each style counts, or None where all do.
+    """
 
     original: np.ndarray
     content: np.ndarray
     styles: tuple[np.ndarray, ...]
     recipe: Recipe
     regions: Regions | None
+    visible: tuple[np.ndarray | None, ...]
 
     def start(self, mean_color: Sequence[float], initial: np.ndarray | None = None) -> np.ndarray:
         """The recipe's start image, or ``initial`` in its place, with noise mixed in. -> (H, W, 3)"""
@@ -110,6 +115,7 @@ class Working:
             mean_color=mean_color,
             deviation=recipe.deviation,
             blend=blend_of(recipe, len(self.styles)),
+            opacities=self.visible[1:],
         )
 
     def finished(self, image: np.ndarray) -> np.ndarray:
@@ -117,7 +123,9 @@ class Working:
         if self.recipe.color in ("content", "luminance"):
             image = transfer_luminance(image, self.original)
         elif self.recipe.color == "match-after":
-            image = match_colors(image, self.original, self.recipe.color_map).clip(0, 255)
+            image = match_colors(image, self.original, self.recipe.color_map, self.visible[0], self.visible[0]).clip(
+                0, 255
+            )
         return image
 
 

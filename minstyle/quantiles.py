@@ -19,8 +19,11 @@ def quantiles(f: Array, weights: Array | None = None) -> Array:
 
     ``weights`` (H, W), summing to 1, say how much each position counts; None: all alike.
     """
-    xp = array_module(f)
-    values, order = sort_columns(f.reshape(-1, f.shape[2]))
+    xp, f = array_module(f), f.reshape(-1, f.shape[2])
+    if weights is not None:  # what does not count is no point of the curve either
+        counts = weights.ravel() > 0
+        f, weights = f[counts], weights.ravel()[counts]
+    values, order = sort_columns(f)
     wanted = _middles(xp, COUNT)
     columns = [
         xp.interp(wanted, _places(places, weights, xp), column) for places, column in zip(order, values.T, strict=True)

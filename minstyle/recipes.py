@@ -10,7 +10,7 @@ from typing import Any
 
 from .errors import RecipeError
 from .settings import check, check_setting, is_many, numbers, setting, whole_numbers, windows
-from .terms import IMAGE, ORDER, ROLES, Term
+from .terms import IMAGE, ORDER, ROLES, Term, canonical
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Recipe:
     )  # fmt: skip
     feather: float = setting(
         "softness of the masks' edges, in parts of the longer side",
-        float, group="look", default=0.0, minimum=0, maximum=0.5, metavar="X",
+        float, group="look", default=0.0, minimum=0, maximum=0.25, metavar="X",
     )  # fmt: skip
     blend: tuple[float, ...] = setting(
         "how much each style counts, as in 3,7 (default: all alike)",
@@ -101,8 +101,8 @@ class Recipe:
         choices=("zero", "replicate", "reflect"),
     )  # fmt: skip
     gradients: str = setting(
-        "unit: the gradient of each term is divided by its sum of absolute values, so that weights say how much each "
-        "moves the picture (with adam only)",
+        "unit: the gradient of each term but total variation is divided by its sum of absolute values, so that weights "
+        "say how much each moves the picture (with adam only)",
         str, group="network's use", default="plain", choices=("plain", "unit"),
     )  # fmt: skip
     sizes: tuple[int, ...] = setting(
@@ -209,9 +209,9 @@ class Recipe:
             raise RecipeError(f"recipe {self.name} has no {role} terms: name a {role} loss too")
         new = []
         for kind in dict.fromkeys(term.kind for term in own):
-            known = {term.layer: term.weight for term in own if term.kind == kind}
+            known = {canonical(term.layer): term.weight for term in own if term.kind == kind}
             mean = sum(known.values()) / len(known)
-            new += [Term(kind, at, known.get(at, mean) if w is None else w) for at, w in layers.items()]
+            new += [Term(kind, at, known.get(canonical(at), mean) if w is None else w) for at, w in layers.items()]
         return self._with_terms(role, new)
 
     def with_losses(self, role: str, kinds: Mapping[str, float | None]) -> Recipe:

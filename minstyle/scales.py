@@ -24,6 +24,17 @@ def of_size(numbers: tuple[int, ...], scale: int) -> int:
     return numbers[min(scale, len(numbers) - 1)]
 
 
+def shapes_of(content: tuple[int, ...], recipe: Recipe) -> list[Shape]:
+    """(height, width) of the content at each of the recipe's sizes, coarse to fine.
+
+    Sizes that only lead to the one that the recipe names are left out where the content's shorter side is too small.
+    """
+    shapes = [working_shape(content, size, recipe) for size in sizes_of(recipe)]
+    if len(recipe.sizes) > 1:
+        return shapes
+    return [shape for shape in shapes[:-1] if min(shape) >= SMALLEST] + shapes[-1:]
+
+
 def working_shape(shape: tuple[int, ...], size: int, recipe: Recipe) -> Shape:
     """(height, width) of the content at a size of the recipe; its aspect is kept, fractions of a pixel are cut off."""
     height, width = shape[:2]
@@ -32,17 +43,16 @@ def working_shape(shape: tuple[int, ...], size: int, recipe: Recipe) -> Shape:
 
 
 def fitted_shape(style: tuple[int, ...], content: Shape, recipe: Recipe, number: int = 0) -> Shape:
-    """(height, width) of the style picture of that number beside a content of that shape."""
-    scale = recipe.style_scale[0 if len(recipe.style_scale) == 1 else number]
-    if recipe.style_fit == "stretch":
-        height, width = (max(SMALLEST, round(n * scale)) for n in content)
-        return height, width
-    wide = recipe.style_fit == "width"
-    factor = scale * (content[1] / style[1] if wide else max(content) / max(style[:2]))
-    if recipe.style_fit == "native":
-        factor = min(factor, 1.0)
-    height, width = (max(SMALLEST, round(n * factor)) for n in style[:2])
-    return height, width
+    """(height, width), none below SMALLEST, of the style picture of that number beside a content of that shape."""
+    factor = recipe.style_scale[0 if len(recipe.style_scale) == 1 else number]
+    of: tuple[int, ...] = content
+    if recipe.style_fit != "stretch":
+        of = style[:2]
+        factor *= content[1] / style[1] if recipe.style_fit == "width" else max(content) / max(of)
+        if recipe.style_fit == "native":
+            factor = min(factor, 1.0)
+    factor = max(factor, SMALLEST / min(of))  # both sides: the aspect stays
+    return round(of[0] * factor), round(of[1] * factor)
 
 
 def crop_of(recipe: Recipe, number: int) -> tuple[float, ...]:

@@ -21,7 +21,7 @@ from .presets import RECIPES
 from .recipes import Recipe
 from .regions import Regions
 from .result import Record, Result
-from .scales import SMALLEST, Shape, of_size, sizes_of, working_shape
+from .scales import SMALLEST, Shape, of_size, shapes_of
 from .terms import IMAGE
 from .vgg import Network
 from .weights.locate import load_network
@@ -69,7 +69,8 @@ class _Run:
         self.pictures, self.recipe, self.network, self.observers = pictures, pictures.recipe, network, observers
         self.history: list[Record] = []
         self.stage = self.round = 0
-        self.working: Working | None = None
+        self.next: Working | None = None  # of the stage that runs
+        self.working: Working | None = None  # of the stage that the best image is of
         self.state: AdamState | None = None
         self.best: Array = np.empty(0)
         self.best_loss = np.inf
@@ -105,7 +106,7 @@ class _Run:
 
     def _plan(self) -> list[_Stage]:
         """The stages, once recipe, pictures and networks are known to go together."""
-        shapes = [working_shape(self.pictures.content.shape, size, self.recipe) for size in sizes_of(self.recipe)]
+        shapes = shapes_of(self.pictures.content.shape, self.recipe)
         numbers = [of_size(self.recipe.evaluations, scale) for scale in range(len(shapes))]
         stages = [_Stage(shape, self.network, n) for shape, n in zip(shapes, numbers, strict=True)]
         if self.recipe.draft != "none" and not self.network.small:
@@ -123,8 +124,11 @@ class _Run:
 
     def _budget(self, stages: Sequence[_Stage]) -> int:
         """About how many evaluations the run will take: scipy looks at its budget only after an iteration."""
-        extra = 1 if self.recipe.optimizer == "lbfgs" else 0
-        per_round = [min(stage.evaluations + extra, 2 * self.recipe.iterations + 1) for stage in stages]
+        most = self.recipe.iterations
+        if self.recipe.optimizer == "adam":
+            per_round = [min(stage.evaluations, most) for stage in stages]
+        else:
+            per_round = [min(stage.evaluations + 1, 2 * most + 1) for stage in stages]
         return self.recipe.rounds * sum(per_round)
 
     @np.errstate(over="ignore", invalid="ignore")  # the optimiser refuses what comes of it
@@ -137,9 +141,9 @@ class _Run:
             start = working.start(stage.network.mean_color, self.pictures.initial)
         else:
             start = resize(start, *stage.shape, self.recipe.resample)
-        self.working = working
+        self.next = working
         x = stage.network.device.asarray(start, stage.network.dtype)
-        self.state = None if self.state is None else self.state.resized(resize_values, *stage.shape)
+        self.state = None if self.state is None else self.state.resized(_resized_moment, *stage.shape)
         for _ in range(self.recipe.rounds):
             self.round += 1
             found = self._minimise_round(objective, x, stage.evaluations)
@@ -172,7 +176,7 @@ class _Run:
         self.history.append(Record(number, shape, evaluation.loss, evaluation.terms, self.stage))
         # Losses of different stages do not compare: the first evaluation of a stage is its best so far.
         if first or evaluation.loss < self.best_loss:
-            self.best, self.best_loss = x.copy(), evaluation.loss
+            self.best, self.best_loss, self.working = x.copy(), evaluation.loss, self.next
 
     def _tell(self, objective: Objective, ends_round: bool) -> bool:
         last = self.history[-1]
@@ -196,3 +200,7 @@ class _Run:
         """The best image so far in the colours that the recipe wants."""
         assert self.working is not None
         return self.working.finished(self._best_image())
+
+
+def _resized_moment(array: Array, height: int, width: int, resample: str) -> np.ndarray:
+    return resize_values(to_host(array), height, width, resample)

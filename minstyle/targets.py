@@ -7,7 +7,7 @@ from typing import Any
 
 from . import ops
 from .backend import Array
-from .errors import RecipeError, require
+from .errors import ImageError, RecipeError, require
 from .losses import LOSSES, Features
 from .recipes import Recipe
 from .regions import Regions, at_layer, share
@@ -57,7 +57,11 @@ def style_targets(
     """The target of each term for each region: the mean over the styles that have the region, as blended."""
     blend = blend_of(recipe, len(styles)) if styles else []
     sums: dict[Term, list[Statistic | None]] = {}
-    totals = [0.0] * (1 if regions is None else len(regions.names))
+    names = ("picture",) if regions is None else regions.names
+    totals = [0.0] * len(names)
+    if regions is not None:
+        require(len(regions.styles) == len(styles), "regions", f"those of {len(styles)} style pictures",
+                len(regions.styles), ImageError)  # fmt: skip
     for number, (style, weight) in enumerate(zip(styles, blend, strict=True)):
         if weight == 0:
             continue
@@ -67,6 +71,9 @@ def style_targets(
         for term, parts in _statistics(style, terms, recipe, network, areas).items():
             so_far = sums.get(term, [None] * len(totals))
             sums[term] = [_plus(a, b, weight) for a, b in zip(so_far, parts, strict=True)]
+    for name, total in zip(names, totals, strict=True):
+        require(total > 0 or not sums, f"region {name}", "a style picture that has it and counts",
+                f"a blend of {recipe.blend}", RecipeError)  # fmt: skip
     return {
         term: tuple(
             _target(term, tuple(array / total for array in part or ()), recipe, network)

@@ -1,7 +1,8 @@
-"""Loss terms as data: which formula, at which layer, how much. No arithmetic here."""
+"""Loss terms as data: which formula, at which layer, how much. Names of layers. No arithmetic here."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -36,6 +37,23 @@ ROLES: Mapping[str, str] = MappingProxyType(
 
 ORDER = ("content", "style", "tv")  # of the roles
 IMAGE = "image"  # the "layer" of a term that reads the image itself
+
+
+_SYNONYM = re.compile(r"(?:relu([1-5])_([1-9])|conv([1-5])_([1-9])(_linear)?|pool([1-5]))")
+
+
+def canonical(layer: str) -> str:
+    """``conv1_1`` and ``relu1_1`` -> ``block1_conv1``, ``pool1`` -> ``block1_pool``; any other name as it is.
+
+    ``conv1_1_linear`` -> ``block1_conv1_linear``.
+    """
+    match = _SYNONYM.fullmatch(layer)
+    if match is None:
+        return layer
+    relu_block, relu_number, block, number, linear, pool = match.groups()
+    if pool:
+        return f"block{pool}_pool"
+    return f"block{block or relu_block}_conv{number or relu_number}{linear or ''}"
 
 
 @dataclass(frozen=True)

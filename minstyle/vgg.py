@@ -7,7 +7,6 @@ features are those after ReLU. Names are Keras's (``block1_conv1``, ``block1_poo
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from .backend import CPU, Array, Device
 from .errors import LayerError, WeightsError, require
 from .kernels import Kernel
 from .projection import Projected, as_map
+from .terms import canonical
 
 if TYPE_CHECKING:  # it brings h5py, a fifth of the time that the command line takes to start
     from .weightfile import Weights
@@ -38,8 +38,6 @@ LINEAR = "_linear"  # what a convolution gives before ReLU
 # its edge, or mirrored. The others pad with zeros.
 PADDINGS = ("zero", "replicate", "reflect")
 
-_SYNONYM = re.compile(r"(?:relu([1-5])_([1-9])|conv([1-5])_([1-9])(_linear)?|pool([1-5]))")
-
 
 def layer_names(network: str) -> tuple[str, ...]:
     """All layers of "vgg16" or "vgg19" in order: block1_conv1, block1_conv2, block1_pool, ... Raises LayerError."""
@@ -49,20 +47,6 @@ def layer_names(network: str) -> tuple[str, ...]:
     for block, count in enumerate(BLOCKS[network], start=1):
         names += [f"block{block}_conv{i}" for i in range(1, count + 1)] + [f"block{block}_pool"]
     return tuple(names)
-
-
-def canonical(layer: str) -> str:
-    """``conv1_1`` and ``relu1_1`` -> ``block1_conv1``, ``pool1`` -> ``block1_pool``; any other name as it is.
-
-    ``conv1_1_linear`` -> ``block1_conv1_linear``.
-    """
-    match = _SYNONYM.fullmatch(layer)
-    if match is None:
-        return layer
-    relu_block, relu_number, block, number, linear, pool = match.groups()
-    if pool:
-        return f"block{pool}_pool"
-    return f"block{block or relu_block}_conv{number or relu_number}{linear or ''}"
 
 
 class Network:

@@ -320,7 +320,7 @@ def test_a_negative_weight_after_a_space(studio: Studio, capsys: Captured, flag:
     assert value in refused(studio, capsys, flag, value)
 
 
-@pytest.mark.parametrize(("options", "word"), [(["--colour", "red"], "--colour"), (["fourth.png"], "fourth.png"),
+@pytest.mark.parametrize(("options", "word"), [(["--colour", "red"], "--colour"), (["fourth.gif"], "fourth.gif"),
                                                (["--seed"], "--seed"), (["--see", "1"], "--see")])  # fmt: skip
 def test_a_wrong_command(studio: Studio, capsys: Captured, options: list[str], word: str) -> None:
     assert word in refused(studio, capsys, *options)

@@ -120,3 +120,96 @@ def test_any_value_in_any_field_is_a_recipe_or_a_recipe_error(field: str, value:
     except RecipeError:
         return
     assert json.loads(recipe.to_json())[field] == value
+
+
+# Any recipe
+
+
+def settings_of(field: dataclasses.Field[Any]) -> st.SearchStrategy[Any]:
+    """Values that a setting may have."""
+    data = field.metadata
+    low, high = data["minimum"], data["maximum"]
+    whole = st.integers(int(low or 0), int(high or 10**6))
+    number = st.floats(low or 0, high if high is not None else 1e9)
+    window = st.tuples(st.floats(0, 0.4), st.floats(0, 0.4), st.floats(0.5, 1), st.floats(0.5, 1))
+    if data["choices"]:
+        return st.sampled_from(data["choices"])
+    if field.name == "betas":
+        return st.tuples(st.floats(0, 0.999), st.floats(0, 0.999))
+    if field.name == "sizes":
+        return st.sets(whole, min_size=1, max_size=3).map(lambda sizes: tuple(sorted(sizes)))
+    return {
+        "int": whole,
+        "float": number,
+        "whole_numbers": st.lists(whole, min_size=1, max_size=3).map(tuple),
+        "numbers": st.lists(number.filter(lambda x: x > 0), min_size=1, max_size=3).map(tuple),
+        "windows": st.lists(window, max_size=2).map(tuple),
+    }[data["parse"].__name__]
+
+
+SETTINGS = {field.name: settings_of(field) for field in dataclasses.fields(Recipe) if "parse" in field.metadata}
+TERMS = st.lists(
+    st.builds(Term, st.sampled_from(list(ROLES)), st.sampled_from(["conv1_1", *STYLE, "image"]), st.floats(0.1, 1e6)),
+    min_size=1,
+    max_size=6,
+).map(tuple)
+ANY = st.fixed_dictionaries({}, optional=SETTINGS)
+
+
+def any_recipe(name: str, terms: tuple[Term, ...], changes: dict[str, Any]) -> Recipe | None:
+    """The recipe, or None where the choices contradict one another."""
+    try:
+        return Recipe(name, terms, **changes)
+    except RecipeError:
+        return None
+
+
+@given(st.text(min_size=1, max_size=9), TERMS, ANY)
+def test_any_recipe_survives_json(name: str, terms: tuple[Term, ...], changes: dict[str, Any]) -> None:
+    recipe = any_recipe(name, terms, changes)
+    if recipe is not None:
+        assert Recipe.from_json(recipe.to_json()) == recipe
+
+
+@pytest.mark.parametrize("field", SETTINGS)
+def test_each_setting_alone_can_be_had_and_survives_json(field: str) -> None:
+    @given(SETTINGS[field])
+    def survives(value: Any) -> None:
+        recipe = dataclasses.replace(
+            RECIPES["crowson" if field in ("bounds", "gradients") else "gatys"], **{field: value}
+        )
+        assert getattr(Recipe.from_json(recipe.to_json()), field) == value
+
+    survives()
+
+
+@given(TERMS, st.dictionaries(st.sampled_from(STYLE), st.none() | st.floats(0.1, 9), min_size=1, max_size=4))
+def test_other_layers_leave_other_roles_and_the_order_of_roles(
+    terms: tuple[Term, ...], layers: dict[str, float | None]
+) -> None:
+    recipe = Recipe("r", terms, tv_weight=1.0)
+    for role in ("content", "style"):
+        own = [term for term in terms if term.role == role]
+        if not own:
+            with pytest.raises(RecipeError, match=f"has no {role} terms"):
+                recipe.with_layers(role, layers)
+            continue
+        changed = recipe.with_layers(role, layers)
+        assert [t for t in changed.terms if t.role != role] == sorted(
+            (t for t in terms if t.role != role), key=lambda t: ("content", "style", "tv").index(t.role)
+        )
+        new = [t for t in changed.terms if t.role == role]
+        assert {(t.kind, t.layer) for t in new} == {(t.kind, layer) for t in own for layer in layers}
+        assert all(t.weight == layers[t.layer] for t in new if layers[t.layer] is not None)
+        assert dataclasses.replace(changed, terms=terms) == recipe, "nothing else"
+
+
+@given(TERMS, st.sampled_from(["content", "style", "tv"]), st.data())
+def test_other_losses_leave_other_roles(terms: tuple[Term, ...], role: str, data: st.DataObject) -> None:
+    recipe = Recipe("r", terms, tv_weight=1.0)
+    kinds = [kind for kind, serves in ROLES.items() if serves == role]
+    chosen = data.draw(st.dictionaries(st.sampled_from(kinds), st.none() | st.floats(0.1, 9), min_size=1, max_size=3))
+    changed = recipe.with_losses(role, chosen)
+    assert {t for t in changed.terms if t.role != role} == {t for t in terms if t.role != role}
+    layers = {t.layer for t in terms if t.role == role} or {"image"}
+    assert {(t.kind, t.layer) for t in changed.terms if t.role == role} == {(k, at) for k in chosen for at in layers}

@@ -13,7 +13,8 @@ from minstyle.autodiff import Var, gradient
 from minstyle.errors import LayerError, MinstyleError, ShapeError, WeightsError
 from minstyle.kernels import direct
 from minstyle.ops import sum as sum_of
-from minstyle.vgg import Network, canonical, layer_names
+from minstyle.terms import canonical
+from minstyle.vgg import Network, layer_names
 from minstyle.weightfile import Weights
 
 from .conftest import picture, random_weights

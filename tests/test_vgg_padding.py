@@ -16,7 +16,8 @@ from minstyle.autodiff import Var, gradient
 from minstyle.backend import CPU, Device, to_host
 from minstyle.errors import LayerError, ShapeError
 from minstyle.gradcheck import check_vjp
-from minstyle.vgg import Network, canonical
+from minstyle.terms import canonical
+from minstyle.vgg import Network
 from minstyle.weightfile import Weights
 
 from .conftest import picture, random_weights

@@ -14,7 +14,8 @@ import numpy as np
 
 from ..errors import LayerError, MinstyleError, WeightsError
 from ..files import check_writable
-from ..vgg import BLOCKS, canonical, layer_names
+from ..terms import canonical
+from ..vgg import BLOCKS, layer_names
 from ..weightfile import Weights, write_weights
 from .formats import CAFFE_IN_TORCH, NORMALISATIONS, Normalisation, find_format
 from .tensors import Layers

@@ -1,4 +1,4 @@
-"""Recipes compared on pairs of pictures: ``python tools/recipe_table.py --pairs PHOTO:PAINTING ... --recipes fine johnson``.
+"""Recipes compared: ``python tools/recipe_table.py --pairs PHOTO:PAINTING ... --recipes fine johnson``.
 
 Every recipe runs at one size. A run of johnson at that size alone, of 500 evaluations, is what others are measured by:
 when do their pictures have the loss, as johnson counts it, that it ends with? Seconds are the process's own processor

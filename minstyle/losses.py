@@ -181,7 +181,7 @@ def wasserstein(f: Features, target: Any, image: Shape) -> Any:
     """
     mean, trace, root = target
     spread = _regular(_covariance(f.mean, f.raw), f.unit)
-    cross = ops.trace_sqrt(ops.matmul(ops.matmul(root, spread), root))
+    cross = ops.trace_sqrt(spread, root=root, floor=EPSILON / f.unit**2)
     spreads = ops.add(ops.sum(ops.diagonal(spread)), trace)
     total = ops.add(ops.squared_error(f.mean, mean), ops.add(spreads, ops.scale(cross, factor=-2.0)))
     return ops.scale(total, factor=1 / f.shape[2])

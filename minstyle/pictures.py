@@ -103,6 +103,7 @@ class Working:
     def start(self, mean_color: Sequence[float], initial: np.ndarray | None = None) -> np.ndarray:
         """The recipe's start image, or ``initial`` in its place, with noise mixed in. -> (H, W, 3)"""
         recipe, start = self.recipe, self.content
+        grey = 255 / recipe.white  # the network's mean colour is what it takes for 0
         if initial is not None:
             start = resize(initial, self.content.shape[0], self.content.shape[1], recipe.resample)
         return start_image(
@@ -112,8 +113,8 @@ class Working:
             noise=recipe.noise,
             mix=recipe.mix,
             seed=recipe.seed,
-            mean_color=mean_color,
-            deviation=recipe.deviation,
+            mean_color=[value * grey for value in mean_color],
+            deviation=recipe.deviation * grey,
             blend=blend_of(recipe, len(self.styles)),
             opacities=self.visible[1:],
         )

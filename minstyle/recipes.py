@@ -78,9 +78,9 @@ class Recipe:
         windows, group="styles", default=(), metavar="L,T,R,B",
     )  # fmt: skip
     style_fit: str = setting(
-        "style picture: stretched to the content's shape; or its own shape at the same long side (keep), but never "
-        "larger than it is (native); or at the same width",
-        str, group="styles", default="stretch", choices=("stretch", "keep", "native", "width"),
+        "style picture: stretched to the content's shape; or its own shape, as large on the side that size-of names "
+        "(keep), but never larger than it is (native)",
+        str, group="styles", default="stretch", choices=("stretch", "keep", "native"),
     )  # fmt: skip
     units: str = setting(
         "networks that the weights are for: caffe's take grey levels, torchvision's 1/57.6 of them, images 0..1",
@@ -160,7 +160,7 @@ class Recipe:
         numbers, group="optimiser", default=(0.9, 0.999), minimum=0, maximum=1, metavar="X,X",
     )  # fmt: skip
     epsilon: float = setting(
-        "Adam's epsilon, beside gradients in the recipe's units",
+        "Adam's epsilon, beside gradients by grey level",
         float, group="optimiser", default=1e-8, minimum=0, metavar="X",
     )  # fmt: skip
     averaging: float = setting(

@@ -37,18 +37,20 @@ def shapes_of(content: tuple[int, ...], recipe: Recipe) -> list[Shape]:
 
 def working_shape(shape: tuple[int, ...], size: int, recipe: Recipe) -> Shape:
     """(height, width) of the content at a size of the recipe; its aspect is kept, fractions of a pixel are cut off."""
-    height, width = shape[:2]
-    side = {"height": height, "width": width, "long": max(height, width), "short": min(height, width)}[recipe.size_of]
-    return int(height * size / side), int(width * size / side)
+    side = _side(shape, recipe)
+    return int(shape[0] * size / side), int(shape[1] * size / side)
 
 
 def fitted_shape(style: tuple[int, ...], content: Shape, recipe: Recipe, number: int = 0) -> Shape:
-    """(height, width), none below SMALLEST, of the style picture of that number beside a content of that shape."""
+    """(height, width), none below SMALLEST, of the style picture of that number beside a content of that shape.
+
+    A style picture that keeps its shape is as large as the content on the side that ``size_of`` names.
+    """
     factor = recipe.style_scale[0 if len(recipe.style_scale) == 1 else number]
     of: tuple[int, ...] = content
     if recipe.style_fit != "stretch":
         of = style[:2]
-        factor *= content[1] / style[1] if recipe.style_fit == "width" else max(content) / max(of)
+        factor *= _side(content, recipe) / _side(of, recipe)
         if recipe.style_fit == "native":
             factor = min(factor, 1.0)
     factor = max(factor, SMALLEST / min(of))  # both sides: the aspect stays
@@ -66,3 +68,9 @@ def check_styles(recipe: Recipe, count: int) -> None:
         values = getattr(recipe, name)
         good = len(values) in (0, count) or (name == "style_scale" and len(values) == 1)
         require(good, name, f"one for each of {count} style pictures", len(values), RecipeError)
+
+
+def _side(shape: tuple[int, ...], recipe: Recipe) -> int:
+    """The length of the side that the recipe's sizes are of."""
+    height, width = shape[:2]
+    return {"height": height, "width": width, "long": max(height, width), "short": min(height, width)}[recipe.size_of]

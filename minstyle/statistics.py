@@ -134,16 +134,24 @@ def matrix_sqrt(s: Array) -> ValueAndVjps:
 
 
 @differentiable
-def trace_sqrt(s: Array) -> ValueAndVjps:
-    """The trace of ``matrix_sqrt(S)``, the sum of the roots of S's eigenvalues: a float64 scalar. dS = g S^(-1/2) / 2.
+def trace_sqrt(s: Array, *, root: Array | None = None, floor: float = 0.0) -> ValueAndVjps:
+    """The trace of ``matrix_sqrt(R S R)``, R the constant symmetric ``root`` (None: 1): a float64 scalar.
 
-    The Wasserstein-2 distance of Gaussians with covariances A and B is made of it: it is |mean - mean'|^2 + trace(A)
-    + trace(B) - 2 trace sqrt(A^(1/2) B A^(1/2)) (Olkin and Pukelsheim 1982). Eigenvalues count as there; at 0 the
-    derivative is taken as 0. Keeps the eigenvectors and roots.
+    The Wasserstein-2 distance of Gaussians with covariances A and S is made of it: it is |mean - mean'|^2 + trace(A)
+    + trace(S) - 2 trace sqrt(R S R), R = A^(1/2) (Olkin and Pukelsheim 1982). It is the sum of the singular values x of
+    R S^(1/2) = U diag(x) V^T, which keep the digits that R S R, of squares, loses; dS = g R U diag(1 / x) U^T R / 2.
+    Eigenvalues of S below ``floor`` are rounding: they count as ``floor``. Else they count as in ``matrix_sqrt``; at 0
+    the derivative is taken as 0. Keeps R U and x.
     """
-    dtype = s.dtype
-    roots, vectors = _root_eigenvalues(s)
-    return roots.sum(), (lambda g: (vectors * (0.5 * g * _inverse(roots)) @ vectors.T).astype(dtype),)
+    dtype, xp = s.dtype, array_module(s)
+    roots, side = _root_eigenvalues(s)
+    roots = xp.maximum(roots, math.sqrt(floor))
+    if root is not None:
+        r = root.astype(xp.float64)
+        u, roots, _ = xp.linalg.svd((r @ side) * roots)
+        side = r @ u
+        roots = xp.where(roots > len(roots) * xp.finfo(xp.float64).eps * roots.max(), roots, 0)
+    return roots.sum(), (lambda g: (side * (0.5 * g * _inverse(roots)) @ side.T).astype(dtype),)
 
 
 def _root_eigenvalues(s: Array) -> tuple[Array, Array]:

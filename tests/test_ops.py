@@ -70,6 +70,8 @@ CASES: list[tuple[str, Callable[..., Any], tuple[np.ndarray, ...], dict[str, Any
     *((f"weighted moments {s}", ops.moments, (normal(s),), {"weights": shares(s[:2])}) for s in MAPS),
     *((f"{op.__name__} {n}", op, (positive_definite(n),), {})
       for op in (ops.matrix_sqrt, ops.trace_sqrt, ops.diagonal) for n in (1, 2, 5)),
+    *((f"trace_sqrt between {n}", ops.trace_sqrt, (positive_definite(n),), {"root": positive_definite(n + 3)[:n, :n]})
+      for n in (1, 2, 5)),
     ("outer", ops.outer, (normal((4,)),), {}),
     ("sqrt", ops.sqrt, (normal((4, 5)) ** 2 + 0.1,), {}),
     *((f"squared_error {s}", ops.squared_error, (normal(s), normal(s, 1)), {}) for s in MAPS),

@@ -25,7 +25,7 @@ SHAPE = (48, 64)
 
 
 def recipe(**changes: Any) -> Recipe:
-    return dataclasses.replace(RECIPES["document"], **{"style_fit": "keep", **changes})
+    return dataclasses.replace(RECIPES["document"], **{"style_fit": "keep", "size_of": "long", **changes})
 
 
 def working(regions: Regions | None = None, styles: tuple[np.ndarray, ...] = STYLES, **changes: Any) -> Working:

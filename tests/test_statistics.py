@@ -11,6 +11,7 @@ import scipy.linalg
 
 from minstyle import ops, statistics
 from minstyle.autodiff import Var, gradient
+from minstyle.backend import to_host
 from minstyle.errors import ShapeError
 from minstyle.projection import Projected, as_map, raw_moment, weighted_mean
 
@@ -110,6 +111,25 @@ def test_the_matrix_square_root_squared_is_the_matrix(n: int, xp: ModuleType) ->
     xp.testing.assert_allclose(root @ root, s, rtol=1e-11, atol=1e-11)
     xp.testing.assert_allclose(root, root.T, rtol=0, atol=1e-13)
     assert float(ops.trace_sqrt(xp.asarray(s))) == pytest.approx(np.trace(scipy.linalg.sqrtm(s)), rel=1e-11)
+
+
+def test_the_trace_of_a_root_between_keeps_what_squares_lose(xp: ModuleType) -> None:
+    """Of diagonal matrices it is known: the products of the roots, small ones too."""
+    a, b = np.array([1e4, 2e-4, 1e-4]), np.array([1e4, 1e-4, 3e-4])
+    turn = np.linalg.qr(normal((3, 3)))[0]
+    root, s = (xp.asarray((turn * values) @ turn.T) for values in (np.sqrt(a), b))
+    x = Var(s)
+    trace = ops.trace_sqrt(x, root=root)
+    small = float(trace.value) - 1e4
+    assert small == pytest.approx(np.sqrt(a * b)[1:].sum(), rel=1e-6)
+    (ds,) = gradient(trace, [x])
+    np.testing.assert_allclose(turn.T @ to_host(ds) @ turn, np.diag(0.5 * np.sqrt(a / b)), rtol=1e-6, atol=1e-6)
+
+
+def test_eigenvalues_below_the_floor_count_as_the_floor() -> None:
+    s = np.diag([4.0, 1e-6, -1e-6])
+    assert float(ops.trace_sqrt(s, floor=1e-4)) == pytest.approx(2 + 2e-2)
+    assert float(ops.trace_sqrt(s, root=np.diag([1.0, 2.0, 3.0]), floor=1e-4)) == pytest.approx(2 + 2e-2 + 3e-2)
 
 
 def test_square_roots_keep_the_type_and_the_trace_is_a_float64() -> None:

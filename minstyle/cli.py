@@ -17,7 +17,7 @@ from .errors import FileError, ImageError, MinstyleError, RecipeError, require
 from .images import Picture, check_image_path, load_image, load_picture, resize_values, save_image, save_picture
 from .kernels import use_threads
 from .observers import Observer, Plan, Progress, Save, Snapshots, Trace
-from .options import build_parser, effective_recipe, start_file
+from .options import build_parser, changed, effective_recipe, start_file
 from .plots import Plot
 from .recipefile import recipe_of_picture
 from .recipes import Recipe
@@ -91,13 +91,15 @@ def _paint(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    recipes = parse_variants(options.compare)
+    recipes = parse_variants(options.compare, lambda recipe: changed(recipe, options))
+    small = {} if options.sizes is None else {"size": options.sizes[-1]}
+    small |= {} if options.evaluations is None else {"evaluations": sum(options.evaluations)}
     check_image_path(options.out)
     content, *styles = (load_image(path) for path in (options.content, *options.styles))
     observers: list[Observer] = [] if options.quiet else [Progress()]
     network = _network(options, observers)
     with use_threads(options.threads):
-        runs = compare(content, styles, recipes, network=network, observers=observers)
+        runs = compare(content, styles, recipes, network=network, observers=observers, **small)
     made = sum(run.result is not None for run in runs)
     if made == 0 and runs[0].error is not None:
         return _fail(_reason(runs[0].error))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,20 +130,22 @@ def _reason(error: BaseException | None) -> str:
 # Variants by name
 
 
-def parse_variants(text: str) -> dict[str, Recipe]:
+def parse_variants(text: str, changed: Callable[[Recipe], Recipe] = lambda recipe: recipe) -> dict[str, Recipe]:
     """ "document,gatys,document:style_weight=10" -> label to recipe; raises RecipeError.
+
+    ``changed`` is done to each named recipe first.
 
     Commas part the variants, but one before a digit belongs to a value, as in ``gatys:sizes=128,256``.
     """
     variants: dict[str, Recipe] = {}
     for part in re.split(r",(?!\s*\d)", text):
-        label, recipe = parse_variant(part)
+        label, recipe = parse_variant(part, changed)
         require(label not in variants, "comparison", "variants that differ", f"{label!r} twice", RecipeError)
         variants[label] = recipe
     return variants
 
 
-def parse_variant(text: str) -> tuple[str, Recipe]:
+def parse_variant(text: str, changed: Callable[[Recipe], Recipe] = lambda recipe: recipe) -> tuple[str, Recipe]:
     """A recipe's name or JSON file and what to change in it -> (label, recipe); the label is the text.
 
     ``document:style_weight=10:init=content``: a field of ``Recipe`` or its option's name, and a value as on the command
@@ -151,7 +153,7 @@ def parse_variant(text: str) -> tuple[str, Recipe]:
     """
     label = text.strip()
     name, *changes = re.split(r":(?=[^:=/\\]*=)", label)
-    recipe = named_recipe(name)
+    recipe = changed(named_recipe(name))
     try:
         return label, dataclasses.replace(recipe, **dict(_parse_change(change) for change in changes))
     except RecipeError as error:

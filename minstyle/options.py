@@ -139,7 +139,11 @@ def option_fields() -> list[dataclasses.Field[Any]]:
 
 def effective_recipe(options: argparse.Namespace) -> Recipe:
     """The recipe that was asked for, with the options that were given put in. Raises RecipeError, ImageError."""
-    recipe = named_recipe(options.recipe)
+    return changed(named_recipe(options.recipe), options)
+
+
+def changed(recipe: Recipe, options: argparse.Namespace) -> Recipe:
+    """A recipe with the options that were given put in. Raises RecipeError."""
     for role in ORDER:
         if getattr(options, f"{role}_loss") is not None:
             recipe = recipe.with_losses(role, getattr(options, f"{role}_loss"))

@@ -7,6 +7,7 @@ import functools
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -250,6 +251,22 @@ def test_a_comparison_is_a_grid_of_runs(studio: Studio, capsys: Captured, monkey
     assert capsys.readouterr() == ("", "")
     assert studio.run("--compare", "document,johnson") == 0
     assert "2 of 2 runs side by side" in capsys.readouterr().out
+
+
+def test_a_comparison_heeds_the_other_options(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = {}
+
+    def watched(*arguments: Any, **settings: Any) -> Any:
+        seen.update(settings, recipes=arguments[2])
+        return compare(*arguments, **settings)
+
+    compare = cli.compare
+    monkeypatch.setattr(cli, "compare", watched)
+    options = ["--size", "48", "--evaluations", "3", "--pooling", "l2", "--style-weight", "9", "--rounds", "1"]
+    assert studio.run("--quiet", "--compare", "document,johnson:style_weight=5", *options) == 0
+    assert (seen["size"], seen["evaluations"]) == (48, 3)
+    assert [recipe.pooling for recipe in seen["recipes"].values()] == ["l2", "l2"]
+    assert [recipe.style_weight for recipe in seen["recipes"].values()] == [9, 5], "a variant's own word is the last"
 
 
 def test_a_comparison_in_which_nothing_can_be_made_is_told_in_one_line(studio: Studio, capsys: Captured) -> None:

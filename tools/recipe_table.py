@@ -132,6 +132,7 @@ def main() -> None:
             found = run(recipe, *pictures, options, network)
             print(row(label, found, goal), flush=True)
             shown.append((label, found["image"]))
+            save_image(found["image"], options.out / f"{paths[0].stem}_{paths[1].stem}_{label.replace(':', '_')}.png")
         save_image(grid(shown, height=384), options.out / f"sheet_{paths[0].stem}_{paths[1].stem}.png")
 
 

@@ -1,4 +1,4 @@
-"""Paint ``examples/swirls.jpg``, the style picture of the README, from nothing but a seed.
+"""Paint ``examples/swirls.jpg``, the first style picture of the README, from nothing but a seed.
 
 1. *Composition.*  A night sky with a sun, spirals and stars stands over ploughed hills.  It is
    two smooth maps: the colour wanted at each point, and the direction in which the brush

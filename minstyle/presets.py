@@ -153,14 +153,15 @@ _PYTORCH_TUTORIAL = Recipe(
     pgtol=0.0,
 )
 
-# Ours, found by experiment: docs/recipes.md. All its losses are in parts of the target's own size, so that weights mean
-# the same at any size, on any network and for any style.
+# Ours, found by experiment: docs/recipes.md. Content and style are counted in parts of the target's own size, and a
+# picture's sum of squared slopes is the same at any size, so that weights mean the same at any size, on any network and
+# for any style.
 _FINE = Recipe(
     "fine",
-    _terms(("content_relative", "block4_conv2"), "gram_relative", "tv_mean", [0.2] * 5),
-    content_weight=0.05,
+    _terms(("content_relative", "block4_conv2"), "gram_relative", "tv_squared", (0.03, 0.22, 0.5, 0.17, 0.08)),
+    content_weight=0.2,
     style_weight=1.0,
-    tv_weight=0.0,
+    tv_weight=1e-9,
     init="content",
     padding="replicate",
     sizes=(512,),
@@ -170,9 +171,10 @@ _FINE = Recipe(
     min_size=128,
     style_fit="keep",
     rounds=1,
-    evaluations=(120, 80, 40),
+    evaluations=(100, 60),
     factr=0.0,
     pgtol=0.0,
+    bounds="smooth",
 )
 
 _ALL = (_FINE, _DOCUMENT, _GATYS, _GATYS_CODE, _JOHNSON, _CROWSON, _ATHALYE, _PYTORCH_TUTORIAL)

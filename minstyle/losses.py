@@ -96,7 +96,8 @@ def content_mean(f: Features, target: Any, image: Shape) -> Any:
 
 def content_relative(f: Features, target: Any, image: Shape) -> Any:
     """sum (F - P)^2 / sum P^2: the part of the content that is lost."""
-    return ops.scale(ops.squared_error(f.map, target), factor=_one_over(_energy(target)))
+    p, energy = target
+    return ops.scale(ops.squared_error(f.map, p), factor=_one_over(energy))
 
 
 # ---------------------------------------------------------------- style
@@ -134,7 +135,8 @@ def gram_mean(f: Features, target: Any, image: Shape) -> Any:
 
 def gram_relative(f: Features, target: Any, image: Shape) -> Any:
     """sum (R - A)^2 / sum A^2"""
-    return ops.scale(ops.squared_error(f.raw, target), factor=_one_over(_energy(target)))
+    a, energy = target
+    return ops.scale(ops.squared_error(f.raw, a), factor=_one_over(energy))
 
 
 def covariance(f: Features, target: Any, image: Shape) -> Any:
@@ -157,13 +159,14 @@ def _covariance(mean: Any, raw: Any) -> Any:
 
 def mean_std(f: Features, target: Any, image: Shape) -> Any:
     """(sum (m - a)^2 + sum (s - b)^2) / sum (a^2 + b^2), s and b the standard deviations: Li et al. 2017, eq. 3."""
-    mean, deviation = target
+    mean, deviation, energy = target
     total = ops.add(ops.squared_error(f.mean, mean), ops.squared_error(_deviation(f.mean, f.raw), deviation))
-    return ops.scale(total, factor=_one_over(_energy(mean) + _energy(deviation)))
+    return ops.scale(total, factor=_one_over(energy))
 
 
-def _mean_std_target(mean: Array, raw: Array, unit: float) -> tuple[Array, Array]:
-    return mean, _deviation(mean, raw)
+def _mean_std_target(mean: Array, raw: Array, unit: float) -> tuple[Array, Array, float]:
+    deviation = _deviation(mean, raw)
+    return mean, deviation, _energy(mean) + _energy(deviation)
 
 
 def _deviation(mean: Any, raw: Any) -> Any:
@@ -259,6 +262,11 @@ def _same(*statistic: Any, unit: float) -> Any:
     return statistic[0] if statistic else None
 
 
+def _measured(statistic: Array, unit: float) -> tuple[Array, float]:
+    """The statistic and its energy, for losses that are counted in parts of it."""
+    return statistic, _energy(statistic)
+
+
 def _energy(array: Array) -> float:
     """The sum of squares."""
     xp = array_module(array)
@@ -274,12 +282,12 @@ LOSSES = {
     "content_sum": Loss(2, _map, _same, content_sum),
     "content_half": Loss(2, _map, _same, content_half),
     "content_mean": Loss(2, _map, _same, content_mean, per_channel=1),
-    "content_relative": Loss(0, _map, _same, content_relative),
+    "content_relative": Loss(0, _map, _measured, content_relative),
     "gram_image": Loss(4, _raw, _same, gram_image),
     "gram_paper": Loss(4, _raw, _same, gram_paper, per_channel=2),
     "gram_code": Loss(4, _raw, _same, gram_code, per_channel=2),
     "gram_mean": Loss(4, _raw, _same, gram_mean, per_channel=4),
-    "gram_relative": Loss(0, _raw, _same, gram_relative),
+    "gram_relative": Loss(0, _raw, _measured, gram_relative),
     "covariance": Loss(0, _mean_and_raw, _covariance_target, covariance),
     "mean_std": Loss(0, _mean_and_raw, _mean_std_target, mean_std),
     "wasserstein": Loss(2, _mean_and_raw, _wasserstein_target, wasserstein, per_channel=1),

@@ -110,7 +110,7 @@ def build_objective(
 
     ``content`` (H, W, 3) and each of ``styles`` (H', W', 3) are images, RGB, 0..255, used at the size they have.
     Several styles count as ``recipe.blend`` says, alike if it says nothing: their statistics are averaged. ``regions``,
-    of the same sizes, say which part of the image takes its style from which parts of the style pictures. Terms whose
+    of any resolution, say which part of the image takes its style from which parts of the style pictures. Terms whose
     weight is 0 are left out, and layers that no term reads are not computed. Raises LayerError for a layer that the
     network does not have, ShapeError for arrays that are no images, RecipeError for a blend of other pictures,
     ImageError for a region that vanishes at a layer.

@@ -49,7 +49,7 @@ def test_a_blend_is_the_weighted_mean_of_the_statistics(
     blend: tuple[float, ...], shares: tuple[float, float], tiny_network: Network
 ) -> None:
     kinds = ("gram_paper", "covariance", "mean_std", "histogram")
-    (gram,), ((spread, _),), ((mean, deviation),), ((curve, energy),) = targets(
+    (gram,), ((spread, _),), ((mean, deviation, _),), ((curve, energy),) = targets(
         recipe(*kinds, blend=blend), tiny_network
     )
     maps = [features(tiny_network, style) for style in STYLES]

@@ -156,10 +156,16 @@ _PYTORCH_TUTORIAL = Recipe(
 # Ours, found by experiment: docs/recipes.md. Content and style are counted in parts of the target's own size, and a
 # picture's sum of squared slopes is the same at any size, so that weights mean the same at any size, on any network and
 # for any style.
+_BALANCE = dict(zip(STYLE_LAYERS, (0.03, 0.22, 0.5, 0.17, 0.08), strict=True))
 _FINE = Recipe(
     "fine",
-    _terms(("content_relative", "block4_conv2"), "gram_relative", "tv_squared", (0.03, 0.22, 0.5, 0.17, 0.08)),
-    content_weight=0.2,
+    (
+        Term("content_relative", "block4_conv2"),
+        *(Term("covariance", layer, weight) for layer, weight in _BALANCE.items()),
+        *(Term("mean_std", layer, 0.2 * weight) for layer, weight in _BALANCE.items()),
+        Term("tv_squared", IMAGE),
+    ),
+    content_weight=0.3,
     style_weight=1.0,
     tv_weight=1e-9,
     init="content",

@@ -275,19 +275,27 @@ def second_moment(f: Tensor) -> Tensor:
 
 
 class Fine(Twin):
-    """Ours: squared differences of content and of second moments, in parts of the target's own sum of squares."""
+    """Ours: content, covariances, means and deviations, each in parts of the target's own sum of squares."""
 
     padding = "replicate"
 
-    def target(self, styles: Sequence[Tensor]) -> Tensor:
-        return self.blended(second_moment, styles)
+    def target(self, styles: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        return self.blended(lambda f: f.mean((1, 2)), styles), self.blended(second_moment, styles)
 
     def loss(self, image: Tensor, f: Features) -> Tensor:
-        loss = 0.05 * ((f["relu4_2"] - self.content) ** 2).sum() / (self.content**2).sum()
-        for layer in RELU_X_1:
-            target = self.targets[layer]
-            loss = loss + 0.2 * ((second_moment(f[layer]) - target) ** 2).sum() / (target**2).sum()
-        return loss
+        loss = 0.3 * part(f["relu4_2"], self.content)
+        for layer, weight in zip(RELU_X_1, [0.03, 0.22, 0.5, 0.17, 0.08], strict=True):
+            wanted, raw = self.targets[layer]
+            mean = f[layer].mean((1, 2))
+            spread, target = second_moment(f[layer]) - torch.outer(mean, mean), raw - torch.outer(wanted, wanted)
+            both = torch.cat([mean, spread.diag().sqrt()]), torch.cat([wanted, target.diag().sqrt()])
+            loss = loss + weight * (part(spread, target) + 0.2 * part(*both))
+        right, down = image[:, :-1, 1:] - image[:, :-1, :-1], image[:, 1:, :-1] - image[:, :-1, :-1]
+        return loss + 1e-9 / 2 * (right**2 + down**2).sum()
+
+
+def part(a: Tensor, b: Tensor) -> Tensor:
+    return ((a - b) ** 2).sum() / (b**2).sum()
 
 
 TWINS: Mapping[str, type[Twin]] = {

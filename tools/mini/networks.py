@@ -14,6 +14,8 @@ from minstyle.weightfile import Weights
 # The layers that losses read.
 TAPS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block4_conv2", "block5_conv1", "block5_conv2")
 LAST = TAPS[-1]
+_COUNTS = (*BLOCKS["vgg19"][:4], 2)
+CONVOLUTIONS = [f"block{block}_conv{i}" for block, count in enumerate(_COUNTS, start=1) for i in range(1, count + 1)]
 
 
 def to_input(images: torch.Tensor, weights: Weights) -> torch.Tensor:
@@ -68,7 +70,7 @@ class Teacher:
 
 
 class Student(nn.Module):
-    """A VGG19 up to block5_conv2 with the given channels a block.
+    """A VGG19 up to block5_conv2 with the given channels of its convolutions.
 
     ``sizes``: the root mean square of each coordinate at each tap. What is learnt is in units of it: else the first
     thousand steps go into bringing the projections to their size.
@@ -78,11 +80,9 @@ class Student(nn.Module):
         super().__init__()
         self.weights = weights
         self.convolutions, cin = nn.ModuleDict(), 3
-        for block, (count, cout) in enumerate(zip(BLOCKS["vgg19"], channels, strict=True), start=1):
-            for i in range(1, (2 if block == 5 else count) + 1):
-                name = f"block{block}_conv{i}"
-                self.convolutions[name] = nn.Conv2d(cin, cout, 3, padding=1)
-                cin = cout
+        for name, cout in zip(CONVOLUTIONS, channels, strict=True):
+            self.convolutions[name] = nn.Conv2d(cin, cout, 3, padding=1)
+            cin = cout
         width = {name: convolution.out_channels for name, convolution in self.convolutions.items()}
         self.projections = nn.ModuleDict(
             {name: nn.Conv2d(width[name], len(s), 1, bias=False) for name, s in zip(TAPS, sizes, strict=True)}

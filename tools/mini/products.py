@@ -1,59 +1,76 @@
-"""Style transfers with the student: pictures that it believes to be good, on their way there."""
+"""Style transfers with the student: pictures that it believes to be good, on their way there.
+
+They are made as those that it is judged by: with minstyle's own engine and optimiser, at two sizes.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
+
 import numpy as np
-import torch
+
+from minstyle import RECIPES, Recipe, stylize
+from minstyle.observers import Observer, Step
+from minstyle.projection import gram
+from minstyle.recipes import Term
+from minstyle.vgg import CHANNELS, Network
+from minstyle.weightfile import Weights
 
 from .crops import Crops
-from .networks import TAPS, Student, gram, relative
+from .networks import TAPS
 
-STYLE = [i for i, name in enumerate(TAPS) if name.endswith("conv1")]
-CONTENT = TAPS.index("block4_conv2")
+CONTENT = "block4_conv2"
+STYLE = [name for name in TAPS if name.endswith("conv1")]
 
 
-def products(student: Student, crops: Crops, count: int, seed: int, batch: int = 8) -> list[np.ndarray]:
-    """``count`` crops in pairs, from Adam's path from photographs, noise or something between to a crop's style.
+class Moments(Observer):
+    """Keeps the best picture at some evaluations of the last size."""
 
-    A pair is a finished picture and its style, or two moments on the way.
+    def __init__(self, size: int, evaluations: list[int]) -> None:
+        self.size, self.evaluations, self.kept, self.seen = size, evaluations, [], 0
+
+    def step(self, step: Step) -> None:
+        if step.shape[0] == self.size and not step.ends_round:
+            self.seen += 1
+            if self.seen in self.evaluations:
+                self.kept.append(step.image().astype(np.float32))
+
+
+def products(weights: Weights, crops: Crops, count: int, seed: int, skip: int = 0) -> Iterator[np.ndarray]:
+    """``count`` pictures in pairs: a finished picture and its style, and two moments on the way there.
+
+    Those are left out that a call with the same seed and ``skip`` as its count gives.
     """
-    random, made = np.random.default_rng(seed), []
-    while len(made) < count:
-        contents = np.stack([crops.of(crops.photos) for _ in range(batch)]).astype(np.float32)
-        styles = np.stack([crops.of(crops.art) if random.random() < 0.8 else next(crops) for _ in range(batch)])
-        mix = random.choice([0.0, 0.0, 0.3, 1.0], batch)[:, None, None, None]
-        noise = np.stack([crops.made() for _ in range(batch)])
-        start = ((1 - mix) * contents + mix * noise).astype(np.float32)
-        made += transfer(student, *(torch.from_numpy(a.astype(np.float32)).permute(0, 3, 1, 2).contiguous()
-                                    for a in (contents, styles, start)), random)  # fmt: skip
-    return made[:count]
+    random, network = np.random.default_rng(seed), Network(weights)
+    for run in range((skip + count) // 4):
+        content = crops.of(crops.photos, crops.size).astype(np.float32)
+        style = (crops.of(crops.art, crops.size) if random.random() < 0.8 else next(crops)).astype(np.float32)
+        evaluations = int(random.integers(15, 44))
+        recipe = dataclasses.replace(balanced(network, content, style, random), evaluations=evaluations)
+        initial = crops.made() if random.random() < 0.15 else content
+        middle = int(random.integers(2, evaluations - 2))
+        end = random.random() < 0.5
+        if run < skip // 4:
+            continue
+        moments = Moments(crops.size, [middle, evaluations])
+        last = stylize(np.clip(content, 0, 255), [np.clip(style, 0, 255)], recipe, network=network,
+                       initial=np.clip(initial, 0, 255), observers=[moments]).image  # fmt: skip
+        early = moments.kept[0] if moments.kept else content
+        yield from (last, style, early, last if end else content)
 
 
-def transfer(
-    student: Student, contents: torch.Tensor, styles: torch.Tensor, start: torch.Tensor, random: np.random.Generator
-) -> list[np.ndarray]:
-    """Pairs from one run of Adam on a batch: see ``products``."""
-    with torch.no_grad():
-        content = student(contents)[CONTENT]
-        grams = [gram(student(styles)[i]) for i in STYLE]
-    student.requires_grad_(False)  # only the picture is moved
-    x = start.clone().requires_grad_()
-    steps = int(random.integers(30, 130))
-    moments = int(random.integers(3, steps // 2)), int(random.integers(steps // 2, steps)), steps
-    weight = 10 ** random.uniform(-2.5, -0.3)
-    optimiser = torch.optim.Adam([x], lr=float(10 ** random.uniform(0.6, 1.3)), betas=(0.9, 0.95))
-    kept: list[torch.Tensor] = []
-    for step in range(1, steps + 1):
-        with torch.autocast("cpu", torch.bfloat16):
-            features = student(x)
-        loss = weight * relative(features[CONTENT], content).sum()
-        loss = loss + sum(relative(gram(features[i]), g).sum() for i, g in zip(STYLE, grams, strict=True))
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        if step in moments:
-            kept.append(x.detach().clamp(-60, 315))
-    student.requires_grad_(True)
-    early, late, last = kept
-    pairs = torch.stack([last, styles, early, late]).unflatten(0, (2, 2)).transpose(1, 2)  # (2, N, 2, 3, H, W)
-    return list(pairs.flatten(0, 2).permute(0, 2, 3, 1).numpy().copy())
+def balanced(network: Network, content: np.ndarray, style: np.ndarray, random: np.random.Generator) -> Recipe:
+    """A recipe in which every layer's relative error counts about alike, each at random more or less."""
+    p = network.features(content, [CONTENT])[CONTENT]
+    share = 10 ** random.uniform(-2.5, -0.7)
+    terms = [Term("content_half", CONTENT, share * 2 / float(network.unit**2 * (p**2).sum()))]
+    for (name, f), channels in zip(network.walk(style, STYLE), CHANNELS, strict=True):
+        a = gram(f) / (f.shape[0] * f.shape[1])
+        weight = 10 ** random.uniform(-0.4, 0.4) * 4 * channels**2 / float(network.unit**4 * (a**2).sum())
+        terms.append(Term("gram_paper", name, weight / len(STYLE)))
+    size = content.shape[0]
+    return dataclasses.replace(
+        RECIPES["gatys"], name="balanced", terms=tuple(terms), style_weight=1.0, pooling="max", tv_weight=0.0,
+        sizes=(size // 2, size), rounds=1, init="content",
+    )  # fmt: skip

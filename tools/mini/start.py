@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
 import torch
 from torch.nn import functional
+
+from minstyle.weightfile import Weights
 
 from .networks import TAPS, Student, Teacher, relative, to_input
 
 _POSITIONS = 600_000  # of all pictures, for one regression
-_FEW = 128  # pictures for the first block, whose maps are large
+_FEW = 32  # pictures for the first block, whose maps are large
 
 
 @torch.no_grad()
@@ -40,13 +43,45 @@ def start(student: Student, teacher: Teacher, images: torch.Tensor, directions: 
         convolution.bias /= size
         x = batched(x, convolution).relu_()
         if name in TAPS:
-            tap = TAPS.index(name)
-            target = torch.einsum("nchw,ck->nkhw", t, directions[tap]) / student.sizes[name][:, None, None]
-            weight, _ = regression(x, target, size=1, intercept=False)
-            student.projections[name].weight.copy_(weight)
-            size = student.sizes[name][:, None, None]
-            error = relative(functional.conv2d(x[:_FEW], weight) * size, target[:_FEW] * size).mean()
-            print(f"start: {name} {error:.3f}", flush=True)
+            set_projection(student, name, x, torch.einsum("nchw,ck->nkhw", t, directions[TAPS.index(name)]))
+
+
+@torch.no_grad()
+def start_from(student: Student, weights: Weights, images: torch.Tensor, features: list[torch.Tensor]) -> None:
+    """Set the student's parameters from a network that has at least as many channels, and from the teacher's features.
+
+    Where it has more, those are kept from which the most of the others can be told, and the next layer's kernels are
+    fitted again to give what they gave. Projections are fitted at all of TAPS.
+    """
+    x = wide = to_input(images, student.weights)
+    cut_before = False
+    for name, convolution in student.convolutions.items():
+        if name.endswith("conv1") and name != "block1_conv1":
+            x, wide = functional.max_pool2d(x, 2), functional.max_pool2d(wide, 2)
+        kernel, bias = (torch.from_numpy(np.asarray(a, np.float32)) for a in weights.layers[name])
+        kernel = kernel.permute(3, 2, 0, 1).contiguous()
+        before = batched(wide, partial(functional.conv2d, weight=kernel, bias=bias, padding=1))
+        after = functional.relu(before)
+        cut = convolution.out_channels < len(bias)
+        chosen = largest_channels(after[: 2 * _FEW], convolution.out_channels) if cut else list(range(len(bias)))
+        kernel, bias = kernel[chosen], bias[chosen]
+        if cut_before:
+            kernel, bias = regression(x, before[:, chosen], size=3)
+        convolution.weight.copy_(kernel)
+        convolution.bias.copy_(bias)
+        cut_before = cut
+        wide, x = after, batched(x, convolution).relu_()
+        if name in TAPS:
+            set_projection(student, name, x, features[TAPS.index(name)])
+
+
+def set_projection(student: Student, name: str, x: torch.Tensor, target: torch.Tensor) -> None:
+    """Fit the linear map from the student's features x to the teacher's coordinates."""
+    size = student.sizes[name][:, None, None]
+    weight, _ = regression(x, target / size, size=1, intercept=False)
+    student.projections[name].weight.copy_(weight)
+    error = relative(functional.conv2d(x[:_FEW], weight) * size, target[:_FEW]).mean()
+    print(f"start: {name} {error:.3f}", flush=True)
 
 
 def batched(x: torch.Tensor, f: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:

@@ -223,7 +223,9 @@ class Recipe:
             if ROLES.get(kind) != role:
                 known = ", ".join(name for name, serves in ROLES.items() if serves == role)
                 raise RecipeError(f"{role} loss: expected {known}, got {kind!r}")
-        layers = {term.layer: term.weight for term in self.terms if term.role == role} or {IMAGE: 1.0}
+        own = [term for term in self.terms if term.role == role]
+        layers = {term.layer: term.weight for term in reversed(own)} or {IMAGE: 1.0}  # those of its first formula
+        layers = dict(reversed(layers.items()))
         new = [
             Term(kind, layer, (1 if w is None else w) * x) for kind, w in kinds.items() for layer, x in layers.items()
         ]

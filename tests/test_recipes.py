@@ -213,3 +213,10 @@ def test_other_losses_leave_other_roles(terms: tuple[Term, ...], role: str, data
     assert {t for t in changed.terms if t.role != role} == {t for t in terms if t.role != role}
     layers = {t.layer for t in terms if t.role == role} or {"image"}
     assert {(t.kind, t.layer) for t in changed.terms if t.role == role} == {(k, at) for k in chosen for at in layers}
+
+
+def test_other_losses_take_the_layers_weights_of_the_first() -> None:
+    recipe = RECIPES["fine"].with_losses("style", {"gram_relative": None})
+    found = {term.layer: term.weight for term in recipe.terms if term.kind == "gram_relative"}
+    assert found == {term.layer: term.weight for term in RECIPES["fine"].terms if term.kind == "covariance"}
+    assert list(found) == STYLE

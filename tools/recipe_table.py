@@ -1,11 +1,10 @@
 """Recipes compared: ``python tools/recipe_table.py --pairs PHOTO:PAINTING ... --recipes fine johnson``.
 
-Every recipe runs at one size. A run of johnson at that size alone, of 500 evaluations, is what others are measured by:
-when do their pictures have the loss, as johnson counts it, that it ends with? Seconds are the process's own processor
-time, over all cores, without what the measuring takes; work is evaluations times pixels. The two say nearly the same on
-a machine that is busy otherwise. Prints a table, and writes all pictures of a pair side by side into --out. The runs of
-johnson are kept there for the next time. Pictures are resized in one way for all: targets of other sharpness do not
-compare.
+Every recipe runs at one size. A run of johnson at that size alone is what others are measured by: when do their pictures
+have the loss, as johnson counts it, that it ends with? Seconds are the process's own processor time, over all cores,
+without what the measuring takes; work is evaluations times pixels. The two say nearly the same on a machine that is busy
+otherwise. Prints a table, and writes all pictures of a pair side by side into --out. The runs of johnson are kept there
+for the next time. Pictures are resized in one way for all: targets of other sharpness do not compare.
 """
 
 from __future__ import annotations
@@ -85,12 +84,12 @@ def run(recipe: Recipe, content: np.ndarray, style: np.ndarray, options: Any, ne
 
 def baseline(paths: list[Path], pictures: list[np.ndarray], options: Any, network: Network) -> dict[str, Any]:
     """The run of johnson at one size, from the folder if it is there."""
-    name = "_".join(path.stem for path in paths) + f"_{options.size}_{network.name}"
+    name = "_".join(path.stem for path in paths) + f"_{options.size}_{options.against}_{network.name}"
     kept, image = options.out / f"{name}.json", options.out / f"{name}.png"
     if kept.exists():
         return json.loads(kept.read_text()) | {"image": load_image(image)}
     # With 10 pairs instead of 100: in scipy these take longer than the network.
-    found = run(replace(RECIPES["johnson"], evaluations=(500,), history=10), *pictures, options, network)
+    found = run(replace(RECIPES["johnson"], evaluations=(options.against,), history=10), *pictures, options, network)
     save_image(found["image"], image)
     kept.write_text(json.dumps({key: value for key, value in found.items() if key != "image"}))
     return found
@@ -112,6 +111,7 @@ def main() -> None:
     parser.add_argument("--network", default="vgg16")
     parser.add_argument("--size", type=int, default=512, help="pixels on the longer side")
     parser.add_argument("--every", type=int, default=5, help="evaluations between measurements")
+    parser.add_argument("--against", type=int, default=500, metavar="N", help="evaluations of johnson")
     parser.add_argument("--out", type=Path, required=True, help="a folder for pictures")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)

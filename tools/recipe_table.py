@@ -1,10 +1,10 @@
 """Recipes compared: ``python tools/recipe_table.py --pairs PHOTO:PAINTING ... --recipes fine johnson``.
 
-Every recipe runs at one size. A run of johnson at that size alone is what others are measured by: when do their pictures
-have the loss, as johnson counts it, that it ends with? Seconds are the process's own processor time, over all cores,
-without what the measuring takes; work is evaluations times pixels. The two say nearly the same on a machine that is busy
-otherwise. Prints a table, and writes all pictures of a pair side by side into --out. The runs of johnson are kept there
-for the next time. Pictures are resized in one way for all: targets of other sharpness do not compare.
+Every recipe runs at one size. A run of johnson at that size alone is what others are measured by: when do their
+pictures have the loss, as johnson counts it, that it ends with? Seconds are the process's own processor time, over all
+cores, without what the measuring takes; work is evaluations times pixels: the two say nearly the same on a machine that
+is busy otherwise. Prints a table, and writes all pictures of a pair side by side into --out, where the runs of johnson
+are kept for the next time. Pictures are resized in one way for all: targets of other sharpness do not compare.
 """
 
 from __future__ import annotations

@@ -43,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for stream in (1, 2):
             os.dup2(nowhere, stream)
         return 0
+    except OSError as error:  # of standard output; a picture is saved by then
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return _fail(f"cannot write to standard output: {error.strerror or error}")
 
 
 def _run(arguments: Sequence[str] | None) -> int:

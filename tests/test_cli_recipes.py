@@ -112,6 +112,20 @@ def test_a_reader_that_has_seen_enough_is_no_error(arguments: list[str], lines: 
         assert process.wait(timeout=60) == 0
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_an_output_that_is_full_is_told_in_one_line(studio: Studio) -> None:
+    for arguments in (["--print-recipe"], studio.arguments()):
+        with open("/dev/full", "w") as full:
+            command = [sys.executable, "-m", "minstyle", *arguments]
+            done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        assert done.returncode == 2
+        assert (
+            done.stderr.splitlines()[-1] == "minstyle: error: cannot write to standard output: No space left on device"
+        )
+        assert "Traceback" not in done.stderr
+    assert load_image(studio.out).shape == (32, 40, 3)
+
+
 def test_a_run_whose_reader_has_gone_has_its_picture(studio: Studio) -> None:
     command = [sys.executable, "-m", "minstyle", *studio.arguments("--seed", 7)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

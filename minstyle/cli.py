@@ -63,6 +63,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         if len(options.pictures) < 3:
             parser.error(f"expected CONTENT, STYLE and OUT, got {len(options.pictures)} of these files")
         options.content, *options.styles, options.out = options.pictures
+        _check_out(options)
         return _compare(options) if options.compare is not None else _paint(options)
     except (MinstyleError, MemoryError) as error:
         return _fail(_reason(error))
@@ -110,6 +111,14 @@ def _compare(options: argparse.Namespace) -> int:
     if not options.quiet:
         print(f"{options.out}: {made} of {len(recipes)} runs side by side")
     return 0 if len(runs) == len(recipes) else 130
+
+
+def _check_out(options: argparse.Namespace) -> None:
+    """Refuse to write over a picture that is read: with several styles, OUT is easily left out."""
+    start = start_file(options)
+    for path in [options.content, *options.styles, *(options.mask or []), *([] if start is None else [start])]:
+        same = os.path.exists(path) and os.path.exists(options.out) and os.path.samefile(path, options.out)
+        require(not same, f"{options.out}", "a file of its own for the result", "a picture that is read", FileError)
 
 
 def _regions(

@@ -95,6 +95,10 @@ def _paint(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
+    one_run = ("mask", "trace", "plot", "sheet", "save_every")  # what belongs to one picture; refused, not passed over
+    given = [f"--{name.replace('_', '-')}" for name in one_run if getattr(options, name) is not None]
+    given += [] if start_file(options) is None else ["--init FILE"]
+    require(not given, "--compare", "no option of a single run", ", ".join(given), RecipeError)
     recipes = parse_variants(options.compare, lambda recipe: changed(recipe, options))
     small = {} if options.sizes is None else {"size": options.sizes[-1]}
     small |= {} if options.evaluations is None else {"evaluations": sum(options.evaluations)}

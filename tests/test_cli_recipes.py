@@ -307,3 +307,14 @@ def test_a_comparison_of_what_is_unknown_is_refused(
     line = told_in_one_line(capsys)
     assert [word for word in words if word not in line] == []
     assert not studio.out.exists()
+
+
+@pytest.mark.parametrize(("options", "told"), [
+    (["--mask", "a.png", "b.png"], "--mask"), (["--plot", "p.svg", "--save-every", "2"], "--plot, --save-every"),
+    (["--trace", "t.jsonl"], "--trace"), (["--sheet", "s.png"], "--sheet"), (["--init", "photo.png"], "--init FILE"),
+])  # fmt: skip
+def test_a_comparison_refuses_what_it_would_pass_over(
+    studio: Studio, capsys: Captured, options: list[str], told: str
+) -> None:
+    assert studio.run("--quiet", "--compare", "document", *options) == 2
+    assert told_in_one_line(capsys).endswith(f"--compare: expected no option of a single run, got {told}")

@@ -43,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for stream in (1, 2):
             os.dup2(nowhere, stream)
         return 0
+    except OSError as error:  # of standard output; a picture is saved by then
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return _fail(f"cannot write to standard output: {error.strerror or error}")
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -60,6 +63,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         if len(options.pictures) < 3:
             parser.error(f"expected CONTENT, STYLE and OUT, got {len(options.pictures)} of these files")
         options.content, *options.styles, options.out = options.pictures
+        _check_out(options)
         return _compare(options) if options.compare is not None else _paint(options)
     except (MinstyleError, MemoryError) as error:
         return _fail(_reason(error))
@@ -91,6 +95,10 @@ def _paint(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
+    one_run = ("mask", "trace", "plot", "sheet", "save_every")  # what belongs to one picture; refused, not passed over
+    given = [f"--{name.replace('_', '-')}" for name in one_run if getattr(options, name) is not None]
+    given += [] if start_file(options) is None else ["--init FILE"]
+    require(not given, "--compare", "no option of a single run", ", ".join(given), RecipeError)
     recipes = parse_variants(options.compare, lambda recipe: changed(recipe, options))
     small = {} if options.sizes is None else {"size": options.sizes[-1]}
     small |= {} if options.evaluations is None else {"evaluations": sum(options.evaluations)}
@@ -107,6 +115,14 @@ def _compare(options: argparse.Namespace) -> int:
     if not options.quiet:
         print(f"{options.out}: {made} of {len(recipes)} runs side by side")
     return 0 if len(runs) == len(recipes) else 130
+
+
+def _check_out(options: argparse.Namespace) -> None:
+    """Refuse to write over a picture that is read: with several styles, OUT is easily left out."""
+    start = start_file(options)
+    for path in [options.content, *options.styles, *(options.mask or []), *([] if start is None else [start])]:
+        same = os.path.exists(path) and os.path.exists(options.out) and os.path.samefile(path, options.out)
+        require(not same, f"{options.out}", "a file of its own for the result", "a picture that is read", FileError)
 
 
 def _regions(

@@ -142,7 +142,7 @@ class Recipe:
         "iterations in a round, at most", int, group="optimiser", default=15000, minimum=1, metavar="N"
     )
     history: int = setting(
-        "pairs that L-BFGS remembers (m)", int, group="optimiser", default=10, minimum=1, metavar="N"
+        "pairs that L-BFGS remembers (m)", int, group="optimiser", default=10, minimum=1, maximum=1000, metavar="N"
     )
     factr: float = setting(
         "end a round when the loss falls by less than this times 2.2e-16 of itself",
@@ -179,7 +179,9 @@ class Recipe:
                 object.__setattr__(self, field.name, (value,))
             if "parse" in field.metadata:
                 check_setting(field, getattr(self, field.name))
-        check(isinstance(self.name, str) and self.name != "", "name", "a text", self.name)
+        # It is shown on terminals, and a recipe may come with a picture from anywhere.
+        good = isinstance(self.name, str) and self.name.isprintable() and 0 < len(self.name) <= 200
+        check(good, "name", "1 to 200 printable letters", self.name)
         good = isinstance(self.terms, tuple) and all(isinstance(term, Term) for term in self.terms)
         check(good, "terms", "a tuple of Term", self.terms)
         self._check_together()

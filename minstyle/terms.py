@@ -67,7 +67,7 @@ class Term:
     def __post_init__(self) -> None:
         if self.kind not in ROLES:
             raise RecipeError(f"unknown loss {self.kind!r}: known are {', '.join(ROLES)}")
-        if not isinstance(self.layer, str):
+        if not (isinstance(self.layer, str) and self.layer.isprintable()):
             raise RecipeError(f"layer of {self.kind}: expected a name, got {self.layer!r}")
         check_number(f"weight of {self.kind} at {self.layer}", self.weight, minimum=0)
 

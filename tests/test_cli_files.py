@@ -210,3 +210,17 @@ def test_a_plot_or_sheet_that_cannot_be_written_is_told_before_the_run(
     assert studio.run("--quiet", option, studio.results / name) == 2
     assert name in told_in_one_line(capsys)
     assert not studio.out.exists()
+
+
+@pytest.mark.parametrize("options", [[], ["--compare", "document"]], ids=" ".join)
+def test_a_picture_that_is_read_is_not_written_over(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: Captured, options: list[str]
+) -> None:
+    """Also by another name of the same file."""
+    monkeypatch.chdir(studio.folder)
+    for name, own in (("photo.png", studio.content), ("results/../painting.png", studio.style)):
+        before = own.read_bytes()
+        studio.out = Path(name)
+        assert studio.run("--quiet", *options) == 2
+        assert "expected a file of its own for the result, got a picture that is read" in told_in_one_line(capsys)
+        assert own.read_bytes() == before

@@ -112,6 +112,20 @@ def test_a_reader_that_has_seen_enough_is_no_error(arguments: list[str], lines: 
         assert process.wait(timeout=60) == 0
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_an_output_that_is_full_is_told_in_one_line(studio: Studio) -> None:
+    for arguments in (["--print-recipe"], studio.arguments()):
+        with open("/dev/full", "w") as full:
+            command = [sys.executable, "-m", "minstyle", *arguments]
+            done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        assert done.returncode == 2
+        assert (
+            done.stderr.splitlines()[-1] == "minstyle: error: cannot write to standard output: No space left on device"
+        )
+        assert "Traceback" not in done.stderr
+    assert load_image(studio.out).shape == (32, 40, 3)
+
+
 def test_a_run_whose_reader_has_gone_has_its_picture(studio: Studio) -> None:
     command = [sys.executable, "-m", "minstyle", *studio.arguments("--seed", 7)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -293,3 +307,14 @@ def test_a_comparison_of_what_is_unknown_is_refused(
     line = told_in_one_line(capsys)
     assert [word for word in words if word not in line] == []
     assert not studio.out.exists()
+
+
+@pytest.mark.parametrize(("options", "told"), [
+    (["--mask", "a.png", "b.png"], "--mask"), (["--plot", "p.svg", "--save-every", "2"], "--plot, --save-every"),
+    (["--trace", "t.jsonl"], "--trace"), (["--sheet", "s.png"], "--sheet"), (["--init", "photo.png"], "--init FILE"),
+])  # fmt: skip
+def test_a_comparison_refuses_what_it_would_pass_over(
+    studio: Studio, capsys: Captured, options: list[str], told: str
+) -> None:
+    assert studio.run("--quiet", "--compare", "document", *options) == 2
+    assert told_in_one_line(capsys).endswith(f"--compare: expected no option of a single run, got {told}")

@@ -49,3 +49,8 @@ def test_each_layer_has_its_synonyms_and_is_its_own_canonical_name(name: str) ->
 @given(st.text(max_size=12) | st.from_regex(r"(conv|relu|pool|block)[0-9]?_?[0-9]?(_linear)?", fullmatch=True))
 def test_a_canonical_name_stays(layer: str) -> None:
     assert canonical(canonical(layer)) == canonical(layer)
+
+
+def test_a_layer_that_a_terminal_would_not_show_is_refused() -> None:
+    with pytest.raises(RecipeError, match=r"layer of gram_paper: expected a name, got '\\x1b\[31mred'"):
+        Term("gram_paper", "\x1b[31mred", -1)

@@ -14,7 +14,17 @@ import numpy as np
 from .compare import compare, compare_sheet, parse_variants
 from .contact_sheet import Sheet
 from .errors import FileError, ImageError, MinstyleError, RecipeError, require
-from .images import Picture, check_image_path, load_image, load_picture, resize_values, save_image, save_picture
+from .images import (
+    WRITERS,
+    Picture,
+    check_image_path,
+    load_image,
+    load_picture,
+    read_text,
+    resize_values,
+    save_image,
+    save_picture,
+)
 from .kernels import use_threads
 from .observers import Observer, Plan, Progress, Save, Snapshots, Trace
 from .options import build_parser, changed, effective_recipe, start_file
@@ -123,6 +133,10 @@ def _check_out(options: argparse.Namespace) -> None:
     for path in [options.content, *options.styles, *(options.mask or []), *([] if start is None else [start])]:
         same = os.path.exists(path) and os.path.exists(options.out) and os.path.samefile(path, options.out)
         require(not same, f"{options.out}", "a file of its own for the result", "a picture that is read", FileError)
+    if len(options.styles) > 1 and options.out.suffix.lower() in WRITERS and os.path.isfile(options.out):
+        # The last of several paintings, where the result was to be named after it?
+        require(read_text(options.out) is not None, f"{options.out}", "a new file, or a picture that minstyle made, "
+                "after several styles", "another picture", FileError)  # fmt: skip
 
 
 def _regions(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ImageError, MinstyleError
+from .errors import FileError, ImageError, MinstyleError
 from .files import check_writable, replacing
 from .observers import Observer, Plan, Step, role_of
 
@@ -54,9 +54,12 @@ class Plot(Observer):
         if not self._steps:
             return
         with _DRAWING:
-            figure = draw(self._steps, self._plan.recipe.name)
-            with replacing(self._path) as temporary:
-                figure.savefig(temporary, format=self._path.suffix[1:].lower(), dpi=150)
+            try:
+                figure = draw(self._steps, self._plan.recipe.name)
+                with replacing(self._path) as temporary:
+                    figure.savefig(temporary, format=self._path.suffix[1:].lower(), dpi=150)
+            except (ValueError, RuntimeError) as failure:  # the picture that was painted is not to be lost with a plot
+                raise FileError(f"cannot draw {self._path}: {failure}") from failure
 
 
 def draw(steps: Sequence[Step], title: str = "") -> Any:

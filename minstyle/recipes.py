@@ -193,6 +193,11 @@ class Recipe:
             raise RecipeError(f"sizes: expected growing numbers, got {', '.join(map(str, self.sizes))}")
         check(self.blend == () or sum(self.blend) > 0, "blend", "a number above 0 among them", self.blend)
         check(len(self.betas) == 2 and max(self.betas) < 1, "betas", "two numbers below 1", self.betas)
+        if self.optimizer == "adam":
+            check(
+                self.learning_rate > 0, "learning_rate", "a number above 0 with the optimizer adam", self.learning_rate
+            )
+            check(self.epsilon > 0, "epsilon", "a number above 0 with the optimizer adam", self.epsilon)
         if self.optimizer == "lbfgs":  # its line search needs the loss that the gradient is of
             check(self.gradients == "plain", "gradients", "plain with the optimizer lbfgs", self.gradients)
             check(self.bounds != "step", "bounds", "end or smooth with the optimizer lbfgs", self.bounds)

@@ -224,3 +224,18 @@ def test_a_picture_that_is_read_is_not_written_over(
         assert studio.run("--quiet", *options) == 2
         assert "expected a file of its own for the result, got a picture that is read" in told_in_one_line(capsys)
         assert own.read_bytes() == before
+
+
+def test_after_several_styles_a_foreign_picture_is_not_written_over(studio: Studio, capsys: Captured) -> None:
+    """The last painting, where OUT was forgotten; what minstyle made before is replaced as ever."""
+    second, third = studio.folder / "second.png", studio.folder / "third.png"
+    for path in (second, third):
+        save_image(picture(40, 40, 3), path)
+    before = third.read_bytes()
+    arguments = [str(studio.content), str(studio.style), str(second)]
+    small = studio.arguments()[3:]
+    assert main([*arguments, str(third), *small, "--quiet"]) == 2
+    assert "third.png: expected a new file, or a picture that minstyle made" in told_in_one_line(capsys)
+    assert third.read_bytes() == before
+    for _ in range(2):
+        assert main([*arguments, str(studio.out), *small, "--quiet"]) == 0

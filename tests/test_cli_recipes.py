@@ -216,7 +216,7 @@ def test_a_losses_weight_scales_its_terms(studio: Studio, option: str, kind: str
     (["--style-crop", "0,0,0.5,1"], ["style", "18 x 40"]),
     (["--gradients", "unit"], ["gradients", "plain", "lbfgs"]),
     (["--bounds", "step"], ["bounds", "end or smooth", "lbfgs"]),
-    (["--optimizer", "adam", "--learning-rate", "0"], ["learning rate", "above 0"]),
+    (["--optimizer", "adam", "--learning-rate", "0"], ["learning_rate", "above 0"]),
 ])  # fmt: skip
 def test_what_is_wrong_is_told_in_one_line(
     studio: Studio, capsys: Captured, options: list[str], words: list[str]

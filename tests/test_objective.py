@@ -168,8 +168,16 @@ def projected(weights: Weights, coordinates: Callable[[str, int], np.ndarray]) -
     return dataclasses.replace(weights, projections=projections)
 
 
-# The tutorial reads features before ReLU, which no small network stands in for.
-@pytest.mark.parametrize("recipe", [name for name in RECIPES if name != "pytorch-tutorial"])
+# The tutorial reads features before ReLU, which no small network stands in for. A channel's deviation is not that of a
+# coordinate: of ours the losses that no turn changes.
+TURNED = {
+    name: recipe.with_losses("style", {"covariance": None}) if name == "fine" else recipe
+    for name, recipe in RECIPES.items()
+    if name != "pytorch-tutorial"
+}
+
+
+@pytest.mark.parametrize("recipe", TURNED)
 def test_a_turned_basis_of_all_channels_changes_no_loss(recipe: str) -> None:
     def turned(name: str, channels: int) -> np.ndarray:
         return np.linalg.qr(np.random.default_rng(len(name)).standard_normal((channels, channels)))[0]
@@ -177,7 +185,7 @@ def test_a_turned_basis_of_all_channels_changes_no_loss(recipe: str) -> None:
     weights, pictures = random_weights("vgg16", CHANNELS), [picture(33, 40, seed) for seed in range(3)]
     found = []
     for variant in (weights, projected(weights, turned)):
-        objective = build_objective(*pictures[:1], pictures[1:2], RECIPES[recipe], Network(variant, dtype=np.float64))
+        objective = build_objective(*pictures[:1], pictures[1:2], TURNED[recipe], Network(variant, dtype=np.float64))
         found.append(objective(pictures[2]))
     assert found[1][0] == pytest.approx(found[0][0], rel=1e-9)
     np.testing.assert_allclose(found[1][1], found[0][1], rtol=1e-6, atol=1e-9 * np.abs(found[0][1]).max())

@@ -147,10 +147,15 @@ def test_the_format_is_the_extension_s(tiny_network: Network, tmp_path: Path, ex
     assert os.listdir(tmp_path) == [path.name]
 
 
-@pytest.mark.parametrize("name", ["$x", "$a$ \\frac{", "絵", "a\nb", "{}", "_^"])
+@pytest.mark.parametrize("name", ["$x", "$a$ \\frac{", "絵", "{}", "_^"])
 def test_a_recipe_s_name_is_no_formula(tmp_path: Path, name: str) -> None:
     write(Plot(tmp_path / "plot.svg"), steps_of((3,)), recipe=name)
     assert (tmp_path / "plot.svg").is_file()
+
+
+@pytest.mark.parametrize("title", ["a\nb", "$x", ""])
+def test_any_title_can_be_drawn(title: str) -> None:
+    assert draw(steps_of((3,)), title).get_suptitle() is not None
 
 
 class Interrupter(Observer):
@@ -215,3 +220,16 @@ def test_plots_of_several_threads_are_those_of_one(tmp_path: Path) -> None:
         thread.join()
     alone = (tmp_path / "alone.png").read_bytes()
     assert all((tmp_path / f"{i}.png").read_bytes() == alone for i in range(4))
+
+
+def test_a_plot_that_cannot_be_drawn_is_an_error_of_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*arguments: Any) -> None:
+        raise ValueError("a locator that gives up")
+
+    plot = Plot(tmp_path / "plot.png")
+    plot.start(Plan(RECIPES["document"], ((32, 32),), 1))
+    plot.step(Step((32, 32), 1, 1, 1.0, {"total_variation": 1.0}, 0.1, False, lambda: np.zeros((1, 1, 3))))
+    monkeypatch.setattr("minstyle.plots.draw", broken)
+    with pytest.raises(FileError, match=r"cannot draw .*plot\.png: a locator that gives up"):
+        plot.close()
+    assert list(tmp_path.iterdir()) == []

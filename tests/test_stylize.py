@@ -198,7 +198,8 @@ def test_working_size(shape: tuple[int, int], size: int, changes: dict[str, str]
 def test_style_size() -> None:
     stretch, keep = (dataclasses.replace(SHORT, style_fit=fit) for fit in ("stretch", "keep"))
     assert fitted_shape((300, 100), (40, 60), stretch) == (40, 60)
-    assert fitted_shape((300, 100), (90, 120), keep) == (120, 40)
+    assert fitted_shape((300, 100), (120, 90), keep) == (120, 40)
+    assert fitted_shape((300, 100), (90, 120), dataclasses.replace(keep, size_of="long")) == (120, 40)
 
 
 @pytest.mark.parametrize(("content", "words"), [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import threading
 from collections.abc import Mapping, Sequence
@@ -38,7 +39,7 @@ class Plot(Observer):
             raise ImageError(f"{path}: unknown extension {self._path.suffix!r}: known are {', '.join(FORMATS)}")
         check_writable(path)
         try:
-            import matplotlib.figure  # noqa: F401  here: it costs more than all else that starts
+            importlib.import_module("matplotlib.figure")  # here: it costs more than all else that starts
         except ImportError as error:
             raise MinstyleError(f"{path}: plots need matplotlib: pip install 'minstyle[plot]' ({error})") from error
 

@@ -64,6 +64,7 @@ class Twin:
     """
 
     loss: Callable[[Tensor, Features], Tensor]  # of the image and its features
+    target: Callable[[Sequence[Tensor]], Any]  # what the program keeps of the styles' maps at one layer
     content_layer = "relu4_2"
     style_layers: ClassVar[Sequence[str]] = RELU_X_1
     unit, white, padding = 1.0, 255.0, "constant"
@@ -86,10 +87,6 @@ class Twin:
 
     def tensor(self, image: np.ndarray) -> Tensor:
         return torch.from_numpy(image.transpose(2, 0, 1).copy()).to(self.dtype)
-
-    def target(self, styles: Sequence[Tensor]) -> Any:
-        """What the program keeps of the maps of the style pictures at one layer."""
-        raise NotImplementedError
 
     def blended(self, statistic: Callable[[Tensor], Tensor], styles: Sequence[Tensor]) -> Tensor:
         return torch.stack([b * statistic(s) for b, s in zip(self.blend, styles, strict=True)]).sum(0)

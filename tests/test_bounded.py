@@ -22,7 +22,7 @@ def nothing(x: Array) -> tuple[float, Array]:
 
 
 def vectors(low: float, high: float, width: int) -> Any:
-    return arrays.arrays(f"f{width // 8}", (5, 3), elements=st.floats(low, high, width=width))  # type: ignore[call-overload]
+    return arrays.arrays(f"f{width // 8}", (5, 3), elements=st.floats(low, high, width=width))
 
 
 def distance(targets: np.ndarray, weights: Any = 1.0) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -26,13 +27,13 @@ def test_a_term_is_a_value() -> None:
     assert Term("gram_paper", "block1_conv1") == Term("gram_paper", "block1_conv1", 1.0)
     assert len({Term("gram_paper", "block1_conv1"), Term("gram_paper", "block1_conv1", 2.0)}) == 2
     with pytest.raises(dataclasses.FrozenInstanceError):
-        Term("gram_paper", "block1_conv1").weight = 2.0  # type: ignore[misc]
+        Term("gram_paper", "block1_conv1").weight = 2.0
 
 
 @pytest.mark.parametrize("weight", [-1, float("nan"), float("inf"), "1", None, True])
-def test_a_weight_that_is_none_is_named_with_its_term(weight: object) -> None:
+def test_a_weight_that_is_none_is_named_with_its_term(weight: Any) -> None:
     with pytest.raises(RecipeError, match=f"weight of gram_paper at block1_conv1: .* got {weight!r}"):
-        Term("gram_paper", "block1_conv1", weight)  # type: ignore[arg-type]
+        Term("gram_paper", "block1_conv1", weight)
 
 
 @pytest.mark.parametrize("name", layer_names("vgg19"))

@@ -145,10 +145,12 @@ def effective_recipe(options: argparse.Namespace) -> Recipe:
 def changed(recipe: Recipe, options: argparse.Namespace) -> Recipe:
     """A recipe with the options that were given put in. Raises RecipeError."""
     for role in ORDER:
-        if getattr(options, f"{role}_loss") is not None:
-            recipe = recipe.with_losses(role, getattr(options, f"{role}_loss"))
-        if role != "tv" and getattr(options, f"{role}_layers") is not None:
-            recipe = recipe.with_layers(role, getattr(options, f"{role}_layers"))
+        losses, layers = getattr(options, f"{role}_loss"), getattr(options, f"{role}_layers", None)
+        if layers is not None:  # a loss's number multiplies those of the layers: it comes after them
+            recipe = recipe if losses is None else recipe.with_losses(role, dict.fromkeys(losses))
+            recipe = recipe.with_layers(role, layers)
+        if losses is not None:
+            recipe = recipe.with_losses(role, losses)
     given = {field.name: getattr(options, field.name) for field in option_fields()}
     changes = {name: value for name, value in given.items() if value is not None}
     if start_file(options) is not None:

@@ -156,18 +156,13 @@ _PYTORCH_TUTORIAL = Recipe(
 # Ours, found by experiment: docs/recipes.md. Content and style are counted in parts of the target's own size, and a
 # picture's sum of squared slopes is the same at any size, so that weights mean the same at any size, on any network and
 # for any style.
-_BALANCE = dict(zip(STYLE_LAYERS, (0.03, 0.22, 0.5, 0.17, 0.08), strict=True))
 _FINE = Recipe(
     "fine",
-    (
-        Term("content_relative", "block4_conv2"),
-        *(Term("covariance", layer, weight) for layer, weight in _BALANCE.items()),
-        *(Term("mean_std", layer, 0.2 * weight) for layer, weight in _BALANCE.items()),
-        Term("tv_squared", IMAGE),
-    ),
-    content_weight=0.3,
+    _terms(("content_relative", "block4_conv2"), "gram_relative", "tv_squared", [0.04, 0.31, 0.57, 0.055, 0.025]),
+    content_weight=0.31,
+    coarse_content=0.2,
     style_weight=1.0,
-    tv_weight=1e-9,
+    tv_weight=2e-9,
     init="content",
     padding="replicate",
     sizes=(512,),
@@ -177,7 +172,8 @@ _FINE = Recipe(
     min_size=128,
     style_fit="keep",
     rounds=1,
-    evaluations=(100, 60),
+    evaluations=(150, 130),
+    history=20,
     factr=0.0,
     pgtol=0.0,
     bounds="smooth",

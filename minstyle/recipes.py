@@ -26,6 +26,11 @@ class Recipe:
     content_weight: float = setting(
         "weight of the content terms", float, group="look", default=0.025, minimum=0, metavar="X"
     )
+    coarse_content: float = setting(
+        "content weight at the sizes before the last, in parts of what it is there: below 1 the style's large shapes "
+        "are painted freely, and the last size brings the content back",
+        float, group="look", default=1.0, minimum=0, metavar="X",
+    )  # fmt: skip
     style_weight: float = setting("weight of the style terms", float, group="look", default=1.0, minimum=0, metavar="X")
     tv_weight: float = setting(
         "weight of the total variation", float, group="look", default=1e-4, minimum=0, metavar="X"
@@ -205,6 +210,12 @@ class Recipe:
     def effective_weight(self, term: Term) -> float:
         """The factor of a term in the total loss: its own weight times its role's."""
         return float(term.weight * getattr(self, f"{term.role}_weight"))
+
+    def while_coarse(self) -> Recipe:
+        """The recipe as it is at the sizes before the last."""
+        if self.coarse_content == 1:
+            return self
+        return dataclasses.replace(self, content_weight=self.content_weight * self.coarse_content)
 
     def with_layers(self, role: str, layers: Mapping[str, float | None]) -> Recipe:
         """The terms of a role ("content", "style") at other layers, by each of its formulas.

@@ -55,11 +55,12 @@ def stylize(
 
 @dataclass(frozen=True)
 class _Stage:
-    """(height, width), the network, and the evaluations of each round."""
+    """(height, width), the network, the evaluations of each round, and the recipe as it is there."""
 
     shape: Shape
     network: Network
     evaluations: int
+    recipe: Recipe
 
 
 class _Run:
@@ -108,7 +109,9 @@ class _Run:
         """The stages, once recipe, pictures and networks are known to go together."""
         shapes = shapes_of(self.pictures.content.shape, self.recipe)
         numbers = [of_size(self.recipe.evaluations, scale) for scale in range(len(shapes))]
-        stages = [_Stage(shape, self.network, n) for shape, n in zip(shapes, numbers, strict=True)]
+        recipes = [*[self.recipe.while_coarse()] * (len(shapes) - 1), self.recipe]
+        stages = [_Stage(shape, self.network, n, recipe)
+                  for shape, n, recipe in zip(shapes, numbers, recipes, strict=True)]  # fmt: skip
         if self.recipe.draft != "none" and not self.network.small:
             device, dtype = self.network.device.name, self.network.dtype
             draft = load_network(self.recipe.draft, device=device, dtype=dtype)
@@ -136,7 +139,7 @@ class _Run:
         """All rounds of a stage, from the best image of the stage before. True when an observer asked to stop."""
         start = self._best_image() if self.history else None
         working = self.pictures.at(stage.shape)
-        objective = build_objective(working.content, working.styles, self.recipe, stage.network, working.regions)
+        objective = build_objective(working.content, working.styles, stage.recipe, stage.network, working.regions)
         if start is None:
             start = working.start(stage.network.mean_color, self.pictures.initial)
         else:

@@ -246,6 +246,7 @@ def test_the_picture_is_the_same_on_any_number_of_threads(studio: Studio, monkey
 # Each option of the recipe: an argument other than the default, the value it stands for, the default in the help text.
 RECIPE_OPTIONS: dict[str, tuple[str, str, Any]] = {
     "content_weight": ("--content-weight", "0.5", 0.5),
+    "coarse_content": ("--coarse-content", "0.5", 0.5),
     "style_weight": ("--style-weight", "1e3", 1000.0),
     "tv_weight": ("--tv-weight", "0", 0.0),
     "init": ("--init", "style", "style"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from minstyle.errors import RecipeError
-from minstyle.options import GROUPS, build_parser, effective_recipe, option_fields, start_file
+from minstyle.options import GROUPS, build_parser, changed, effective_recipe, option_fields, start_file
 from minstyle.presets import RECIPES
 from minstyle.recipes import Recipe
 from minstyle.terms import IMAGE, ROLES, Term
@@ -64,8 +64,14 @@ def test_losses_and_layers_together() -> None:
     chosen = recipe("--style-layers", "conv1_1:2,conv3_1:3", "--style-loss", "gram_paper,histogram:5")
     assert weights(chosen, "style") == {
         "gram_paper block1_conv1": 2.0, "gram_paper block3_conv1": 3.0,
-        "histogram block1_conv1": 2.0, "histogram block3_conv1": 3.0,
+        "histogram block1_conv1": 10.0, "histogram block3_conv1": 15.0,
     }  # fmt: skip
+    nothing = build_parser().parse_args([
+        *PICTURES, "--style-layers", "conv1_1:2,conv3_1", "--style-loss", "histogram:5"
+    ])  # fmt: skip
+    only_content = dataclasses.replace(RECIPES["crowson"], terms=RECIPES["crowson"].terms[:1])
+    found = weights(changed(only_content, nothing), "style")
+    assert found == {"histogram block1_conv1": 10.0, "histogram block3_conv1": 5.0}, "also where it had no style"
 
 
 def test_a_histogram_of_the_image_itself() -> None:

@@ -63,6 +63,20 @@ def test_each_size_has_its_evaluations(changes: dict[str, Any], expected: list[i
     assert plans.plans[0].evaluations == sum(expected) == result.evaluations
 
 
+@pytest.mark.parametrize(("draft", "expected"), [("none", [0.25, 0.25, 1]), ("mini", [0.25, 0.25, 1, 1])])
+def test_before_the_last_size_the_content_counts_by_coarse_content(
+    draft: str, expected: list[float], tiny_network: Network
+) -> None:
+    def parts(**changes: Any) -> np.ndarray:
+        """(stages, 2): content and style of each stage's evaluation, of images that hardly move."""
+        chosen = adam(sizes=(32, 40, 48), evaluations=1, init="style", learning_rate=1e-6, draft=draft, **changes)
+        history = stylize(CONTENT, [STYLE], chosen, network=tiny_network).history
+        return np.array([[r.terms["content_sum block5_conv2"], r.terms["gram_image block1_conv1"]] for r in history])
+
+    shares = parts(coarse_content=0.25) / parts()
+    np.testing.assert_allclose(shares, [[share, 1] for share in expected], rtol=1e-4)
+
+
 def test_a_panorama_begins_at_the_first_size_that_it_can(tiny_network: Network) -> None:
     wide = picture(40, 200, 1)
     chosen = adam(sizes=200, size_of="long", scales=9, ratio=1.2, min_size=32, evaluations=(2, 1))

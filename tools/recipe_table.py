@@ -1,10 +1,12 @@
 """Recipes compared: ``python tools/recipe_table.py --pairs PHOTO:PAINTING ... --recipes fine johnson``.
 
 Every recipe runs at one size. A run of johnson at that size alone is what others are measured by: when do their
-pictures have the loss, as johnson counts it, that it ends with? Seconds are the process's own processor time, over all
-cores, without what the measuring takes; work is evaluations times pixels: the two say nearly the same on a machine that
-is busy otherwise. Prints a table, and writes all pictures of a pair side by side into --out, where the runs of johnson
-are kept for the next time. Pictures are resized in one way for all: targets of other sharpness do not compare.
+pictures have the loss, as johnson counts it, that it ends with, and what loss has johnson itself after as many seconds
+as the recipe took ("its own then")? Losses are in parts of the one at johnson's end. Seconds are the process's own
+processor time, over all cores, without what the measuring takes; work is evaluations times pixels: the two say nearly
+the same on a machine that is busy otherwise. Prints a table, and writes all pictures of a pair side by side into --out,
+where the runs of johnson are kept for the next time. Pictures are resized in one way for all: targets of other
+sharpness do not compare.
 """
 
 from __future__ import annotations
@@ -95,12 +97,14 @@ def baseline(paths: list[Path], pictures: list[np.ndarray], options: Any, networ
     return found
 
 
-def row(label: str, found: dict[str, Any], goal: tuple[float, ...]) -> str:
-    seconds, _, loss = found["trace"][-1]
+def row(label: str, found: dict[str, Any], base: list[tuple[float, float, float]]) -> str:
+    (seconds, _, loss), goal = found["trace"][-1], base[-1]
+    then = np.interp(seconds, *zip(*((s, j) for s, _, j in base), strict=True))  # johnson's own, after as long
     first = next(((s / goal[0], w / goal[1]) for s, w, j in found["trace"] if j <= goal[2]), None)
     reached = "- | -" if first is None else f"{first[0]:.2f} | {first[1]:.2f}"
     left = " | ".join(f"{value:.4f}" for value in found["left"])
-    return f"| {label} | {left} | {found['evaluations']} | {seconds:.0f} | {loss / goal[2]:.2f} | {reached} |"
+    losses = f"{loss / goal[2]:.3f} | {then / goal[2]:.3f}"
+    return f"| {label} | {left} | {found['evaluations']} | {seconds:.0f} | {losses} | {reached} |"
 
 
 def main() -> None:
@@ -117,20 +121,19 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     network = load_network(options.network, device="cpu")
     print("| recipe | " + " | ".join(LAYERS) + " | content | evaluations | seconds | johnson's loss "
-          "| reached after (of its seconds) | (of its work) |")  # fmt: skip
-    print("|" + "---|" * (len(LAYERS) + 7))
+          "| its own then | reached after (of its seconds) | (of its work) |")  # fmt: skip
+    print("|" + "---|" * (len(LAYERS) + 8))
     for pair in options.pairs:
         paths = [Path(part) for part in pair.split(":")]
         pictures = [load_image(path) for path in paths]
         base = baseline(paths, pictures, options, network)
-        goal = tuple(base["trace"][-1])
-        print(f"| **{paths[0].stem}, {paths[1].stem}** " + "| " * (len(LAYERS) + 6) + "|")
-        print(row("johnson, one size", base, goal), flush=True)
+        print(f"| **{paths[0].stem}, {paths[1].stem}** " + "| " * (len(LAYERS) + 7) + "|")
+        print(row("johnson, one size", base, base["trace"]), flush=True)
         shown = [("content", pictures[0]), ("style", pictures[1]), ("johnson", base["image"])]
         for text in options.recipes:
             label, recipe = (Path(text).stem, named_recipe(text)) if text.endswith(".json") else parse_variant(text)
             found = run(recipe, *pictures, options, network)
-            print(row(label, found, goal), flush=True)
+            print(row(label, found, base["trace"]), flush=True)
             shown.append((label, found["image"]))
             save_image(found["image"], options.out / f"{paths[0].stem}_{paths[1].stem}_{label.replace(':', '_')}.png")
         save_image(grid(shown, height=384), options.out / f"sheet_{paths[0].stem}_{paths[1].stem}.png")

@@ -71,7 +71,8 @@ def _run(arguments: Sequence[str] | None) -> int:
             print(effective_recipe(options).to_json())
             return 0
         if len(options.pictures) < 3:
-            parser.error(f"expected CONTENT, STYLE and OUT, got {len(options.pictures)} of these files")
+            hint = "" if options.mask is None else "; --mask takes all files that follow it: put it after OUT"
+            parser.error(f"expected CONTENT, STYLE and OUT, got {len(options.pictures)} of these files{hint}")
         options.content, *options.styles, options.out = options.pictures
         _check_out(options)
         return _compare(options) if options.compare is not None else _paint(options)

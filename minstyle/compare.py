@@ -16,7 +16,7 @@ from .observers import Observer
 from .recipefile import named_recipe
 from .recipes import Recipe
 from .result import Result
-from .scales import SMALLEST, of_size, sizes_of
+from .scales import SMALLEST, of_size, side_of, sizes_of
 from .sheets import Picture, fit, grid, note
 from .stylize import stylize
 from .vgg import Network
@@ -72,13 +72,14 @@ def small_recipe(
 ) -> Recipe:
     """The recipe with its last size made ``size`` pixels of the long side, the others in proportion.
 
-    Sizes below what the network takes for a ``content`` of shape (H, W, 3) are left out; the last is made that large.
-    The budget falls to about ``evaluations`` in all, in as many rounds of the recipe's own length as that allows, at
-    each size in proportion.
+    What its sizes are of stays: style pictures go by that side. Sizes below what the network takes for a ``content``
+    of shape (H, W, 3) are left out; the last is made that large. The budget falls to about ``evaluations`` in all, in
+    as many rounds of the recipe's own length as that allows, at each size in proportion.
     """
     require(evaluations >= 1, "evaluations of a comparison", "1 or more", evaluations, RecipeError)
-    smallest = math.ceil(SMALLEST * max(content[:2]) / max(1, min(content[:2])))
-    last, own = max(size, smallest), sizes_of(recipe)
+    side, own = side_of(content, recipe), sizes_of(recipe)
+    smallest = math.ceil(SMALLEST * side / max(1, min(content[:2])))
+    last = max(round(size * side / max(content[:2])), smallest)
     scaled = {max(1, round(last * s / own[-1])): of_size(recipe.evaluations, i) for i, s in enumerate(own)}
     budget = {s: n for s, n in sorted(scaled.items()) if s >= smallest}
     stages = [*budget.values()] + [budget[last]] * (recipe.draft != "none" and not network.small)
@@ -87,7 +88,6 @@ def small_recipe(
     return dataclasses.replace(
         recipe,
         sizes=tuple(budget),
-        size_of="long",
         scales=1,
         rounds=rounds,
         evaluations=tuple(max(1, round(part * n)) for n in budget.values()),

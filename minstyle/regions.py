@@ -141,6 +141,8 @@ def with_opacity(
             return weights
         require(opacity.shape == weights.shape[1:], f"opacity of {where}", weights.shape[1:], opacity.shape, ImageError)
         seen: np.ndarray = weights * opacity.astype(np.float32).clip(0, 1)
+        require(share(opacity) > 0, where, "pixels that can be seen", "a picture that is transparent altogether",
+                ImageError)  # fmt: skip
         return seen
 
     content = times(regions.content, content_opacity, "the content")

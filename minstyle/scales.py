@@ -37,7 +37,7 @@ def shapes_of(content: tuple[int, ...], recipe: Recipe) -> list[Shape]:
 
 def working_shape(shape: tuple[int, ...], size: int, recipe: Recipe) -> Shape:
     """(height, width) of the content at a size of the recipe; its aspect is kept, fractions of a pixel are cut off."""
-    side = _side(shape, recipe)
+    side = side_of(shape, recipe)
     return int(shape[0] * size / side), int(shape[1] * size / side)
 
 
@@ -50,7 +50,7 @@ def fitted_shape(style: tuple[int, ...], content: Shape, recipe: Recipe, number:
     of: tuple[int, ...] = content
     if recipe.style_fit != "stretch":
         of = style[:2]
-        factor *= _side(content, recipe) / _side(of, recipe)
+        factor *= side_of(content, recipe) / side_of(of, recipe)
         if recipe.style_fit == "native":
             factor = min(factor, 1.0)
     factor = max(factor, SMALLEST / min(of))  # both sides: the aspect stays
@@ -70,7 +70,7 @@ def check_styles(recipe: Recipe, count: int) -> None:
         require(good, name, f"one for each of {count} style pictures", len(values), RecipeError)
 
 
-def _side(shape: tuple[int, ...], recipe: Recipe) -> int:
+def side_of(shape: tuple[int, ...], recipe: Recipe) -> int:
     """The length of the side that the recipe's sizes are of."""
     height, width = shape[:2]
     return {"height": height, "width": width, "long": max(height, width), "short": min(height, width)}[recipe.size_of]

@@ -140,6 +140,14 @@ def test_a_run_whose_reader_has_gone_has_its_picture(studio: Studio) -> None:
 # Files on the command line
 
 
+def test_files_that_mask_took_are_told(capsys: Captured) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["--mask", "cat_mask.png", "glass_mask.png", "cat.jpg", "glass.jpg", "out.png"])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert end.value.code == 2
+    assert "got 0 of these files; --mask takes all files that follow it: put it after OUT" in line
+
+
 @pytest.mark.parametrize("files", [[], ["photo.jpg"], ["photo.jpg", "painting.jpg"]], ids=len)
 def test_too_few_files_are_told_in_one_line(files: list[str], capsys: Captured) -> None:
     with pytest.raises(SystemExit) as end:

@@ -17,7 +17,7 @@ from minstyle.errors import LayerError, RecipeError
 from minstyle.observers import Observer, Plan, Step
 from minstyle.presets import RECIPES
 from minstyle.recipes import Recipe
-from minstyle.scales import SMALLEST, working_shape
+from minstyle.scales import SMALLEST, side_of, working_shape
 from minstyle.sheets import Picture, grid
 from minstyle.terms import Term
 from minstyle.vgg import Network
@@ -34,7 +34,9 @@ NETWORK = Network(random_weights("vgg19", (2, 2, 2, 2, 2)))
 
 
 @pytest.mark.parametrize(("recipe", "changes", "expected"), [
-    (DOCUMENT, {}, ((256,), 3, (20,))),
+    (DOCUMENT, {}, ((192,), 3, (20,))),  # of the height
+    (DOCUMENT, {"size_of": "width"}, ((256,), 3, (20,))),
+    (DOCUMENT, {"size_of": "short", "sizes": (300, 600)}, ((96, 192), 2, (15, 15))),
     (GATYS, {}, ((256,), 1, (60,))),
     (GATYS, {"sizes": (128, 256, 512)}, ((64, 128, 256), 1, (20, 20, 20))),
     (GATYS, {"sizes": (128, 256, 512), "evaluations": (300, 100)}, ((64, 128, 256), 1, (36, 12, 12))),
@@ -42,15 +44,15 @@ NETWORK = Network(random_weights("vgg19", (2, 2, 2, 2, 2)))
     (GATYS, {"sizes": (64, 1024)}, ((256,), 1, (60,))),  # 16 pixels are too few
     (GATYS, {"sizes": (1000, 1001)}, ((256,), 1, (60,))),  # nearly the same
     (GATYS, {"draft": "mini"}, ((256,), 1, (30,))),
-    (DOCUMENT, {"rounds": 2, "evaluations": 5}, ((256,), 2, (5,))),  # a short run stays as it is
-    (DOCUMENT, {"sizes": (64,)}, ((256,), 3, (20,))),
+    (DOCUMENT, {"rounds": 2, "evaluations": 5}, ((192,), 2, (5,))),  # a short run stays as it is
+    (DOCUMENT, {"sizes": (64,)}, ((192,), 3, (20,))),
 ])  # fmt: skip
 def test_a_small_recipe(recipe: Recipe, changes: dict[str, Any], expected: tuple[Any, ...]) -> None:
     recipe = dataclasses.replace(recipe, **changes)
     small = small_recipe(recipe, (600, 800, 3), NETWORK)
     assert (small.sizes, small.rounds, small.evaluations) == expected
     assert small == dataclasses.replace(
-        recipe, size_of="long", scales=1, sizes=small.sizes, rounds=small.rounds, evaluations=small.evaluations
+        recipe, scales=1, sizes=small.sizes, rounds=small.rounds, evaluations=small.evaluations
     )
 
 
@@ -58,17 +60,20 @@ def test_a_small_recipe(recipe: Recipe, changes: dict[str, Any], expected: tuple
     st.sets(st.integers(32, 4000), min_size=1, max_size=6),
     st.tuples(st.integers(32, 3000), st.integers(32, 3000)),
     st.integers(32, 512), st.integers(1, 500), st.integers(1, 30), st.integers(1, 500),
+    st.sampled_from(["height", "width", "long", "short"]),
 )  # fmt: skip
 def test_any_small_recipe_can_run_within_its_budget(
-    sizes: set[int], content: tuple[int, int], size: int, evaluations: int, rounds: int, length: int
+    sizes: set[int], content: tuple[int, int], size: int, evaluations: int, rounds: int, length: int, size_of: str
 ) -> None:
-    recipe = dataclasses.replace(GATYS, sizes=tuple(sorted(sizes)), rounds=rounds, evaluations=length)
+    recipe = dataclasses.replace(GATYS, sizes=tuple(sorted(sizes)), rounds=rounds, evaluations=length, size_of=size_of)
     small = small_recipe(recipe, (*content, 3), NETWORK, size=size, evaluations=evaluations)
-    assert small.sizes[-1] >= size
+    shape = working_shape(content, small.sizes[-1], small)
+    grain = max(content) / side_of(content, recipe)  # one pixel of the side that the sizes are of
+    assert max(shape) >= size - grain / 2 - 1
     for each in small.sizes:
         assert min(working_shape(content, each, small)) >= SMALLEST
     if min(content) * size >= SMALLEST * max(content):
-        assert small.sizes[-1] == size
+        assert max(shape) <= size + max(grain, max(content) / min(content))
     spent = small.rounds * sum(small.evaluations)
     assert spent <= max(evaluations, 1) + small.rounds * len(small.sizes)  # each size's number is rounded
     assert spent <= len(recipe.sizes) * rounds * length

@@ -239,8 +239,11 @@ def test_what_is_transparent_altogether_is_refused() -> None:
         with_opacity(regions, without_red, [None], **sizes)
     with pytest.raises(ImageError, match="region #ff0000: expected visible pixels in a style picture"):
         with_opacity(regions, None, [without_red], **sizes)
-    with pytest.raises(ImageError, match="style picture 2: expected visible pixels"):
-        with_opacity(None, None, [None, np.zeros((4, 4))], content_shape=(4, 4), style_shapes=[(4, 4), (4, 4)])
+    nothing, shapes = np.zeros((4, 4)), {"content_shape": (4, 4), "style_shapes": [(4, 4), (4, 4)]}
+    with pytest.raises(ImageError, match=r"style picture 2: expected pixels that can be seen, got .* altogether"):
+        with_opacity(None, None, [None, nothing], **shapes)
+    with pytest.raises(ImageError, match=r"the content: expected pixels that can be seen, got .* altogether"):
+        with_opacity(None, nothing, [None, None], **shapes)
     with pytest.raises(ImageError, match=r"opacity of style picture 1: expected \(40, 60\), got \(60, 40\)"):
         with_opacity(regions, None, [np.ones((60, 40))], **sizes)
     with pytest.raises(RecipeError, match="opacities of styles: expected 1, got 2"):

@@ -26,7 +26,7 @@ __all__ = [
     "absolute_variation", "add", "avg_pool2", "conv2d", "conv_relu", "conv_relu_pool2", "diagonal", "gram",
     "l2_pool2", "matmul", "matrix_sqrt", "max_pool2", "mean", "moments", "multiply", "nine_point_variation",
     "outer", "pad", "raw_moment", "relu", "reshape", "scale", "sqrt", "squared_error", "squared_variation", "sum",
-    "total_variation", "trace_sqrt", "unit_gradient", "weighted_mean",
+    "summed_variation", "total_variation", "trace_sqrt", "unit_gradient", "weighted_mean",
 ]  # fmt: skip
 
 
@@ -178,6 +178,14 @@ def squared_variation(x: Any) -> Any:
     height, width, channels = x.shape
     horizontal, vertical = height * (width - 1) * channels, (height - 1) * width * channels
     return _variation(x, steps=(((0, 1), 1 / max(1, horizontal)), ((1, 0), 1 / max(1, vertical))), squared=True)
+
+
+def summed_variation(x: Any) -> Any:
+    """1/2 (sum dx^2 + sum dy^2) over all horizontal and all vertical neighbours of x (H, W, C). Keeps x.
+
+    A float64 scalar. Unlike ``total_variation`` it sees the last row's and the last column's own neighbours.
+    """
+    return _variation(x, steps=(((0, 1), 0.5), ((1, 0), 0.5)), squared=True)
 
 
 def nine_point_variation(x: Any) -> Any:

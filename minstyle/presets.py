@@ -158,7 +158,7 @@ _PYTORCH_TUTORIAL = Recipe(
 # for any style.
 _FINE = Recipe(
     "fine",
-    _terms(("content_relative", "block4_conv2"), "gram_relative", "tv_squared", [0.04, 0.31, 0.57, 0.055, 0.025]),
+    _terms(("content_relative", "block4_conv2"), "gram_relative", "tv_sum", [0.04, 0.31, 0.57, 0.055, 0.025]),
     content_weight=0.31,
     coarse_content=0.2,
     style_weight=1.0,

@@ -31,6 +31,7 @@ ROLES: Mapping[str, str] = MappingProxyType(
         "tv_squared": "tv",
         "tv_absolute": "tv",
         "tv_mean": "tv",
+        "tv_sum": "tv",
         "tv_stencil": "tv",
     }
 )

@@ -283,8 +283,8 @@ class Fine(Twin):
         loss = 0.31 * part(f["relu4_2"], self.content)
         for layer, weight in zip(RELU_X_1, [0.04, 0.31, 0.57, 0.055, 0.025], strict=True):
             loss = loss + weight * part(second_moment(f[layer]), self.targets[layer])
-        right, down = image[:, :-1, 1:] - image[:, :-1, :-1], image[:, 1:, :-1] - image[:, :-1, :-1]
-        return loss + 2e-9 / 2 * (right**2 + down**2).sum()
+        right, down = image[:, :, 1:] - image[:, :, :-1], image[:, 1:] - image[:, :-1]
+        return loss + 2e-9 / 2 * ((right**2).sum() + (down**2).sum())
 
 
 def part(a: Tensor, b: Tensor) -> Tensor:

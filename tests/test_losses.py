@@ -102,6 +102,7 @@ def test_variations_of_the_image() -> None:
     assert loss("total_variation", F, P) == pytest.approx((inside**1.25).sum(), rel=1e-12)
     assert loss("tv_squared", F, P) == pytest.approx(inside.sum() / 2, rel=1e-12)
     assert loss("tv_absolute", F, P) == pytest.approx(np.abs(dx).sum() + np.abs(dy).sum(), rel=1e-12)
+    assert loss("tv_sum", F, P) == pytest.approx(((dx**2).sum() + (dy**2).sum()) / 2, rel=1e-12)
     assert loss("tv_mean", F, P) == pytest.approx((dx**2).mean() + (dy**2).mean(), rel=1e-12)
 
 

@@ -50,9 +50,15 @@ def nine_points(x: torch.Tensor) -> torch.Tensor:
     return 2 * (right / 3 + below / 3 + diagonals / 12)
 
 
+def halves(x: torch.Tensor) -> torch.Tensor:
+    """Half of both directions' squares: ours."""
+    return ((x[..., 1:] - x[..., :-1]).pow(2).sum() + (x[..., 1:, :] - x[..., :-1, :]).pow(2).sum()) / 2
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(("op", "theirs"), [
     (ops.absolute_variation, absolute), (ops.squared_variation, squared), (ops.nine_point_variation, nine_points),
+    (ops.summed_variation, halves),
 ])  # fmt: skip
 def test_variations_and_their_gradients_are_those_of_the_programs(
     op: Any, theirs: Any, size: tuple[int, int], xp: ModuleType

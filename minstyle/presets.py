@@ -153,16 +153,16 @@ _PYTORCH_TUTORIAL = Recipe(
     pgtol=0.0,
 )
 
-# Ours, found by experiment: docs/recipes.md. Content and style are counted in parts of the target's own size, and a
-# picture's sum of squared slopes is the same at any size, so that weights mean the same at any size, on any network and
-# for any style.
+# Ours, found by experiment: docs/recipes.md. Johnson's formulas and weights, since means over positions and a picture's
+# sum of squared slopes do not depend on its size, but more of block 5, which is 1 % of his loss; coarse to fine, from
+# the content, which the coarse sizes may leave.
 _FINE = Recipe(
     "fine",
-    _terms(("content_relative", "block4_conv2"), "gram_relative", "tv_sum", [0.04, 0.31, 0.57, 0.055, 0.025]),
-    content_weight=0.31,
+    _terms(("content_mean", "block4_conv2"), "gram_mean", "tv_sum", [1, 1, 1, 1, 6]),
+    content_weight=5.0,
     coarse_content=0.2,
-    style_weight=1.0,
-    tv_weight=2e-9,
+    style_weight=100.0,
+    tv_weight=1e-3,
     init="content",
     padding="replicate",
     sizes=(512,),

@@ -111,9 +111,8 @@ def changed(recipe: Recipe) -> Iterator[tuple[str, Recipe]]:
     yield "white", dataclasses.replace(recipe, white=recipe.white + 1)
     yield "pooling", dataclasses.replace(recipe, pooling="average")
     yield "padding", dataclasses.replace(recipe, padding="reflect")
-    if recipe.name != "fine":  # whose losses are parts, in no units
-        units = "caffe" if recipe.units == "torchvision" else "torchvision"
-        yield "units", dataclasses.replace(recipe, units=units)
+    units = "caffe" if recipe.units == "torchvision" else "torchvision"
+    yield "units", dataclasses.replace(recipe, units=units)
 
 
 @pytest.mark.parametrize("preset", TWINS)

@@ -218,7 +218,7 @@ def test_other_losses_leave_other_roles(terms: tuple[Term, ...], role: str, data
 def test_other_losses_take_the_layers_weights_of_the_first() -> None:
     recipe = RECIPES["fine"].with_losses("style", {"covariance": None})
     found = {term.layer: term.weight for term in recipe.terms if term.kind == "covariance"}
-    assert found == {term.layer: term.weight for term in RECIPES["fine"].terms if term.kind == "gram_relative"}
+    assert found == {term.layer: term.weight for term in RECIPES["fine"].terms if term.kind == "gram_mean"}
     assert list(found) == STYLE
 
 

@@ -110,11 +110,16 @@ def _compare(options: argparse.Namespace) -> int:
     given = [f"--{name.replace('_', '-')}" for name in one_run if getattr(options, name) is not None]
     given += [] if start_file(options) is None else ["--init FILE"]
     require(not given, "--compare", "no option of a single run", ", ".join(given), RecipeError)
-    recipes = parse_variants(options.compare, lambda recipe: changed(recipe, options))
     small = {} if options.sizes is None else {"size": options.sizes[-1]}
     small |= {} if options.evaluations is None else {"evaluations": sum(options.evaluations)}
+    options.sizes = options.evaluations = None  # they say how small, not what the recipes are
+    recipes = parse_variants(options.compare, lambda recipe: changed(recipe, options))
     check_image_path(options.out)
-    content, *styles = (load_image(path) for path in (options.content, *options.styles))
+    pictures = [load_picture(path) for path in (options.content, *options.styles)]
+    for path, picture in zip((options.content, *options.styles), pictures, strict=True):
+        require(picture.opacity is None, f"--compare: {path}", "a picture without transparency", "one with it",
+                ImageError)  # fmt: skip
+    content, *styles = (picture.image for picture in pictures)
     observers: list[Observer] = [] if options.quiet else [Progress()]
     network = _network(options, observers)
     with use_threads(options.threads):

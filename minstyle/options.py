@@ -24,7 +24,7 @@ examples:
   python -m minstyle photo.jpg painting.jpg out.png
   python -m minstyle photo.jpg wave.jpg night.jpg out.png --blend 3,7 --color content
   python -m minstyle photo.jpg painting.jpg out.png --mask sky_of_photo.png sky_of_painting.png
-  python -m minstyle photo.jpg painting.jpg grid.png --compare fine,johnson,fine:style_weight=5
+  python -m minstyle photo.jpg painting.jpg grid.png --compare fine,johnson,fine:style_weight=300
 """
 
 
@@ -128,7 +128,7 @@ def _add_watching_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--sheet", type=Path, metavar="FILE", help="a contact sheet: content, styles, steps, result")
     group.add_argument("--compare", metavar="RECIPE[,RECIPE ...]",
                        help="small runs of several recipes in one labelled picture, OUT; name:field=value varies one, "
-                       "as in fine,johnson,fine:style_weight=5")  # fmt: skip
+                       "as in fine,johnson,fine:style_weight=300")  # fmt: skip
     group.add_argument("--quiet", action="store_true", help="print errors only")
 
 

@@ -27,9 +27,9 @@ class Recipe:
         "weight of the content terms", float, group="look", default=0.025, minimum=0, metavar="X"
     )
     coarse_content: float = setting(
-        "content weight at the sizes before the last, in parts of what it is there: below 1 the style's large shapes "
-        "are painted freely, and the last size brings the content back",
-        float, group="look", default=1.0, minimum=0, metavar="X",
+        "content weight at the sizes before the last, as a share of content-weight: below 1 the style's large shapes "
+        "are painted there, and the last size brings the content back",
+        float, group="look", default=1.0, minimum=0, maximum=1000, metavar="X",
     )  # fmt: skip
     style_weight: float = setting("weight of the style terms", float, group="look", default=1.0, minimum=0, metavar="X")
     tv_weight: float = setting(
@@ -215,21 +215,30 @@ class Recipe:
         """The recipe as it is at the sizes before the last."""
         if self.coarse_content == 1:
             return self
+        others = any(self.effective_weight(term) > 0 for term in self.terms if term.role != "content")
+        check(others or self.coarse_content > 0, "coarse_content", "a number above 0 where only the content counts",
+              self.coarse_content)  # fmt: skip
         return dataclasses.replace(self, content_weight=self.content_weight * self.coarse_content)
 
     def with_layers(self, role: str, layers: Mapping[str, float | None]) -> Recipe:
         """The terms of a role ("content", "style") at other layers, by each of its formulas.
 
-        None is the weight that the recipe has at that layer, else the mean of its weights.
+        None is the weight that the recipe has at that layer, else the mean of its weights. A number is the first
+        formula's weight; the others keep their mean's ratio to the first one's.
         """
         own = [term for term in self.terms if term.role == role]
         if not own:
             raise RecipeError(f"recipe {self.name} has no {role} terms: name a {role} loss too")
-        new = []
+        new: list[Term] = []
+        first = None  # the mean of the first formula's weights
         for kind in dict.fromkeys(term.kind for term in own):
             known = {canonical(term.layer): term.weight for term in own if term.kind == kind}
             mean = sum(known.values()) / len(known)
-            new += [Term(kind, at, known.get(canonical(at), mean) if w is None else w) for at, w in layers.items()]
+            first = first or mean
+            ratio = mean / first if first else 1.0
+            new += [
+                Term(kind, at, known.get(canonical(at), mean) if w is None else ratio * w) for at, w in layers.items()
+            ]
         return self._with_terms(role, new)
 
     def with_losses(self, role: str, kinds: Mapping[str, float | None]) -> Recipe:

@@ -109,7 +109,8 @@ class _Run:
         """The stages, once recipe, pictures and networks are known to go together."""
         shapes = shapes_of(self.pictures.content.shape, self.recipe)
         numbers = [of_size(self.recipe.evaluations, scale) for scale in range(len(shapes))]
-        recipes = [*[self.recipe.while_coarse()] * (len(shapes) - 1), self.recipe]
+        recipes = [self.recipe if scale == len(shapes) - 1 else self.recipe.while_coarse()
+                   for scale in range(len(shapes))]  # fmt: skip
         stages = [_Stage(shape, self.network, n, recipe)
                   for shape, n, recipe in zip(shapes, numbers, recipes, strict=True)]  # fmt: skip
         if self.recipe.draft != "none" and not self.network.small:

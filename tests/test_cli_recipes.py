@@ -288,7 +288,18 @@ def test_a_comparison_heeds_the_other_options(studio: Studio, monkeypatch: pytes
     assert studio.run("--quiet", "--compare", "document,johnson:style_weight=5", *options) == 0
     assert (seen["size"], seen["evaluations"]) == (48, 3)
     assert [recipe.pooling for recipe in seen["recipes"].values()] == ["l2", "l2"]
+    assert [(recipe.sizes, recipe.evaluations) for recipe in seen["recipes"].values()] == [
+        (RECIPES[name].sizes, RECIPES[name].evaluations) for name in ("document", "johnson")
+    ], "these say how small the runs are, not what the recipes are"
     assert [recipe.style_weight for recipe in seen["recipes"].values()] == [9, 5], "a variant's own word is the last"
+
+
+def test_a_comparison_of_transparent_pictures_is_refused(studio: Studio, capsys: Captured) -> None:
+    Image.new("RGBA", (64, 64), (90, 60, 30, 0)).save(studio.folder / "clear.png")
+    content, _, out, *options = studio.arguments("--quiet", "--compare", "document,johnson")
+    assert main([str(content), str(studio.folder / "clear.png"), str(out), *map(str, options)]) == 2
+    assert "clear.png: expected a picture without transparency" in told_in_one_line(capsys)
+    assert not studio.out.exists()
 
 
 def test_a_comparison_in_which_nothing_can_be_made_is_told_in_one_line(studio: Studio, capsys: Captured) -> None:

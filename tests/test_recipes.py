@@ -200,7 +200,8 @@ def test_other_layers_leave_other_roles_and_the_order_of_roles(
         )
         new = [t for t in changed.terms if t.role == role]
         assert {(t.kind, t.layer) for t in new} == {(t.kind, layer) for t in own for layer in layers}
-        assert all(t.weight == layers[t.layer] for t in new if layers[t.layer] is not None)
+        first = [t for t in new if t.kind == own[0].kind and layers[t.layer] is not None]
+        assert all(t.weight == layers[t.layer] for t in first)
         assert dataclasses.replace(changed, terms=terms) == recipe, "nothing else"
 
 
@@ -220,6 +221,13 @@ def test_other_losses_take_the_layers_weights_of_the_first() -> None:
     found = {term.layer: term.weight for term in recipe.terms if term.kind == "covariance"}
     assert found == {term.layer: term.weight for term in RECIPES["fine"].terms if term.kind == "gram_mean"}
     assert list(found) == STYLE
+
+
+def test_numbers_at_layers_keep_the_mix_of_formulas() -> None:
+    mixed = RECIPES["johnson"].with_losses("style", {"covariance": 10.0, "mean_std": 2.0})
+    found = {term.name: term.weight for term in mixed.with_layers("style", {"block3_conv1": 5.0}).terms}
+    assert found["covariance block3_conv1"] == 5
+    assert found["mean_std block3_conv1"] == 1
 
 
 @pytest.mark.parametrize("name", ["", "two\nlines", "\x1b[2J", "\ud800", "x" * 201])

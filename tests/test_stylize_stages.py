@@ -77,6 +77,14 @@ def test_before_the_last_size_the_content_counts_by_coarse_content(
     np.testing.assert_allclose(shares, [[share, 1] for share in expected], rtol=1e-4)
 
 
+def test_where_only_the_content_counts_coarse_sizes_need_some_of_it(tiny_network: Network) -> None:
+    nothing = adam(coarse_content=0.0, style_weight=0.0, tv_weight=0.0)
+    with pytest.raises(RecipeError, match=r"coarse_content: expected a number above 0 where only .* got 0\.0"):
+        stylize(CONTENT, [STYLE], nothing, network=tiny_network)
+    alone = dataclasses.replace(nothing, sizes=(32,))
+    assert stylize(CONTENT, [STYLE], alone, network=tiny_network).evaluations == 4, "one size has no coarse ones"
+
+
 def test_a_panorama_begins_at_the_first_size_that_it_can(tiny_network: Network) -> None:
     wide = picture(40, 200, 1)
     chosen = adam(sizes=200, size_of="long", scales=9, ratio=1.2, min_size=32, evaluations=(2, 1))

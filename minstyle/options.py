@@ -64,7 +64,8 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
     for role in ORDER:
         kinds = ", ".join(kind for kind, serves in ROLES.items() if serves == role)
         group.add_argument(f"--{role}-loss", type=_weighted, metavar="KIND[:X],...",
-                           help=f"by which formulas: {kinds} (default: the recipe's)")  # fmt: skip
+                           help=f"by which formulas, with factors, for their scales differ: {kinds} "
+                           "(default: the recipe's)")  # fmt: skip
     groups = {name: parser.add_argument_group(name) for name in GROUPS}
     for field in option_fields():
         data, value = field.metadata, getattr(RECIPES[DEFAULT_RECIPE], field.name)

@@ -228,38 +228,9 @@ def _quantiles_target(curve: Array, unit: float) -> tuple[Array, float]:
 # ---------------------------------------------------------------- total variation, of the image itself
 
 
-def _nothing(f: Features) -> tuple[Any, ...]:
-    return ()
-
-
-def total_variation(x: Features, target: None, image: Shape) -> Any:
-    """sum (dx^2 + dy^2)^1.25 over the image: the Keras program."""
-    return ops.total_variation(x.map, exponent=1.25)
-
-
-def tv_squared(x: Features, target: None, image: Shape) -> Any:
-    """1/2 sum (dx^2 + dy^2): Johnson's program."""
-    return ops.scale(ops.total_variation(x.map, exponent=1.0), factor=0.5)
-
-
-def tv_absolute(x: Features, target: None, image: Shape) -> Any:
-    """sum |dx| + sum |dy|: Rudin, Osher, Fatemi 1992, anisotropic; neural-style-pt."""
-    return ops.absolute_variation(x.map)
-
-
-def tv_mean(x: Features, target: None, image: Shape) -> Any:
-    """mean dx^2 + mean dy^2: Athalye's program."""
-    return ops.squared_variation(x.map)
-
-
-def tv_sum(x: Features, target: None, image: Shape) -> Any:
-    """1/2 (sum dx^2 + sum dy^2), of the last row and column too: ours; without them noise stays along two edges."""
-    return ops.summed_variation(x.map)
-
-
-def tv_stencil(x: Features, target: None, image: Shape) -> Any:
-    """2 (mean dx^2 / 3 + mean dy^2 / 3 + mean of each diagonal's squares / 12): Crowson's program."""
-    return ops.nine_point_variation(x.map)
+def variation(degree: float, op: Callable[[Any], Any]) -> Loss:
+    """A loss that is ``op`` of the image x (H, W, 3) itself and has no target."""
+    return Loss(degree, lambda f: (), _same, lambda x, target, image: op(x.map))
 
 
 def _same(*statistic: Any, unit: float) -> Any:
@@ -297,10 +268,16 @@ LOSSES = {
     "mean_std": Loss(0, _mean_and_raw, _mean_std_target, mean_std),
     "wasserstein": Loss(2, _mean_and_raw, _wasserstein_target, wasserstein, per_channel=1),
     "histogram": Loss(0, _quantiles, _quantiles_target, histogram),
-    "total_variation": Loss(2.5, _nothing, _same, total_variation),
-    "tv_squared": Loss(2, _nothing, _same, tv_squared),
-    "tv_absolute": Loss(1, _nothing, _same, tv_absolute),
-    "tv_mean": Loss(2, _nothing, _same, tv_mean),
-    "tv_sum": Loss(2, _nothing, _same, tv_sum),
-    "tv_stencil": Loss(2, _nothing, _same, tv_stencil),
+    # sum (dx^2 + dy^2)^1.25: the Keras program
+    "total_variation": variation(2.5, ops.total_variation),
+    # 1/2 sum (dx^2 + dy^2): Johnson's program
+    "tv_squared": variation(2, lambda x: ops.scale(ops.total_variation(x, exponent=1.0), factor=0.5)),
+    # sum |dx| + sum |dy|: Rudin, Osher, Fatemi 1992, anisotropic; neural-style-pt
+    "tv_absolute": variation(1, ops.absolute_variation),
+    # mean dx^2 + mean dy^2: Athalye's program
+    "tv_mean": variation(2, ops.squared_variation),
+    # 1/2 (sum dx^2 + sum dy^2), of the last row and column too: ours; without them noise stays along two edges
+    "tv_sum": variation(2, ops.summed_variation),
+    # 2 (mean dx^2 / 3 + mean dy^2 / 3 + mean of each diagonal's squares / 12): Crowson's program
+    "tv_stencil": variation(2, ops.nine_point_variation),
 }

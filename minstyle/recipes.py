@@ -251,8 +251,9 @@ class Recipe:
                 known = ", ".join(name for name, serves in ROLES.items() if serves == role)
                 raise RecipeError(f"{role} loss: expected {known}, got {kind!r}")
         own = [term for term in self.terms if term.role == role]
-        layers = {term.layer: term.weight for term in reversed(own)} or {IMAGE: 1.0}  # those of its first formula
-        layers = dict(reversed(layers.items()))
+        layers: dict[str, float] = {} if own else {IMAGE: 1.0}
+        for term in own:
+            layers.setdefault(term.layer, term.weight)  # of its first formula
         new = [
             Term(kind, layer, (1 if w is None else w) * x) for kind, w in kinds.items() for layer, x in layers.items()
         ]

@@ -108,11 +108,10 @@ class _Run:
     def _plan(self) -> list[_Stage]:
         """The stages, once recipe, pictures and networks are known to go together."""
         shapes = shapes_of(self.pictures.content.shape, self.recipe)
-        numbers = [of_size(self.recipe.evaluations, scale) for scale in range(len(shapes))]
-        recipes = [self.recipe if scale == len(shapes) - 1 else self.recipe.while_coarse()
-                   for scale in range(len(shapes))]  # fmt: skip
-        stages = [_Stage(shape, self.network, n, recipe)
-                  for shape, n, recipe in zip(shapes, numbers, recipes, strict=True)]  # fmt: skip
+        stages = []
+        for scale, shape in enumerate(shapes):
+            recipe = self.recipe if scale == len(shapes) - 1 else self.recipe.while_coarse()
+            stages.append(_Stage(shape, self.network, of_size(recipe.evaluations, scale), recipe))
         if self.recipe.draft != "none" and not self.network.small:
             device, dtype = self.network.device.name, self.network.dtype
             draft = load_network(self.recipe.draft, device=device, dtype=dtype)

@@ -3,8 +3,10 @@
 Each pair is painted with both networks under the same recipe and number of evaluations. The score of a picture is the
 mean over block1..5_conv1 of |G - A|^2 / |A|^2 as VGG16 sees it, G its Gram matrix over its positions, A the painting's.
 The recipe "balanced" makes exactly that small: its style terms have these weights, so that a layer that VGG sees and
-the small network does not cannot hide behind another. Prints a table and the geometric mean of the ratios, and writes
-photograph, painting and both pictures side by side into --out.
+the small network does not cannot hide behind another. Prints a table and the geometric mean of the ratios; with
+--layers then what the score is the mean of, as VGG16 sees it, as the small network believes it of its own picture, and
+how the small network sees VGG16's picture, which is better. --without leaves style terms out of "balanced": a layer
+without which the score is no worse is no help. Writes photograph, painting and both pictures side by side into --out.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -32,19 +35,28 @@ def grams(network: Network, image: np.ndarray) -> dict[str, np.ndarray]:
     return {name: gram(f) / (f.shape[0] * f.shape[1]) for name, f in network.walk(image, LAYERS)}
 
 
-def score(network: Network, image: np.ndarray, style: np.ndarray) -> float:
+def errors(network: Network, image: np.ndarray, style: np.ndarray) -> list[float]:
+    """|G - A|^2 / |A|^2 at each of LAYERS, as the network sees it; the score is their mean."""
     found, wanted = grams(network, image), grams(network, style)
-    return float(np.mean([((found[n] - wanted[n]) ** 2).sum() / (wanted[n] ** 2).sum() for n in LAYERS]))
+    return [float(((found[n] - wanted[n]) ** 2).sum() / (wanted[n] ** 2).sum()) for n in LAYERS]
 
 
-def balanced(judge: Network, content: np.ndarray, style: np.ndarray) -> Recipe:
-    """The recipe whose loss is the score, plus a twentieth of the content's relative error |F - P|^2 / |P|^2."""
+def score(network: Network, image: np.ndarray, style: np.ndarray) -> float:
+    return float(np.mean(errors(network, image, style)))
+
+
+def balanced(judge: Network, content: np.ndarray, style: np.ndarray, without: Collection[str] = ()) -> Recipe:
+    """The recipe whose loss is the score, plus a twentieth of the content's relative error |F - P|^2 / |P|^2.
+
+    Style terms at the layers ``without`` are left out.
+    """
     p = judge.features(content, [CONTENT_LAYER])[CONTENT_LAYER]
     terms = [Term("content_half", CONTENT_LAYER, CONTENT_SHARE * 2 / float(judge.unit**2 * (p**2).sum()))]
     for (name, a), channels in zip(grams(judge, style).items(), CHANNELS, strict=True):
         # A gram_paper term is unit^4 sum (G - A)^2 / (4 C^2): see losses.
         weight = 4 * channels**2 / float(judge.unit**4 * (a**2).sum()) / len(LAYERS)
-        terms.append(Term("gram_paper", name, weight))
+        if name not in without:
+            terms.append(Term("gram_paper", name, weight))
     return dataclasses.replace(
         RECIPES["gatys"], name="balanced", terms=tuple(terms), style_weight=1.0, pooling="max", tv_weight=0.0
     )
@@ -59,7 +71,7 @@ def recipe_for(
     shape = working_shape(content.shape, options.size, recipe)
     small, fitted = resize(content, *shape), resize(style, *fitted_shape(style.shape, shape, recipe))
     if options.recipe == "balanced":
-        recipe = balanced(judge, small, fitted)
+        recipe = balanced(judge, small, fitted, options.without)
     sizes, evaluations = (options.size // 2, options.size), options.evaluations
     recipe = dataclasses.replace(
         recipe, sizes=sizes, size_of="long", rounds=1, init="content", evaluations=evaluations, factr=0.0, pgtol=0.0
@@ -74,15 +86,33 @@ def add_pairs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipe", choices=("balanced", *RECIPES), default="balanced")
     parser.add_argument("--size", type=int, default=320, help="pixels of the longer side, after half of it")
     parser.add_argument("--evaluations", type=int, default=43, help="at each of the two sizes")
+    parser.add_argument(
+        "--without", nargs="+", choices=LAYERS, default=[], metavar="LAYER", help="no style there in balanced"
+    )
+
+
+def layer_rows(paths: list[Path], judge: Network, mini: Network, pictures: list[np.ndarray]) -> list[str]:
+    """Lines of the table of --layers; ``pictures``: photograph, painting, VGG16's and the small network's."""
+    _, style, by_vgg, by_mini = pictures
+    shown = (("VGG16", by_vgg, "VGG16", judge), ("VGG16", by_vgg, "mini", mini),
+             ("mini", by_mini, "VGG16", judge), ("mini", by_mini, "mini", mini))  # fmt: skip
+    return [
+        f"| {paths[0].stem} | {paths[1].stem} | {painter} | {viewer} | "
+        f"{' | '.join(f'{e:.3f}' for e in errors(network, picture, style))} |"
+        for painter, picture, viewer, network in shown
+    ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_pairs(parser)
+    parser.add_argument("--layers", action="store_true", help="errors of the single layers, after the table")
     parser.add_argument("--out", type=Path, help="a folder for the pictures")
     options = parser.parse_args()
+    if options.without and options.recipe != "balanced":
+        parser.error(f"--without is for the recipe balanced, got {options.recipe}")
     judge = load_network(str(options.vgg16), device="cpu")
-    ratios = []
+    ratios, layers = [], []
     print("| photograph | painting | photograph itself | VGG16 | seconds | mini | seconds | ratio |")
     print("|---|---|---|---|---|---|---|---|")
     for pair in options.pairs:
@@ -97,6 +127,8 @@ def main() -> None:
             found += [score(judge, result.image, fitted), time.perf_counter() - start]
             pictures.append(result.image)
         ratios.append(found[2] / found[0])
+        if options.layers:
+            layers += layer_rows(paths, judge, network, pictures)
         own = score(judge, small, fitted)
         print(f"| {paths[0].stem} | {paths[1].stem} | {own:.3f} | {found[0]:.3f} | {found[1]:.0f} | {found[2]:.3f} | "
               f"{found[3]:.0f} | {ratios[-1]:.2f} |", flush=True)  # fmt: skip
@@ -107,6 +139,11 @@ def main() -> None:
             picture = np.rint(np.clip(np.concatenate(row, axis=1), 0, 255)).astype(np.uint8)
             Image.fromarray(picture).save(options.out / f"{paths[0].stem}_{paths[1].stem}.png")
     print(f"geometric mean of the ratios: {np.exp(np.mean(np.log(ratios))):.2f}")
+    if options.layers:
+        print(
+            "", f"| photograph | painting | picture by | seen by | {' | '.join(LAYERS)} |", "|---" * 9 + "|", sep="\n"
+        )
+        print(*layers, sep="\n")
 
 
 if __name__ == "__main__":

@@ -86,7 +86,8 @@ def run(recipe: Recipe, content: np.ndarray, style: np.ndarray, options: Any, ne
 
 def baseline(paths: list[Path], pictures: list[np.ndarray], options: Any, network: Network) -> dict[str, Any]:
     """The run of johnson at one size, from the folder if it is there."""
-    name = "_".join(path.stem for path in paths) + f"_{options.size}_{options.against}_{options.history}_{network.name}"
+    name = "_".join(path.stem for path in paths) + f"_{options.size}_{options.against}_{options.history}"
+    name += f"_{Path(options.network).stem}"  # mini is called vgg19 in its file
     kept, image = options.out / f"{name}.json", options.out / f"{name}.png"
     if kept.exists():
         return json.loads(kept.read_text()) | {"image": load_image(image)}

@@ -41,10 +41,6 @@ def errors(network: Network, image: np.ndarray, style: np.ndarray) -> list[float
     return [float(((found[n] - wanted[n]) ** 2).sum() / (wanted[n] ** 2).sum()) for n in LAYERS]
 
 
-def score(network: Network, image: np.ndarray, style: np.ndarray) -> float:
-    return float(np.mean(errors(network, image, style)))
-
-
 def balanced(judge: Network, content: np.ndarray, style: np.ndarray, without: Collection[str] = ()) -> Recipe:
     """The recipe whose loss is the score, plus a twentieth of the content's relative error |F - P|^2 / |P|^2.
 
@@ -72,6 +68,8 @@ def recipe_for(
     small, fitted = resize(content, *shape), resize(style, *fitted_shape(style.shape, shape, recipe))
     if options.recipe == "balanced":
         recipe = balanced(judge, small, fitted, options.without)
+    elif options.without:
+        raise SystemExit(f"--without is for the recipe balanced, got {options.recipe}")
     sizes, evaluations = (options.size // 2, options.size), options.evaluations
     recipe = dataclasses.replace(
         recipe, sizes=sizes, size_of="long", rounds=1, init="content", evaluations=evaluations, factr=0.0, pgtol=0.0
@@ -91,16 +89,12 @@ def add_pairs(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def layer_rows(paths: list[Path], judge: Network, mini: Network, pictures: list[np.ndarray]) -> list[str]:
-    """Lines of the table of --layers; ``pictures``: photograph, painting, VGG16's and the small network's."""
-    _, style, by_vgg, by_mini = pictures
-    shown = (("VGG16", by_vgg, "VGG16", judge), ("VGG16", by_vgg, "mini", mini),
-             ("mini", by_mini, "VGG16", judge), ("mini", by_mini, "mini", mini))  # fmt: skip
-    return [
-        f"| {paths[0].stem} | {paths[1].stem} | {painter} | {viewer} | "
-        f"{' | '.join(f'{e:.3f}' for e in errors(network, picture, style))} |"
-        for painter, picture, viewer, network in shown
-    ]
+def beside(pictures: list[np.ndarray], path: Path) -> None:
+    """Write pictures side by side, at the first one's height."""
+    height = pictures[0].shape[0]
+    row = [resize(p, height, round(p.shape[1] * height / p.shape[0])) for p in pictures]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.rint(np.clip(np.concatenate(row, axis=1), 0, 255)).astype(np.uint8)).save(path)
 
 
 def main() -> None:
@@ -109,41 +103,39 @@ def main() -> None:
     parser.add_argument("--layers", action="store_true", help="errors of the single layers, after the table")
     parser.add_argument("--out", type=Path, help="a folder for the pictures")
     options = parser.parse_args()
-    if options.without and options.recipe != "balanced":
-        parser.error(f"--without is for the recipe balanced, got {options.recipe}")
-    judge = load_network(str(options.vgg16), device="cpu")
+    vgg, mini = (load_network(str(path), device="cpu") for path in (options.vgg16, options.mini))
     ratios, layers = [], []
     print("| photograph | painting | photograph itself | VGG16 | seconds | mini | seconds | ratio |")
     print("|---|---|---|---|---|---|---|---|")
     for pair in options.pairs:
-        paths = [Path(part) for part in pair.split(":")]
-        content, style = (load_image(path) for path in paths)
-        recipe, small, fitted = recipe_for(options, judge, content, style)
-        found, pictures = [], [small, fitted]
-        for path in (options.vgg16, options.mini):
-            network = load_network(str(path), device="cpu")
+        photograph, painting = (Path(part) for part in pair.split(":"))
+        content, style = load_image(photograph), load_image(painting)
+        recipe, small, fitted = recipe_for(options, vgg, content, style)
+        row, scores, pictures = [f"{np.mean(errors(vgg, small, fitted)):.3f}"], [], [small, fitted]
+        for painter, network in (("VGG16", vgg), ("mini", mini)):
             start = time.perf_counter()
-            result = stylize(content, [style], recipe, network=network)
-            found += [score(judge, result.image, fitted), time.perf_counter() - start]
-            pictures.append(result.image)
-        ratios.append(found[2] / found[0])
-        if options.layers:
-            layers += layer_rows(paths, judge, network, pictures)
-        own = score(judge, small, fitted)
-        print(f"| {paths[0].stem} | {paths[1].stem} | {own:.3f} | {found[0]:.3f} | {found[1]:.0f} | {found[2]:.3f} | "
-              f"{found[3]:.0f} | {ratios[-1]:.2f} |", flush=True)  # fmt: skip
+            pictures.append(stylize(content, [style], recipe, network=network).image)
+            seconds = time.perf_counter() - start
+            seen = {name: errors(viewer, pictures[-1], fitted) for name, viewer in (("VGG16", vgg), ("mini", mini))}
+            scores.append(np.mean(seen["VGG16"]))
+            row += [f"{scores[-1]:.3f}", f"{seconds:.0f}"]
+            layers += [[photograph.stem, painting.stem, painter, name, *(f"{e:.3f}" for e in es)]
+                       for name, es in seen.items()]  # fmt: skip
+        ratios.append(scores[1] / scores[0])
+        print_row(photograph.stem, painting.stem, *row, f"{ratios[-1]:.2f}")
         if options.out:
-            options.out.mkdir(parents=True, exist_ok=True)
-            height = small.shape[0]
-            row = [resize(p, height, round(p.shape[1] * height / p.shape[0])) for p in pictures]
-            picture = np.rint(np.clip(np.concatenate(row, axis=1), 0, 255)).astype(np.uint8)
-            Image.fromarray(picture).save(options.out / f"{paths[0].stem}_{paths[1].stem}.png")
+            beside(pictures, options.out / f"{photograph.stem}_{painting.stem}.png")
     print(f"geometric mean of the ratios: {np.exp(np.mean(np.log(ratios))):.2f}")
     if options.layers:
-        print(
-            "", f"| photograph | painting | picture by | seen by | {' | '.join(LAYERS)} |", "|---" * 9 + "|", sep="\n"
-        )
-        print(*layers, sep="\n")
+        print()
+        print_row("photograph", "painting", "picture by", "seen by", *LAYERS)
+        print("|---" * 9 + "|")
+        for row in layers:
+            print_row(*row)
+
+
+def print_row(*cells: str) -> None:
+    print(f"| {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

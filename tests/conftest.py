@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,6 +15,9 @@ from minstyle.vgg import BLOCKS, Network
 from minstyle.weightfile import Weights, read_weights
 from minstyle.weights.fetch import fetch
 from minstyle.weights.locate import find_weights
+
+if TYPE_CHECKING:
+    from .studio import Studio
 
 GPU = choose_device("auto")
 
@@ -81,3 +85,10 @@ def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
     image += 0.2 * generator.standard_normal(image.shape)
     image -= image.min()
     return (255 * image / image.max()).astype(np.float32)
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Studio:
+    from .studio import Studio  # it needs this file
+
+    return Studio(tmp_path)

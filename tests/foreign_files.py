@@ -5,11 +5,8 @@ Each writer takes a path and a Weights, writes the file and returns its path; FO
 
 from __future__ import annotations
 
-import os
 import pickle
 import struct
-import subprocess
-import sys
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
@@ -28,9 +25,9 @@ from minstyle.vgg import BLOCKS, layer_names
 from minstyle.weightfile import Weights
 
 from . import foreign_arrays as arrays
+from . import foreign_keras as keras
 from .foreign_arrays import short
 from .test_array_pickle import Call
-from .test_keras_h5 import write_keras
 
 Writer = Callable[[Path, Weights], Path]
 
@@ -202,69 +199,7 @@ def onnx_floats(path: Path, weights: Weights) -> Path:
     return onnx_helper(path, weights, raw=False)
 
 
-# ---------------------------------------------------------------- Keras 3
-
-KERAS3 = """
-import sys, numpy, keras
-arrays = numpy.load(sys.argv[1])
-layers = [name for name in sys.argv[3].split(",")]
-x = image = keras.Input((32, 32, 3))
-for name in layers:
-    if name.endswith("pool"):
-        x = keras.layers.MaxPooling2D(2, name=name)(x)
-    else:
-        kernel = arrays[name + "_kernel"]
-        x = keras.layers.Conv2D(kernel.shape[3], 3, padding="same", activation="relu", name=name)(x)
-model = keras.Model(image, x)
-for name in layers:
-    if not name.endswith("pool"):
-        model.get_layer(name).set_weights([arrays[name + "_kernel"], arrays[name + "_bias"]])
-for path in sys.argv[2].split(","):
-    if path.endswith(".weights.h5"):
-        model.save_weights(path)
-    elif path.endswith("nested.h5"):
-        keras.Sequential([model, keras.layers.Flatten(), keras.layers.Dense(3)]).save(path)
-    else:
-        model.save(path)
-"""
-
-
-def write_keras3(weights: Weights, *paths: Path) -> None:
-    """Keras itself, on its PyTorch backend, saves keras.applications' VGG with these weights; a name decides how."""
-    numbers = paths[0].with_name("arrays.npz")
-    kernels = {f"{layer}_kernel": kernel for layer, (kernel, _) in weights.layers.items()}
-    biases = {f"{layer}_bias": bias for layer, (_, bias) in weights.layers.items()}
-    np.savez(numbers, **kernels, **biases)
-    arguments = [str(numbers), ",".join(map(str, paths)), ",".join(layer_names(weights.network))]
-    environment = {**os.environ, "KERAS_BACKEND": "torch"}
-    subprocess.run([sys.executable, "-W", "ignore", "-c", KERAS3, *arguments], env=environment, check=True,
-                   capture_output=True)  # fmt: skip
-
-
-def keras3_weights(path: Path, weights: Weights) -> Path:
-    write_keras3(weights, path.with_suffix(".weights.h5"))
-    return path.with_suffix(".weights.h5")
-
-
-def keras3_legacy(path: Path, weights: Weights) -> Path:
-    write_keras3(weights, path.with_suffix(".h5"))
-    return path.with_suffix(".h5")
-
-
-def keras3_nested(path: Path, weights: Weights) -> Path:
-    write_keras3(weights, path.with_name("nested.h5"))
-    return path.with_name("nested.h5")
-
-
 # ---------------------------------------------------------------- all of them
-
-
-def keras_old(path: Path, weights: Weights) -> Path:
-    return write_keras(path, weights, names="W_1:0", top=True)
-
-
-def keras_old_model(path: Path, weights: Weights) -> Path:
-    return write_keras(path, weights, names="kernel:0", root="model_weights/vgg19")
 
 
 @dataclass(frozen=True)
@@ -285,11 +220,11 @@ class Foreign:
 TORCH, KERAS, BYTES = f"torch {torch.__version__}", "Keras 3 on PyTorch", "byte by byte"
 SAFETENSORS = f"safetensors {safetensors.__version__}"
 FOREIGN = [
-    Foreign("Keras HDF5", "first layout, with top", "h5py, to the layout", keras_old),
-    Foreign("Keras HDF5", "model within a model", "h5py, to the layout", keras_old_model),
-    Foreign("Keras HDF5", ".weights.h5", KERAS, keras3_weights),
-    Foreign("Keras HDF5", "model.save, .h5", KERAS, keras3_legacy),
-    Foreign("Keras HDF5", "model.save of a model within a model", KERAS, keras3_nested),
+    Foreign("Keras HDF5", "first layout, with top", "h5py, to the layout", keras.keras_old),
+    Foreign("Keras HDF5", "model within a model", "h5py, to the layout", keras.keras_old_model),
+    Foreign("Keras HDF5", ".weights.h5", KERAS, keras.keras3_weights),
+    Foreign("Keras HDF5", "model.save, .h5", KERAS, keras.keras3_legacy),
+    Foreign("Keras HDF5", "model.save of a model within a model", KERAS, keras.keras3_nested),
     Foreign("PyTorch zip", "state_dict", TORCH, torch_zip, "torchvision"),
     Foreign("PyTorch zip", "parameters of a module, transposed", TORCH, torch_module, "torchvision"),
     Foreign("PyTorch zip", "checkpoint, names module.features.N", TORCH, torch_checkpoint, "torchvision"),

@@ -1,4 +1,4 @@
-"""cli.py: a picture from a command, its options, what is seen meanwhile. What goes wrong is in test_cli_errors."""
+"""cli.py: a picture from a command, its options, what is seen. (What goes wrong: test_cli_errors, _failures.)"""
 
 from __future__ import annotations
 
@@ -9,84 +9,18 @@ import re
 import subprocess
 import sys
 import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from minstyle.cli import main
-from minstyle.images import load_image, save_image
+from minstyle.images import load_image
 from minstyle.kernels import winograd
 from minstyle.presets import RECIPES
 from minstyle.weightfile import write_weights
 
-from .conftest import picture, random_weights
-
-SUMMARY = re.compile(
-    r"(?P<path>.+): (?P<width>\d+) x (?P<height>\d+), (?P<word>painted|interrupted|ended early) in \d+\.\d s "
-    r"\((?P<evaluations>\d+) evaluations\), loss (?P<first>\S+) -> (?P<last>\S+) \(-(?P<fall>\d+\.\d) %\)\n"
-)
-
-
-def last_line(text: str) -> str:
-    return text.splitlines(keepends=True)[-1]
-
-
-class Studio:
-    """A folder with two pictures, a small network and a place for the result, and the command line run in it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.results = folder, folder / "results"
-        self.content, self.style, self.network = folder / "photo.png", folder / "painting.png", folder / "net.h5"
-        self.out, self.trace = self.results / "out.png", self.results / "run.jsonl"
-        self.results.mkdir()
-        save_image(picture(32, 40, 1), self.content)  # as high as --size, so that it is not resized
-        save_image(picture(40, 36, 2), self.style)
-        write_weights(self.network, random_weights("vgg19", (2, 3, 3, 4, 4)))
-
-    def arguments(self, *options: object) -> list[str]:
-        small = [
-            "--recipe",
-            "document",
-            "--size",
-            "32",
-            "--rounds",
-            "1",
-            "--evaluations",
-            "4",
-            "--device",
-            "cpu",
-            "--network",
-            self.network,
-        ]
-        return [str(part) for part in (self.content, self.style, self.out, *small, *options)]
-
-    def run(self, *options: object) -> int:
-        """The exit code. Options given here come last and so prevail."""
-        try:
-            return main(self.arguments(*options))
-        except SystemExit as end:  # argparse's way to refuse
-            return int(end.code or 0)
-
-    def traced(self, *options: object) -> list[dict[str, Any]]:
-        """Run, and give the records of the trace."""
-        assert self.run("--quiet", "--trace", self.trace, *options) == 0
-        return [json.loads(line) for line in self.trace.read_text().splitlines()]
-
-    def image(self, *options: object) -> bytes:
-        """Run, and give the bytes of the picture."""
-        assert self.run("--quiet", *options) == 0
-        return self.out.read_bytes()
-
-
-@pytest.fixture
-def studio(tmp_path: Path) -> Studio:
-    return Studio(tmp_path)
-
-
-Captured = pytest.CaptureFixture[str]
-
+from .conftest import random_weights
+from .studio import SUMMARY, Captured, Studio, last_line
 
 # A run
 

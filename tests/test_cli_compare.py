@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,13 +14,7 @@ from minstyle.images import save_image
 from minstyle.presets import RECIPES
 
 from .conftest import picture
-from .test_cli import Captured, Studio
-from .test_cli_errors import told_in_one_line
-
-
-@pytest.fixture
-def studio(tmp_path: Path) -> Studio:
-    return Studio(tmp_path)
+from .studio import Captured, Studio, told_in_one_line
 
 
 def test_a_comparison_is_a_grid_of_runs(studio: Studio, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:

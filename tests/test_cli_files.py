@@ -12,15 +12,9 @@ from minstyle.cli import main
 from minstyle.images import load_image, load_picture, save_image, save_picture
 
 from .conftest import picture
-from .test_cli import Captured, Studio
-from .test_cli_errors import told_in_one_line
+from .studio import Captured, Studio, told_in_one_line
 
 RED, BLUE, GREEN = (255, 0, 0), (0, 0, 255), (0, 255, 0)
-
-
-@pytest.fixture
-def studio(tmp_path: Path) -> Studio:
-    return Studio(tmp_path)
 
 
 def mask(studio: Studio, name: str, size: tuple[int, int], left: tuple[int, ...], right: tuple[int, ...]) -> Path:

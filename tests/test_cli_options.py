@@ -14,7 +14,7 @@ from minstyle.cli import build_parser, effective_recipe, main
 from minstyle.presets import RECIPES
 from minstyle.recipes import Recipe
 
-from .test_cli import Captured
+from .studio import Captured
 
 # Each option of the recipe: an argument other than the default, the value it stands for, the default in the help text.
 RECIPE_OPTIONS: dict[str, tuple[str, str, Any]] = {

@@ -18,13 +18,7 @@ from minstyle.presets import RECIPES
 from minstyle.recipes import Recipe
 
 from .conftest import picture
-from .test_cli import Captured, Studio
-from .test_cli_errors import told_in_one_line
-
-
-@pytest.fixture
-def studio(tmp_path: Path) -> Studio:
-    return Studio(tmp_path)
+from .studio import Captured, Studio, told_in_one_line
 
 
 def printed(capsys: Captured, *arguments: object) -> str:

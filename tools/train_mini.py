@@ -2,9 +2,11 @@
 
 A thin VGG19 (the student) learns to give VGG16's features (the teacher's) at the layers that losses read, in the
 teacher's leading principal coordinates. It begins with layer-wise regressions (``mini/start.py``), from the teacher or
-from an earlier student; then come steps of gradient descent on pictures, then rounds with products of style transfers
-by the student itself, which exploit its mistakes. Everything is in --work, so that the command can be stopped and goes
-on at the stage or round where it was. ``score_mini.py`` says how good the result is.
+from an earlier student; then come steps of gradient descent on pictures, then many short rounds. Each brings style
+transfers by the student as it is by then, which exploit its latest mistakes, while the oldest ones are forgotten. What
+is written is a moving average of the student's parameters: the single student goes from one mistake to the next, the
+average has less of each. Everything is in --work, so that the command can be stopped and goes on at the round where it
+was. ``score_mini.py`` says how good the result is.
 """
 
 from __future__ import annotations
@@ -12,33 +14,39 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator
-from copy import deepcopy
-from itertools import islice
+from collections.abc import Callable
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from mini.crops import Crops
-from mini.networks import TAPS, Student, Teacher, gram, relative, to_input
-from mini.pool import Pool
+from mini.networks import TAPS, Student, Teacher, alignment, gram, gram_distance, project, relative, to_input
+from mini.pool import GRADIENTS, Pool, any_pair, tap_of
 from mini.products import products
 from mini.start import start, start_from
 
+from minstyle import kernels
 from minstyle.files import replacing
-from minstyle.weightfile import read_weights, write_weights
+from minstyle.weightfile import Weights, read_weights, write_weights
 
 SIZE = 256  # pixels of a crop: block 5 sees 132 of them
+BATCH = 4  # crops
 # Of all convolutions. Inside block 3 they are narrower: a layer there costs most.
-CHANNELS = (16, 16, 32, 32, 80, 64, 64, 64, 160, 160, 160, 160, 160, 160)
+CHANNELS = (16, 24, 32, 40, 80, 64, 64, 80, 160, 112, 112, 112, 192, 128)
 COORDINATES = (24, 64, 128, 256, 256, 256, 256)
 # Weights in the loss: of the features at content layers and at style layers, of Gram matrices, of their differences.
-FIRST, ROUNDS = (0.6, 0.2, 0.3, 1.5), (1.0, 1.0, 0.2, 0.6)
+WEIGHTS = (1.0, 1.0, 0.2, 0.6)
 CONTENT = ("block4_conv2", "block5_conv2")
+ALIGNED = 1.0  # weight of the cosines between gradients
+DECAY = 0.999  # a step, of the average
+COOLING = 0.2  # of the rounds: the rate falls to 0
 
 
 def principal_directions(teacher: Teacher, crops: Crops, count: int = 160) -> list[torch.Tensor]:
@@ -55,10 +63,6 @@ def principal_directions(teacher: Teacher, crops: Crops, count: int = 160) -> li
         print(f"{name}: {k} of {len(values)} coordinates hold {100 * kept:.2f} % of the energy", flush=True)
         directions.append(vectors[:, -k:].flip(1).float())
     return directions
-
-
-def project(features: list[torch.Tensor], directions: list[torch.Tensor]) -> list[torch.Tensor]:
-    return [torch.einsum("nchw,ck->nkhw", f, d) for f, d in zip(features, directions, strict=True)]
 
 
 def loss_of(
@@ -81,51 +85,66 @@ def loss_of(
 
 
 class Trainer:
-    """AdamW with a cosine from ``rate`` to 0 for the blocks that are not frozen, in bfloat16."""
+    """AdamW steps in bfloat16, and the average of the parameters over them."""
 
-    def __init__(self, student: Student, teacher: Teacher, directions: list[torch.Tensor], weights: tuple[float, ...]
-    ) -> None:  # fmt: skip
-        self.student, self.teacher, self.directions, self.weights = student, teacher, directions, weights
+    def __init__(self, student: Student, teacher: Teacher, directions: list[torch.Tensor]) -> None:
+        self.student, self.teacher, self.directions = student, teacher, directions
+        self.optimiser = torch.optim.AdamW(student.parameters(), lr=0.0, weight_decay=1e-4)
+        self.average = AveragedModel(student, multi_avg_fn=get_ema_multi_avg_fn(DECAY))
+        self.shown, self.aligned, self.begun = np.zeros(0), np.zeros(len(GRADIENTS)), time.time()
 
-    def loss(self, pool: Pool, random: np.random.Generator, batch: int) -> tuple[torch.Tensor, np.ndarray]:
-        student, frozen = self.student, pool.frozen
-        inputs, targets = pool.draw(random, batch)
-        if not frozen:  # the pool leaves this one out
-            inputs = to_input(inputs, student.weights)
-            first = functional.relu(self.teacher.convolve(TAPS[0], inputs))
-            targets = [*project([first], self.directions[:1]), *targets]
+    def loss(self, pairs: list[list[np.ndarray]]) -> tuple[torch.Tensor, np.ndarray]:
+        """Of pairs of crops with the teacher's features after the first tap, whose features are quick to compute."""
+        images, *targets = (torch.from_numpy(np.concatenate(part)) for part in zip(*pairs, strict=True))
+        first = functional.relu(self.teacher.convolve(TAPS[0], to_input(images, self.student.weights)))
+        targets = [*project([first], self.directions[:1]), *targets]
         with torch.autocast("cpu", torch.bfloat16):
-            found = student.after(frozen, inputs)
-            return loss_of(found, targets, TAPS[-len(targets) :], self.weights)
+            return loss_of(self.student(images), targets, TAPS, WEIGHTS)
 
-    def run(self, pool: Pool, steps: int, batch: int, rate: float, seed: int) -> None:
-        free = [p for name, p in self.student.named_parameters() if int(name.split("block")[1][0]) > pool.frozen]
-        optimiser = torch.optim.AdamW(free, lr=rate, weight_decay=1e-4)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=0.05)
-        random = np.random.default_rng(seed)
-        shown, begun = np.zeros(0), time.time()
-        for step in range(1, steps + 1):
-            loss, parts = self.loss(pool, random, batch)
-            optimiser.zero_grad()
+    def misalignment(self, pair: list[np.ndarray], number: int) -> torch.Tensor:
+        """1 - the cosine between the student's gradient and the teacher's, from one picture to the other's style."""
+        image, style = (torch.from_numpy(pair[0][i : i + 1]) for i in range(2))
+        tap = TAPS.index(tap_of(2 * number))
+        image.requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16):
+            with torch.no_grad():
+                wanted = gram(self.student(style)[tap])[0]
+            distance = gram_distance(self.student(image)[tap], wanted, (wanted**2).sum())
+        (g,) = torch.autograd.grad(distance, image, create_graph=True)
+        return 1 - alignment(g[0], torch.from_numpy(pair[-1][0]))
+
+    def run(self, pictures: Pool, rounds: list[Pool], steps: int, rate: Callable[[int], float],
+            random: np.random.Generator) -> None:  # fmt: skip
+        """Steps of two pairs: one of the pictures and one of the rounds, or both of the pictures if there are none.
+
+        ``rate`` of a step: how fast it learns.
+        """
+        for step in range(steps):
+            pairs = [any_pair([pictures], random)[0]]
+            pair, number = any_pair(rounds or [pictures], random)
+            loss, parts = self.loss([*pairs, pair[: len(TAPS)]])
+            if rounds:
+                misaligned = self.misalignment(pair, number)
+                loss = loss + ALIGNED * misaligned
+                which = number % len(GRADIENTS)
+                self.aligned[which] += 0.02 * (1 - misaligned.item() - self.aligned[which])
+            self.optimiser.zero_grad()
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(free, 1.0)
-            optimiser.step()
-            schedule.step()
-            shown = 0.98 * shown + 0.02 * parts if step > 1 else parts
-            if step % 50 == 0 or step == steps:
-                features, grams, pairs = (" ".join(f"{v:.3f}" for v in part) for part in shown)
-                print(f"step {step}/{steps} {time.time() - begun:.0f} s  features {features}  Gram {grams}  "
-                      f"pairs {pairs}", flush=True)  # fmt: skip
+            norm = torch.nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
+            if not norm.isfinite():
+                continue
+            self.optimiser.param_groups[0]["lr"] = rate(step)
+            self.optimiser.step()
+            self.average.update_parameters(self.student)
+            self.shown = 0.99 * self.shown + 0.01 * parts if len(self.shown) else parts
+            if step % 400 == 399 or step == steps - 1:
+                self.show()
 
-
-@torch.no_grad()
-def fill(pool: Pool, crops: Iterator[np.ndarray], teacher: Teacher, directions: list[torch.Tensor]) -> None:
-    """Add crops with the teacher's features, until there are no more."""
-    while part := list(islice(crops, 8)):
-        images = torch.from_numpy(np.stack(part)).permute(0, 3, 1, 2)
-        with torch.autocast("cpu", torch.bfloat16):
-            features = teacher(images)
-        pool.add(images, project([f.float() for f in features], directions))
+    def show(self) -> None:
+        features, grams, pairs = (" ".join(f"{v:.3f}" for v in part) for part in self.shown)
+        aligned = " ".join(f"{v:.3f}" for v in self.aligned)
+        print(f"{time.time() - self.begun:.0f} s  features {features}  Gram {grams}  pairs {pairs}  aligned {aligned}",
+              flush=True)  # fmt: skip
 
 
 def parse() -> argparse.Namespace:
@@ -137,12 +156,17 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--held-back", nargs="*", default=[], metavar="NAME", help="files not to learn from")
     parser.add_argument("--begin-with", type=Path, help="a weights file to go on from, in place of the teacher's")
     parser.add_argument("--fitted", type=int, default=96, help="crops for the regressions")
-    parser.add_argument("--crops", type=int, default=640, help="of pictures")
-    parser.add_argument("--steps", type=int, default=1000, help="of the first training, of all blocks, of 4 crops")
-    parser.add_argument("--frozen", type=int, default=2, help="blocks that the rounds leave as they are")
-    parser.add_argument("--products", type=int, nargs="*", default=[96, 320, 152], help="of each round, crops")
-    parser.add_argument("--round-steps", type=int, nargs="*", default=[1500, 1100, 1000], help="of 4 crops")
-    parser.add_argument("--rates", type=float, nargs="*", default=[5e-4, 5e-4, 7e-4], help="of learning")
+    parser.add_argument("--crops", type=int, default=2400, help="of pictures, before the rounds")
+    parser.add_argument("--steps", type=int, default=8000, help="of the first training, of all blocks, of 4 crops")
+    parser.add_argument("--first-rate", type=float, default=2e-3, help="of learning, falling to 0")
+    parser.add_argument("--rounds", type=int, default=24)
+    parser.add_argument("--round-runs", type=int, default=8, help="style transfers in a round, 6 crops each")
+    parser.add_argument("--round-crops", type=int, default=16, help="of pictures, in a round")
+    parser.add_argument("--round-steps", type=int, default=150, help="of 4 crops")
+    parser.add_argument("--window", type=int, default=12, help="rounds whose crops are learnt from")
+    parser.add_argument(
+        "--rate", type=float, default=5e-4, help="of learning in the rounds, falling to 0 in the last ones"
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
@@ -158,9 +182,10 @@ class Training:
         self.options, self.path = options, options.work / "state.pt"
         self.weights = read_weights(options.teacher)
         self.teacher = Teacher(self.weights)
-        # What a pool in the same folder was made with.
+        self.crops = Crops(options.pictures, options.seed, SIZE, options.held_back)
+        # What the files in the same folder were made with.
         made_with = {"seed": options.seed, "channels": CHANNELS, "coordinates": COORDINATES, "size": SIZE}
-        self.state = {"stage": "nothing", "filled": 0, "made with": made_with}
+        self.state = {"stage": "nothing", "made with": made_with}
         if self.path.exists():
             self.state = torch.load(self.path, weights_only=True)
             if self.state["made with"] != made_with:
@@ -173,85 +198,93 @@ class Training:
         with replacing(self.path) as temporary:
             torch.save(self.state, temporary)
 
-    def crops(self, stage: int) -> Crops:
-        """Other ones for every stage, the same after a stop."""
-        options = self.options
-        return Crops(options.pictures, options.seed + 1000 * stage, SIZE, options.held_back)
-
     def run(self) -> None:
         options = self.options
         if self.state["stage"] == "nothing":
-            self.save(stage="directions", directions=principal_directions(self.teacher, self.crops(0)))
+            self.save(stage="directions", directions=principal_directions(self.teacher, self.crops))
         self.directions = self.state["directions"]
-        pool = Pool(options.work / "pool", [d.shape[1] for d in self.directions], SIZE, options.crops)
+        pool = Pool(options.work / "pictures", [d.shape[1] for d in self.directions], SIZE, gradients=False)
         if self.state["stage"] == "directions":
-            pool.cut(0)
-            fill(pool, islice(self.crops(1), options.crops), self.teacher, self.directions)
-            self.save(stage="pool", pool=len(pool))
+            self.crops.random = np.random.default_rng([options.seed, 0])
+            pool.fill(islice(self.crops, options.crops), self.teacher, self.directions)
+            self.save(stage="pool")
         if self.state["stage"] == "pool":
             self.begin(pool)
+        self.student = Student(self.weights, CHANNELS, self.state["sizes"])
+        self.student.load_state_dict(self.state["student"])
         if self.state["stage"] == "start":
             if options.steps:
-                self.student.load_state_dict(self.state["student"])
-                self.train(pool, options.frozen if options.begin_with else 0, options.steps, 1e-3, 0)
-            self.save(stage="rounds", students=[deepcopy(self.student.state_dict())])
-        self.student.load_state_dict(self.state["students"][-1])
-        for number in range(len(self.state["students"]), len(options.products) + 1):
-            self.round(number, pool)
-        self.write()
-
-    @property
-    def student(self) -> Student:
-        if not hasattr(self, "_student"):
-            self._student = Student(self.weights, CHANNELS, self.state["sizes"])
-        return self._student
+                trainer = Trainer(self.student, self.teacher, self.directions)
+                trainer.run(pool, [], options.steps, self.first_rate, np.random.default_rng(options.seed))
+            self.save(stage="rounds", round=0, student=self.student.state_dict())
+        self.rounds(pool)
 
     def begin(self, pool: Pool) -> None:
         """The student's first parameters, by regression: from the teacher's, or from another student's."""
-        images, features = pool.draw(np.random.default_rng(self.options.seed), min(self.options.fitted, len(pool)))
+        options = self.options
+        count = min(options.fitted, len(pool))
+        images, *features = (torch.from_numpy(m[:count].astype(np.float32)) for m in pool.maps)
         inputs = to_input(images, self.weights)
         features = [*project([functional.relu(self.teacher.convolve(TAPS[0], inputs))], self.directions[:1]), *features]
-        self.save(sizes=[f.square().mean((0, 2, 3)).sqrt() for f in features])
-        if self.options.begin_with:
-            start_from(self.student, read_weights(self.options.begin_with), images, features)
+        sizes = [f.square().mean((0, 2, 3)).sqrt() for f in features]
+        student = Student(self.weights, CHANNELS, sizes)
+        if options.begin_with:
+            start_from(student, read_weights(options.begin_with), images, features)
         else:
-            start(self.student, self.teacher, images, self.directions)
-        self.save(stage="start", student=self.student.state_dict())
+            start(student, self.teacher, images, self.directions)
+        self.save(stage="start", sizes=sizes, student=student.state_dict())
 
-    def train(self, pool: Pool, frozen: int, steps: int, rate: float, seed: int) -> None:
-        pool.freeze(self.student, frozen)
-        trainer = Trainer(self.student, self.teacher, self.directions, ROUNDS if seed else FIRST)
-        trainer.run(pool, steps, 4, rate, self.options.seed + seed)
+    def rounds(self, pictures: Pool) -> None:
+        """In each the student makes crops, and learns from those of the last rounds."""
+        options, state = self.options, self.state
+        trainer = Trainer(self.student, self.teacher, self.directions)
+        if state["round"]:
+            trainer.optimiser.load_state_dict(state["optimiser"])
+            trainer.average.load_state_dict(state["average"])
+        window = [
+            self.pool(number) for number in range(max(1, state["round"] + 2 - options.window), state["round"] + 1)
+        ]
+        for number in range(state["round"] + 1, options.rounds + 1):
+            window.append(self.pool(number))
+            self.make(window[-1], trainer, number)
+            random = np.random.default_rng([options.seed, 1, number])
+            trainer.run(pictures, window, options.round_steps, partial(self.rate, number), random)
+            self.save(round=number, student=self.student.state_dict(), average=trainer.average.state_dict(),
+                      optimiser=trainer.optimiser.state_dict())  # fmt: skip
+            write_weights(options.write, self.averaged(trainer), np.float16)
+            if len(window) == options.window:
+                window.pop(0).remove()
+        write_weights(options.write, self.averaged(trainer), np.float16)
 
-    def round(self, number: int, pool: Pool) -> None:
-        """Products join the pool, and the blocks that are not frozen learn from it.
+    def pool(self, number: int) -> Pool:
+        folder = self.options.work / f"round{number}"
+        return Pool(folder, [d.shape[1] for d in self.directions], SIZE, gradients=True)
 
-        They are by the student of the round before last: so they can be made while the last one goes on.
-        """
+    def make(self, pool: Pool, trainer: Trainer, number: int) -> None:
+        """A round's crops, by the average as it is: after a stop they are made again, the same."""
         options = self.options
-        if self.state["filled"] < number:
-            pool.cut(self.state["pool"])  # what was stopped begins anew
-            fill(pool, self.products(number), self.teacher, self.directions)
-            self.save(filled=number, pool=len(pool))
-        print(f"round {number}: {len(pool)} crops", flush=True)
-        self.train(pool, options.frozen, options.round_steps[number - 1], options.rates[number - 1], number)
-        self.save(students=[*self.state["students"], deepcopy(self.student.state_dict())])
-        self.write()
+        random = self.crops.random = np.random.default_rng([options.seed, 2, number])
+        with kernels.use_threads(options.threads):
+            made = products(self.averaged(trainer), self.crops, options.round_runs, random)
+            pool.fill(chain(made, islice(self.crops, options.round_crops)), self.teacher, self.directions)
 
-    def products(self, number: int) -> Iterator[np.ndarray]:
-        options, maker = self.options, max(0, number - 2)
-        student = Student(self.weights, CHANNELS, self.state["sizes"])
-        student.load_state_dict(self.state["students"][maker])
-        before = options.products[0] if number == 2 else 0  # the first one's go on
-        weights, crops = student.to_weights("a round", ""), self.crops(2 + maker)
-        return products(weights, crops, options.products[number - 1], options.seed + 1 + maker, before)
+    def first_rate(self, step: int) -> float:
+        options = self.options
+        return options.first_rate * min((step + 1) / 100, 1 - step / options.steps)
 
-    def write(self) -> None:
-        shown = {name: value for name, value in vars(self.options).items() if isinstance(value, (int, list))}
-        options = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in shown.items())
-        source = f"tools/train_mini.py {options}, after round {len(self.state['students']) - 1}"
+    def rate(self, number: int, step: int) -> float:
+        """Of learning, in a round's step: it begins within one round, and falls to 0 in the last ones."""
+        options = self.options
+        done = number - 1 + step / options.round_steps
+        return options.rate * min(1, done + 0.01, (options.rounds - done) / (COOLING * options.rounds))
+
+    def averaged(self, trainer: Trainer) -> Weights:
+        options, student = self.options, trainer.average.module
+        shown = {name: value for name, value in vars(options).items() if isinstance(value, (int, float))}
+        command = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in shown.items())
+        source = f"tools/train_mini.py {command}, after round {self.state['round']}"
         licence = "trained by the authors of minstyle from VGG16's features; teacher: " + self.weights.licence
-        write_weights(self.options.write, self.student.to_weights(source, licence), np.float16)
+        return student.to_weights(source, licence)
 
 
 if __name__ == "__main__":

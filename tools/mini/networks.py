@@ -55,7 +55,7 @@ class Teacher:
             x = functional.relu(self.convolve(name, x))
         return x
 
-    def __call__(self, images: torch.Tensor) -> list[torch.Tensor]:
+    def __call__(self, images: torch.Tensor, last: str = LAST) -> list[torch.Tensor]:
         x, found = to_input(images, self.weights), []
         for block, count in enumerate(BLOCKS["vgg16"], start=1):
             for i in range(1, count + 1):
@@ -63,10 +63,23 @@ class Teacher:
                 x = functional.relu(self.convolve(name, x))
                 if name in TAPS:
                     found.append(x)
-                if name == LAST:
+                if name == last:
                     return found
             x = functional.max_pool2d(x, 2)
         raise AssertionError
+
+    def gradient(
+        self, image: torch.Tensor, style: torch.Tensor, directions: list[torch.Tensor], tap: int
+    ) -> torch.Tensor:
+        """Of ``gram_distance`` between an image (1, 3, H, W) and projected features ``style`` (C, H, W) of another, at
+        one of TAPS, in units of its own root mean square. -> (3, H, W)"""
+        wanted = gram(style[None])[0]
+        image = image.detach().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16):
+            f = self(image, TAPS[tap])[-1]
+        distance = gram_distance(project([f.float()], [directions[tap]])[0], wanted, (wanted**2).sum())
+        (g,) = torch.autograd.grad(distance, image)
+        return g[0] / (g.square().mean().sqrt() + 1e-20)
 
 
 class Student(nn.Module):
@@ -91,15 +104,9 @@ class Student(nn.Module):
 
     def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
         """The projected features at TAPS."""
-        return self.after(0, to_input(images, self.weights))
-
-    def after(self, block: int, x: torch.Tensor) -> list[torch.Tensor]:
-        """The projected features at those of TAPS that come after a block, from what the next block reads."""
-        found = []
+        x, found = to_input(images, self.weights), []
         for name, convolution in self.convolutions.items():
-            if int(name[5]) <= block:
-                continue
-            if name.endswith("conv1") and int(name[5]) > block + 1:
+            if name.endswith("conv1") and not name.startswith("block1"):
                 x = functional.max_pool2d(x, 2)
             x = functional.relu(convolution(x))
             if name in TAPS:
@@ -129,10 +136,29 @@ class Student(nn.Module):
         return Weights("vgg19", mean, std, "RGB", layers, source, "", licence, projections)
 
 
+def project(features: list[torch.Tensor], directions: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Maps (N, C, H, W) in the coordinates of directions (C, k). -> (N, k, H, W)"""
+    return [torch.einsum("nchw,ck->nkhw", f, d) for f, d in zip(features, directions, strict=True)]
+
+
 def gram(f: torch.Tensor) -> torch.Tensor:
     """F^T F / M of maps (N, C, H, W). -> (N, C, C)"""
     flat = f.flatten(2)
     return (flat @ flat.transpose(1, 2)).float() / flat.shape[2]
+
+
+def gram_distance(f: torch.Tensor, style: torch.Tensor, size: torch.Tensor) -> torch.Tensor:
+    """|G - A|^2 / size of one map f (1, C, H, W), A ``style`` (C, C): what a style transfer makes small."""
+    return ((gram(f)[0] - style) ** 2).sum() / size
+
+
+def alignment(g: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """The cosine between two gradients (3, H, W), in the mean over three sizes of detail."""
+    cosines = []
+    for pixels in (1, 4, 16):
+        a, b = (functional.avg_pool2d(v, pixels) for v in (g, target))
+        cosines.append((a * b).sum() / (a.norm() * b.norm() + 1e-20))
+    return torch.stack(cosines).mean()
 
 
 def relative(x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

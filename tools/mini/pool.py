@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from .networks import TAPS, Student
+from .networks import TAPS, Teacher, project
 
+GRADIENTS = ("block3_conv1", "block4_conv1", "block5_conv1")
 STRIDES = [2 ** (int(name[5]) - 1) for name in TAPS]
 
 
 class Pool:
     """Records of a crop and the teacher's features at TAPS but for the first, float16, in files of a folder.
 
-    The first tap is quick to compute, and its features take as much room as all others. Records come in pairs; the
-    first ``pictures`` of them are pictures, all later ones products of style transfers.
+    The first tap is quick to compute, and its features take as much room as all others. Records come in pairs. Where
+    ``gradients`` are kept too, the teacher's gradient from the first crop of a pair to the second's Gram matrix is in
+    the first one's record: at one of GRADIENTS, each in turn.
     """
 
-    def __init__(self, folder: Path, coordinates: list[int], size: int, pictures: int) -> None:
+    def __init__(self, folder: Path, coordinates: Sequence[int], size: int, gradients: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.pictures, self.frozen = pictures // 2, 0
+        self.folder, self.gradients = folder, gradients
         self.shapes = [(3, size, size)] + [
             (c, size // stride, size // stride) for c, stride in zip(coordinates[1:], STRIDES[1:], strict=True)
         ]
+        if gradients:
+            self.shapes.append((3, size, size))
         self.paths = [folder / f"{i}.f16" for i in range(len(self.shapes))]
-        self.inputs = np.empty(0, np.float16)
         self._measure()
 
     def _measure(self) -> None:
@@ -43,46 +49,49 @@ class Pool:
     def __len__(self) -> int:
         return self.length
 
-    def add(self, images: torch.Tensor, features: list[torch.Tensor]) -> None:
-        """``features`` at all of TAPS; the first is left out."""
-        for path, shape, values in zip(self.paths, self.shapes, [images, *features[1:]], strict=True):
-            with open(path, "r+b") as file:
-                file.seek(self.length * 2 * int(np.prod(shape)))
-                file.truncate()
-                file.write(values.clamp(-6e4, 6e4).numpy().astype(np.float16).tobytes())
+    def fill(self, crops: Iterator[np.ndarray], teacher: Teacher, directions: list[torch.Tensor]) -> None:
+        """In place of what is there: crops with the teacher's features, until there are no more."""
+        for path in self.paths:
+            path.write_bytes(b"")
+        count = 0
+        while part := list(islice(crops, 8)):
+            images = torch.from_numpy(np.stack(part)).permute(0, 3, 1, 2)
+            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+                features = teacher(images)
+            projected = project([f.float() for f in features], directions)
+            values = [images, *projected[1:]]
+            if self.gradients:
+                gradients = torch.zeros_like(images)
+                for first in range(0, len(images), 2):
+                    tap = TAPS.index(tap_of(count + first))
+                    gradients[first] = teacher.gradient(
+                        images[first : first + 1], projected[tap][first + 1], directions, tap
+                    )
+                values.append(gradients)
+            for path, v in zip(self.paths, values, strict=True):
+                with open(path, "ab") as file:
+                    file.write(v.clamp(-6e4, 6e4).numpy().astype(np.float16).tobytes())
+            count += len(part)
         self._measure()
 
-    def cut(self, length: int) -> None:
-        """Forget all records but the first ``length``."""
-        for path, shape in zip(self.paths, self.shapes, strict=True):
-            with open(path, "r+b") as file:
-                file.truncate(length * 2 * int(np.prod(shape)))
-        self._measure()
+    def remove(self) -> None:
+        shutil.rmtree(self.folder)
 
-    @torch.no_grad()
-    def freeze(self, student: Student, frozen: int) -> None:
-        """From now on ``draw`` gives what the student's first block that is not frozen reads, computed here once."""
-        self.frozen = frozen
-        if not frozen:
-            return
-        parts = []
-        for start in range(0, len(self), 8):
-            images = torch.from_numpy(self.maps[0][start : start + 8].astype(np.float32))
-            parts.append(student.before(frozen + 1, images).numpy().astype(np.float16))
-        self.inputs = np.concatenate(parts)
+    def pair(self, number: int) -> list[np.ndarray]:
+        """Crops (2, 3, H, W), features at TAPS but for the first, and gradients if they are kept."""
+        return [m[2 * number : 2 * number + 2].astype(np.float32) for m in self.maps]
 
-    def draw(self, random: np.random.Generator, count: int) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """``count`` records, pair by pair: crops, or what ``freeze`` made of them, and the features that the pool has.
 
-        As many pictures as products, late ones more often.
-        """
-        pairs, u = self.length // 2, random.random(count // 2)
-        index = (min(self.pictures, pairs) * u).astype(int)
-        if pairs > self.pictures:
-            late = self.pictures + ((pairs - self.pictures) * u**0.7).astype(int)
-            index = np.where(random.random(len(index)) < 0.5, index, late)
-        index = (2 * np.sort(index)[:, None] + [0, 1]).ravel()
-        after = [m for m, name in zip(self.maps[1:], TAPS[1:], strict=True) if int(name[5]) > self.frozen]
-        maps = [self.inputs if self.frozen else self.maps[0], *after]
-        inputs, *features = (torch.from_numpy(m[index].astype(np.float32)) for m in maps)
-        return inputs, features
+def tap_of(record: int) -> str:
+    """At which layer the gradient in a pair's first record is."""
+    return GRADIENTS[record // 2 % len(GRADIENTS)]
+
+
+def any_pair(pools: Sequence[Pool], random: np.random.Generator) -> tuple[list[np.ndarray], int]:
+    """One of all pairs, and its number in its pool."""
+    number = int(random.integers(sum(len(p) // 2 for p in pools)))
+    for pool in pools:
+        if number < len(pool) // 2:
+            return pool.pair(number), number
+        number -= len(pool) // 2
+    raise AssertionError

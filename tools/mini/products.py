@@ -37,27 +37,21 @@ class Moments(Observer):
                 self.kept.append(step.image().astype(np.float32))
 
 
-def products(weights: Weights, crops: Crops, count: int, seed: int, skip: int = 0) -> Iterator[np.ndarray]:
-    """``count`` pictures in pairs: a finished picture and its style, and two moments on the way there.
-
-    Those are left out that a call with the same seed and ``skip`` as its count gives.
-    """
-    random, network = np.random.default_rng(seed), Network(weights)
-    for run in range((skip + count) // 4):
+def products(weights: Weights, crops: Crops, runs: int, random: np.random.Generator) -> Iterator[np.ndarray]:
+    """Of each of ``runs`` transfers three pairs: the finished picture and its style, a moment on the way there and the
+    style, another moment and the photograph."""
+    network = Network(weights)
+    for _ in range(runs):
         content = crops.of(crops.photos, crops.size).astype(np.float32)
         style = (crops.of(crops.art, crops.size) if random.random() < 0.8 else next(crops)).astype(np.float32)
         evaluations = int(random.integers(15, 44))
         recipe = dataclasses.replace(balanced(network, content, style, random), evaluations=evaluations)
         initial = crops.made() if random.random() < 0.15 else content
-        middle = int(random.integers(2, evaluations - 2))
-        end = random.random() < 0.5
-        if run < skip // 4:
-            continue
-        moments = Moments(crops.size, [middle, evaluations])
+        moments = Moments(crops.size, [int(v) for v in random.integers(2, evaluations - 2, 2)])
         last = stylize(np.clip(content, 0, 255), [np.clip(style, 0, 255)], recipe, network=network,
                        initial=np.clip(initial, 0, 255), observers=[moments]).image  # fmt: skip
-        early = moments.kept[0] if moments.kept else content
-        yield from (last, style, early, last if end else content)
+        on_the_way = [*moments.kept, last, last][:2]  # it may have ended before they came, or they are one
+        yield from (last, style, on_the_way[0], style, on_the_way[1], content)
 
 
 def balanced(network: Network, content: np.ndarray, style: np.ndarray, random: np.random.Generator) -> Recipe:

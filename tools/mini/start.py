@@ -48,10 +48,11 @@ def start(student: Student, teacher: Teacher, images: torch.Tensor, directions: 
 
 @torch.no_grad()
 def start_from(student: Student, weights: Weights, images: torch.Tensor, features: list[torch.Tensor]) -> None:
-    """Set the student's parameters from a network that has at least as many channels, and from the teacher's features.
+    """Set the student's parameters from another network, and from the teacher's features.
 
-    Where it has more, those are kept from which the most of the others can be told, and the next layer's kernels are
-    fitted again to give what they gave. Projections are fitted at all of TAPS.
+    Where that one has more channels, those are kept from which the most of the others can be told, and the next layer's
+    kernels are fitted again to give what they gave. Where it has fewer, new ones begin at random, and the next layer
+    does not look at them yet. Projections are fitted at all of TAPS.
     """
     x = wide = to_input(images, student.weights)
     cut_before = False
@@ -67,8 +68,10 @@ def start_from(student: Student, weights: Weights, images: torch.Tensor, feature
         kernel, bias = kernel[chosen], bias[chosen]
         if cut_before:
             kernel, bias = regression(x, before[:, chosen], size=3)
-        convolution.weight.copy_(kernel)
-        convolution.bias.copy_(bias)
+        had, read = kernel.shape[:2]
+        convolution.weight[:had] = 0
+        convolution.weight[:had, :read] = kernel
+        convolution.bias[:had] = bias
         cut_before = cut
         wide, x = after, batched(x, convolution).relu_()
         if name in TAPS:

@@ -1,0 +1,106 @@
+"""The training of the small network, whole and tiny: its stages, and that it goes on where it was stopped."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from minstyle.vgg import Network
+from minstyle.weightfile import Weights, read_weights, write_weights
+
+from .conftest import picture, random_weights
+
+pytest.importorskip("torch")
+TOOLS = Path(__file__).resolve().parents[1] / "tools"
+CHANNELS = (4, 4, 4, 4, 6, 6, 6, 6, 6, 6, 6, 6, 8, 6)
+SIZE = 64
+
+
+@pytest.fixture
+def tool(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(TOOLS))
+    import train_mini
+
+    monkeypatch.setattr(train_mini, "SIZE", SIZE)
+    monkeypatch.setattr(train_mini, "CHANNELS", CHANNELS)
+    monkeypatch.setattr(train_mini, "COORDINATES", (4, 6, 8, 8, 8, 8, 8))
+    return train_mini
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    teacher = random_weights("vgg16", (6, 8, 10, 12, 12))
+    rgb = Weights("vgg16", (123.0, 117.0, 104.0), (58.0, 57.0, 57.0), "RGB", teacher.layers, "random")
+    write_weights(tmp_path / "teacher.h5", rgb, np.float32)
+    for kind in ("art", "photos"):
+        (tmp_path / "pictures" / kind).mkdir(parents=True)
+        for seed in range(3):
+            pixels = np.clip(picture(90, 100, seed), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "pictures" / kind / f"{seed}.png")
+    return tmp_path
+
+
+def train(tool: ModuleType, monkeypatch: pytest.MonkeyPatch, folder: Path, work: str, *more: str) -> Weights:
+    options = ("--teacher teacher.h5 --pictures pictures --held-back 2.png --fitted 4 --crops 8 --steps 3 --rounds 3 "
+               "--round-runs 1 --round-crops 2 --round-steps 3 --window 2")  # fmt: skip
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(
+        sys, "argv", ["train_mini.py", *options.split(), "--work", work, "--write", f"{work}.h5", *more]
+    )
+    tool.Training(tool.parse()).run()
+    return read_weights(folder / f"{work}.h5")
+
+
+def same(a: Weights, b: Weights) -> bool:
+    return all(np.array_equal(v, w) for name in a.layers for v, w in zip(a.layers[name], b.layers[name], strict=True))
+
+
+def test_training_goes_on_at_the_round_where_it_was_stopped(
+    tool: ModuleType, monkeypatch: pytest.MonkeyPatch, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = train(tool, monkeypatch, folder, "whole")
+    rounds = capsys.readouterr().out.count(" pairs ")
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(tool, "write_weights", stop)  # after the first round is saved
+        with pytest.raises(KeyboardInterrupt):
+            train(tool, stopped, folder, "parts")
+    assert not (folder / "parts.h5").exists()
+    capsys.readouterr()
+    in_parts = train(tool, monkeypatch, folder, "parts")
+    assert rounds == 4
+    assert capsys.readouterr().out.count(" pairs ") == 2
+    assert same(whole, in_parts)
+    assert [b.size for _, b in whole.layers.values()] == list(CHANNELS)
+    assert "after round 3" in whole.source
+    features = Network(whole).features(picture(48, 48, 9), ["block5_conv1"])["block5_conv1"]
+    assert features.shape == (3, 3, 8)
+    assert 0 < np.abs(features).max() < np.inf
+
+
+def test_a_wider_student_begins_with_what_a_narrower_one_sees(
+    tool: ModuleType, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    before = train(tool, monkeypatch, folder, "before", "--rounds", "1")
+    wider = (*CHANNELS[:-2], 12, CHANNELS[-1])
+    monkeypatch.setattr(tool, "CHANNELS", wider)
+    after = train(tool, monkeypatch, folder, "after", "--begin-with", "before.h5", "--steps", "0", "--rounds", "0")
+    assert [b.size for _, b in after.layers.values()] == list(wider)
+    assert np.array_equal(after.layers["block5_conv1"][0][..., :8], before.layers["block5_conv1"][0])
+    assert not after.layers["block5_conv2"][0][:, :, 8:].any()
+
+
+def test_a_folder_of_another_training_is_refused(
+    tool: ModuleType, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    train(tool, monkeypatch, folder, "work", "--rounds", "1")
+    with pytest.raises(SystemExit, match="another training"):
+        train(tool, monkeypatch, folder, "work", "--seed", "1")

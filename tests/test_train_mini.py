@@ -86,15 +86,19 @@ def test_training_goes_on_at_the_round_where_it_was_stopped(
     assert 0 < np.abs(features).max() < np.inf
 
 
-def test_a_wider_student_begins_with_what_a_narrower_one_sees(
+def test_a_wider_student_begins_with_what_narrower_ones_have_in_the_mean(
     tool: ModuleType, monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
-    before = train(tool, monkeypatch, folder, "before", "--rounds", "1")
+    first = train(tool, monkeypatch, folder, "first", "--rounds", "0")
+    second = train(tool, monkeypatch, folder, "second", "--rounds", "0", "--seed", "1")
     wider = (*CHANNELS[:-2], 12, CHANNELS[-1])
     monkeypatch.setattr(tool, "CHANNELS", wider)
-    after = train(tool, monkeypatch, folder, "after", "--begin-with", "before.h5", "--steps", "0", "--rounds", "0")
+    begin = ("--begin-with", "first.h5", "second.h5", "--steps", "0", "--rounds", "0")
+    after = train(tool, monkeypatch, folder, "after", *begin)
     assert [b.size for _, b in after.layers.values()] == list(wider)
-    assert np.array_equal(after.layers["block5_conv1"][0][..., :8], before.layers["block5_conv1"][0])
+    kernels = [w.layers["block5_conv1"][0].astype(np.float32) for w in (first, second, after)]
+    assert np.allclose(kernels[2][..., :8], (kernels[0] + kernels[1]) / 2, rtol=1e-3, atol=1e-6)
+    assert not np.allclose(kernels[0], kernels[1], rtol=0.1)
     assert not after.layers["block5_conv2"][0][:, :, 8:].any()
 
 

@@ -30,7 +30,7 @@ from mini.crops import Crops
 from mini.networks import TAPS, Student, Teacher, alignment, gram, gram_distance, project, relative, to_input
 from mini.pool import GRADIENTS, Pool, any_pair, tap_of
 from mini.products import products
-from mini.start import start, start_from
+from mini.start import mean, start, start_from
 
 from minstyle import kernels
 from minstyle.files import replacing
@@ -39,7 +39,7 @@ from minstyle.weightfile import Weights, read_weights, write_weights
 SIZE = 256  # pixels of a crop: block 5 sees 132 of them
 BATCH = 4  # crops
 # Of all convolutions. Inside block 3 they are narrower: a layer there costs most.
-CHANNELS = (16, 24, 32, 40, 80, 64, 64, 80, 160, 112, 112, 112, 192, 128)
+CHANNELS = (16, 16, 32, 32, 80, 64, 64, 64, 160, 160, 160, 160, 160, 160)
 COORDINATES = (24, 64, 128, 256, 256, 256, 256)
 # Weights in the loss: of the features at content layers and at style layers, of Gram matrices, of their differences.
 WEIGHTS = (1.0, 1.0, 0.2, 0.6)
@@ -154,7 +154,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, required=True, help="where to keep what is needed to go on")
     parser.add_argument("--write", type=Path, required=True, help="the weights file, written after every round")
     parser.add_argument("--held-back", nargs="*", default=[], metavar="NAME", help="files not to learn from")
-    parser.add_argument("--begin-with", type=Path, help="a weights file to go on from, in place of the teacher's")
+    parser.add_argument(
+        "--begin-with", nargs="*", type=Path, default=[], metavar="FILE",
+        help="a weights file to go on from, in place of the teacher's; of several with the same widths their mean",
+    )  # fmt: skip
     parser.add_argument("--fitted", type=int, default=96, help="crops for the regressions")
     parser.add_argument("--crops", type=int, default=2400, help="of pictures, before the rounds")
     parser.add_argument("--steps", type=int, default=8000, help="of the first training, of all blocks, of 4 crops")
@@ -229,7 +232,7 @@ class Training:
         sizes = [f.square().mean((0, 2, 3)).sqrt() for f in features]
         student = Student(self.weights, CHANNELS, sizes)
         if options.begin_with:
-            start_from(student, read_weights(options.begin_with), images, features)
+            start_from(student, mean([read_weights(path) for path in options.begin_with]), images, features)
         else:
             start(student, self.teacher, images, self.directions)
         self.save(stage="start", sizes=sizes, student=student.state_dict())

@@ -7,6 +7,7 @@ the teacher lacks gives once more what the one before gave. From here training s
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from functools import partial
 
@@ -76,6 +77,19 @@ def start_from(student: Student, weights: Weights, images: torch.Tensor, feature
         wide, x = after, batched(x, convolution).relu_()
         if name in TAPS:
             set_projection(student, name, x, features[TAPS.index(name)])
+
+
+def mean(networks: list[Weights]) -> Weights:
+    """The mean of networks' parameters, of their convolutions alone: projections may be turned in any way.
+
+    Of states of one training it is better than each of them (Wortsman et al. 2022: "model soups"): each has mistakes
+    of its own that a style transfer falls for.
+    """
+    layers = {
+        name: tuple(np.mean([np.asarray(n.layers[name][i], np.float32) for n in networks], axis=0) for i in range(2))
+        for name in networks[0].layers
+    }
+    return dataclasses.replace(networks[0], layers=layers, projections={})
 
 
 def set_projection(student: Student, name: str, x: torch.Tensor, target: torch.Tensor) -> None:

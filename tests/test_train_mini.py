@@ -15,7 +15,7 @@ from minstyle.weightfile import Weights, read_weights, write_weights
 
 from .conftest import picture, random_weights
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 TOOLS = Path(__file__).resolve().parents[1] / "tools"
 CHANNELS = (4, 4, 4, 4, 6, 6, 6, 6, 6, 6, 6, 6, 8, 6)
 SIZE = 64
@@ -57,7 +57,7 @@ def train(tool: ModuleType, monkeypatch: pytest.MonkeyPatch, folder: Path, work:
 
 
 def same(a: Weights, b: Weights) -> bool:
-    return all(np.array_equal(v, w) for name in a.layers for v, w in zip(a.layers[name], b.layers[name], strict=True))
+    return all(np.array_equal(a.parts(name)[part], b.parts(name)[part]) for name in a.layers for part in a.parts(name))
 
 
 def test_training_goes_on_at_the_round_where_it_was_stopped(
@@ -108,3 +108,36 @@ def test_a_folder_of_another_training_is_refused(
     train(tool, monkeypatch, folder, "work", "--rounds", "1")
     with pytest.raises(SystemExit, match="another training"):
         train(tool, monkeypatch, folder, "work", "--seed", "1")
+
+
+def test_the_students_gradient_turns_towards_the_teachers(
+    tool: ModuleType, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    train(tool, monkeypatch, folder, "work", "--rounds", "1", "--round-steps", "1")
+    training = tool.Training(tool.parse())
+    training.directions = training.state["directions"]
+    student = tool.Student(training.weights, CHANNELS, training.state["sizes"])
+    student.load_state_dict(training.state["student"])
+    trainer, pool = tool.Trainer(student, training.teacher, training.directions), training.pool(1)
+    for number in range(3):
+        pair = pool.pair(number)
+        images, kept = torch.from_numpy(pair[0]), torch.from_numpy(pair[-1][0])
+        styles = tool.project(training.teacher(images[1:]), training.directions)
+        cosines = {}
+        for name in tool.GRADIENTS:
+            tap = tool.TAPS.index(name)
+            g = training.teacher.gradient(images[:1], styles[tap][0], training.directions, tap)
+            cosines[name] = float(torch.nn.functional.cosine_similarity(g.flatten(), kept.flatten(), dim=0))
+        assert max(cosines, key=cosines.get) == tool.tap_of(2 * number)  # type: ignore[arg-type]
+        assert cosines[tool.tap_of(2 * number)] > 0.95
+    assert float(tool.alignment(kept, kept)) == pytest.approx(1, abs=1e-5)
+    assert float(tool.alignment(kept, -kept)) == pytest.approx(-1, abs=1e-5)
+    optimiser = torch.optim.Adam(student.parameters(), lr=2e-3)
+    found = []
+    for _ in range(30):
+        misaligned = trainer.misalignment(pool.pair(0), 0)
+        optimiser.zero_grad()
+        misaligned.backward()
+        optimiser.step()
+        found.append(misaligned.item())
+    assert found[-1] < found[0] - 0.05

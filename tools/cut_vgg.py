@@ -4,7 +4,7 @@ Writes VGG16 with each layer's responses reduced to their leading principal comp
 their variance over crops of the pictures (Zhang, Zou, He, Sun 2015, without the fitting). It is no smaller and no
 faster, but as blind as a network with so many channels; ``score_mini.py OUT VGG16 --pairs ...`` then tells what a style
 transfer loses by it. Prints how many components each layer has left, and at the layers that losses read which part of
-the features' energy is right (1 - |F' - F|^2 / |F|^2), which can be compared with what ``train_mini.py`` reaches.
+the features' energy is right (1 - |F' - F|^2 / |F|^2): roughly 1 less what ``train_mini.py`` prints of features.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def principal(responses: torch.Tensor, keep: float) -> tuple[torch.Tensor, torch
 @torch.no_grad()
 def cut(weights: Weights, images: torch.Tensor, keep: float) -> Weights:
     """The network through block5_conv2 with its responses reduced: y -> mean + P P^T (y - mean)."""
-    teacher, layers = Teacher(weights), dict(weights.layers)
+    teacher, layers = Teacher(weights), {}
     whole = reduced = to_input(images, weights)
     for name, (kernel, bias) in weights.layers.items():
         if name.endswith("conv1") and not name.startswith("block1"):
@@ -70,10 +70,11 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--keep", type=float, required=True, help="share of the variance, up to 1")
     parser.add_argument("--pictures", type=Path, required=True, help="a folder with photos/ and art/")
+    parser.add_argument("--held-back", nargs="*", default=[], metavar="NAME", help="files not to look at")
     parser.add_argument("--crops", type=int, default=32, help="of 256 pixels")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    crops = islice(Crops(options.pictures, options.seed, 256), options.crops)
+    crops = islice(Crops(options.pictures, options.seed, 256, options.held_back), options.crops)
     images = torch.from_numpy(np.stack(list(crops))).permute(0, 3, 1, 2)
     write_weights(options.out, cut(read_weights(options.vgg16), images, options.keep), np.float32)
 

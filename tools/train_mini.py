@@ -12,6 +12,7 @@ was. ``score_mini.py`` says how good the result is.
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -36,8 +37,7 @@ from minstyle import kernels
 from minstyle.files import replacing
 from minstyle.weightfile import Weights, read_weights, write_weights
 
-SIZE = 256  # pixels of a crop: block 5 sees 132 of them
-BATCH = 4  # crops
+SIZE = 256  # pixels of a crop: VGG16's block5_conv1 sees 132 of them
 # Of all convolutions. Inside block 3 they are narrower: a layer there costs most.
 CHANNELS = (16, 16, 32, 32, 80, 64, 64, 64, 160, 160, 160, 160, 160, 160)
 COORDINATES = (24, 64, 128, 256, 256, 256, 256)
@@ -65,9 +65,7 @@ def principal_directions(teacher: Teacher, crops: Crops, count: int = 160) -> li
     return directions
 
 
-def loss_of(
-    found: list[torch.Tensor], targets: list[torch.Tensor], names: tuple[str, ...], weights: tuple[float, ...]
-) -> tuple[torch.Tensor, np.ndarray]:
+def loss_of(found: list[torch.Tensor], targets: list[torch.Tensor]) -> tuple[torch.Tensor, np.ndarray]:
     """The sum of the taps' relative errors, and (3, taps) of them: squared of features, of Gram matrices, and of the
     differences between the Gram matrices of a pair, for these are what a style transfer makes small."""
     errors, grams, differences = [], [], []
@@ -78,8 +76,8 @@ def loss_of(
         size = (a[::2] ** 2 + a[1::2] ** 2).sum((1, 2)) / 2
         wrong = ((g[::2] - g[1::2] - a[::2] + a[1::2]) ** 2).sum((1, 2))
         differences.append((wrong / size).sqrt().mean())
-    content, style, absolute, pairs = weights
-    total = sum((content if name in CONTENT else style) * e for name, e in zip(names, errors, strict=True))
+    content, style, absolute, pairs = WEIGHTS
+    total = sum((content if name in CONTENT else style) * e for name, e in zip(TAPS, errors, strict=True))
     total = total + absolute * sum(grams) + pairs * sum(differences)
     return total, np.array([[v.item() for v in part] for part in (errors, grams, differences)])
 
@@ -91,7 +89,8 @@ class Trainer:
         self.student, self.teacher, self.directions = student, teacher, directions
         self.optimiser = torch.optim.AdamW(student.parameters(), lr=0.0, weight_decay=1e-4)
         self.average = AveragedModel(student, multi_avg_fn=get_ema_multi_avg_fn(DECAY))
-        self.shown, self.aligned, self.begun = np.zeros(0), np.zeros(len(GRADIENTS)), time.time()
+        self.shown, self.aligned, self.begun = np.zeros((3, len(TAPS))), np.zeros(len(GRADIENTS)), time.time()
+        self.skipped = 0  # steps with infinite gradients
 
     def loss(self, pairs: list[list[np.ndarray]]) -> tuple[torch.Tensor, np.ndarray]:
         """Of pairs of crops with the teacher's features after the first tap, whose features are quick to compute."""
@@ -99,7 +98,7 @@ class Trainer:
         first = functional.relu(self.teacher.convolve(TAPS[0], to_input(images, self.student.weights)))
         targets = [*project([first], self.directions[:1]), *targets]
         with torch.autocast("cpu", torch.bfloat16):
-            return loss_of(self.student(images), targets, TAPS, WEIGHTS)
+            return loss_of(self.student(images), targets)
 
     def misalignment(self, pair: list[np.ndarray], number: int) -> torch.Tensor:
         """1 - the cosine between the student's gradient and the teacher's, from one picture to the other's style."""
@@ -120,31 +119,32 @@ class Trainer:
         ``rate`` of a step: how fast it learns.
         """
         for step in range(steps):
-            pairs = [any_pair([pictures], random)[0]]
+            picture, _ = any_pair([pictures], random)
             pair, number = any_pair(rounds or [pictures], random)
-            loss, parts = self.loss([*pairs, pair[: len(TAPS)]])
+            loss, parts = self.loss([picture, pair[: len(TAPS)]])
+            aligned = self.aligned.copy()
             if rounds:
-                misaligned = self.misalignment(pair, number)
+                misaligned, which = self.misalignment(pair, number), number % len(GRADIENTS)
                 loss = loss + ALIGNED * misaligned
-                which = number % len(GRADIENTS)
-                self.aligned[which] += 0.02 * (1 - misaligned.item() - self.aligned[which])
+                aligned[which] += 0.02 * (1 - misaligned.item() - aligned[which])
             self.optimiser.zero_grad()
             loss.backward()
-            norm = torch.nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
-            if not norm.isfinite():
-                continue
-            self.optimiser.param_groups[0]["lr"] = rate(step)
-            self.optimiser.step()
-            self.average.update_parameters(self.student)
-            self.shown = 0.99 * self.shown + 0.01 * parts if len(self.shown) else parts
+            if torch.nn.utils.clip_grad_norm_(self.student.parameters(), 1.0).isfinite():
+                self.optimiser.param_groups[0]["lr"] = rate(step)
+                self.optimiser.step()
+                self.average.update_parameters(self.student)
+                self.shown = 0.99 * self.shown + 0.01 * parts if self.shown.any() else parts
+                self.aligned = aligned
+            else:
+                self.skipped += 1
             if step % 400 == 399 or step == steps - 1:
                 self.show()
 
     def show(self) -> None:
         features, grams, pairs = (" ".join(f"{v:.3f}" for v in part) for part in self.shown)
         aligned = " ".join(f"{v:.3f}" for v in self.aligned)
-        print(f"{time.time() - self.begun:.0f} s  features {features}  Gram {grams}  pairs {pairs}  aligned {aligned}",
-              flush=True)  # fmt: skip
+        print(f"{time.time() - self.begun:.0f} s  features {features}  Gram {grams}  pairs {pairs}  aligned {aligned}  "
+              f"skipped {self.skipped}", flush=True)  # fmt: skip
 
 
 def parse() -> argparse.Namespace:
@@ -160,7 +160,7 @@ def parse() -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("--fitted", type=int, default=96, help="crops for the regressions")
     parser.add_argument("--crops", type=int, default=2400, help="of pictures, before the rounds")
-    parser.add_argument("--steps", type=int, default=8000, help="of the first training, of all blocks, of 4 crops")
+    parser.add_argument("--steps", type=int, default=8000, help="of the first training, of 4 crops")
     parser.add_argument("--first-rate", type=float, default=2e-3, help="of learning, falling to 0")
     parser.add_argument("--rounds", type=int, default=24)
     parser.add_argument("--round-runs", type=int, default=8, help="style transfers in a round, 6 crops each")
@@ -172,7 +172,16 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.crops < 2 or options.crops % 2 or options.round_crops % 2:
+        parser.error(f"crops come in pairs, got --crops {options.crops} --round-crops {options.round_crops}")
+    if options.window < 1:
+        parser.error(f"--window must be 1 or more, got {options.window}")
+    return options
+
+
+def names(paths: list[Path]) -> list[str]:
+    return [path.name for path in paths]
 
 
 class Training:
@@ -187,7 +196,11 @@ class Training:
         self.teacher = Teacher(self.weights)
         self.crops = Crops(options.pictures, options.seed, SIZE, options.held_back)
         # What the files in the same folder were made with.
-        made_with = {"seed": options.seed, "channels": CHANNELS, "coordinates": COORDINATES, "size": SIZE}
+        made_with = {
+            "seed": options.seed, "channels": CHANNELS, "coordinates": COORDINATES, "size": SIZE,
+            "crops": options.crops, "held back": sorted(options.held_back), "begin with": names(options.begin_with),
+            "teacher": self.weights.source,
+        }  # fmt: skip
         self.state = {"stage": "nothing", "made with": made_with}
         if self.path.exists():
             self.state = torch.load(self.path, weights_only=True)
@@ -244,6 +257,8 @@ class Training:
         if state["round"]:
             trainer.optimiser.load_state_dict(state["optimiser"])
             trainer.average.load_state_dict(state["average"])
+        gone = options.work / f"round{state['round'] + 1 - options.window}"
+        shutil.rmtree(gone, ignore_errors=True)  # left where a stop came between saving and removing
         window = [
             self.pool(number) for number in range(max(1, state["round"] + 2 - options.window), state["round"] + 1)
         ]
@@ -266,9 +281,9 @@ class Training:
     def make(self, pool: Pool, trainer: Trainer, number: int) -> None:
         """A round's crops, by the average as it is: after a stop they are made again, the same."""
         options = self.options
-        random = self.crops.random = np.random.default_rng([options.seed, 2, number])
+        self.crops.random = np.random.default_rng([options.seed, 2, number])
         with kernels.use_threads(options.threads):
-            made = products(self.averaged(trainer), self.crops, options.round_runs, random)
+            made = products(self.averaged(trainer), self.crops, options.round_runs)
             pool.fill(chain(made, islice(self.crops, options.round_crops)), self.teacher, self.directions)
 
     def first_rate(self, step: int) -> float:
@@ -284,7 +299,8 @@ class Training:
     def averaged(self, trainer: Trainer) -> Weights:
         options, student = self.options, trainer.average.module
         shown = {name: value for name, value in vars(options).items() if isinstance(value, (int, float))}
-        command = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in shown.items())
+        shown |= {"begin_with": " ".join(names(options.begin_with)), "held_back": " ".join(options.held_back)}
+        command = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in shown.items() if value != "")
         source = f"tools/train_mini.py {command}, after round {self.state['round']}"
         licence = "trained by the authors of minstyle from VGG16's features; teacher: " + self.weights.licence
         return student.to_weights(source, licence)

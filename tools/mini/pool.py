@@ -1,4 +1,4 @@
-"""The crops to learn from with the teacher's features, in files: they are many gigabytes, and worth keeping."""
+"""The crops to learn from with the teacher's features, in files: they are many gigabytes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Pool:
         return self.length
 
     def fill(self, crops: Iterator[np.ndarray], teacher: Teacher, directions: list[torch.Tensor]) -> None:
-        """In place of what is there: crops with the teacher's features, until there are no more."""
+        """In place of what is there: crops, an even number, with the teacher's features, until there are no more."""
         for path in self.paths:
             path.write_bytes(b"")
         count = 0

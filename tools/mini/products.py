@@ -37,10 +37,10 @@ class Moments(Observer):
                 self.kept.append(step.image().astype(np.float32))
 
 
-def products(weights: Weights, crops: Crops, runs: int, random: np.random.Generator) -> Iterator[np.ndarray]:
+def products(weights: Weights, crops: Crops, runs: int) -> Iterator[np.ndarray]:
     """Of each of ``runs`` transfers three pairs: the finished picture and its style, a moment on the way there and the
     style, another moment and the photograph."""
-    network = Network(weights)
+    network, random = Network(weights), crops.random
     for _ in range(runs):
         content = crops.of(crops.photos, crops.size).astype(np.float32)
         style = (crops.of(crops.art, crops.size) if random.random() < 0.8 else next(crops)).astype(np.float32)

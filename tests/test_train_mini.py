@@ -79,6 +79,8 @@ def test_training_goes_on_at_the_round_where_it_was_stopped(
     assert rounds == 4
     assert capsys.readouterr().out.count(" pairs ") == 2
     assert same(whole, in_parts)
+    for work in ("whole", "parts"):
+        assert sorted(path.name for path in (folder / work).glob("round*")) == ["round2", "round3"]
     assert [b.size for _, b in whole.layers.values()] == list(CHANNELS)
     assert "after round 3" in whole.source
     features = Network(whole).features(picture(48, 48, 9), ["block5_conv1"])["block5_conv1"]
@@ -113,6 +115,9 @@ def test_a_folder_of_another_training_is_refused(
 def test_the_students_gradient_turns_towards_the_teachers(
     tool: ModuleType, monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
+    from mini.networks import TAPS, alignment, project
+    from mini.pool import GRADIENTS, tap_of
+
     train(tool, monkeypatch, folder, "work", "--rounds", "1", "--round-steps", "1")
     training = tool.Training(tool.parse())
     training.directions = training.state["directions"]
@@ -122,16 +127,16 @@ def test_the_students_gradient_turns_towards_the_teachers(
     for number in range(3):
         pair = pool.pair(number)
         images, kept = torch.from_numpy(pair[0]), torch.from_numpy(pair[-1][0])
-        styles = tool.project(training.teacher(images[1:]), training.directions)
+        styles = project(training.teacher(images[1:]), training.directions)
         cosines = {}
-        for name in tool.GRADIENTS:
-            tap = tool.TAPS.index(name)
+        for name in GRADIENTS:
+            tap = TAPS.index(name)
             g = training.teacher.gradient(images[:1], styles[tap][0], training.directions, tap)
             cosines[name] = float(torch.nn.functional.cosine_similarity(g.flatten(), kept.flatten(), dim=0))
-        assert max(cosines, key=cosines.get) == tool.tap_of(2 * number)  # type: ignore[arg-type]
-        assert cosines[tool.tap_of(2 * number)] > 0.95
-    assert float(tool.alignment(kept, kept)) == pytest.approx(1, abs=1e-5)
-    assert float(tool.alignment(kept, -kept)) == pytest.approx(-1, abs=1e-5)
+        assert max(cosines, key=lambda name: cosines[name]) == tap_of(2 * number)
+        assert cosines[tap_of(2 * number)] > 0.95
+    assert float(alignment(kept, kept)) == pytest.approx(1, abs=1e-5)
+    assert float(alignment(kept, -kept)) == pytest.approx(-1, abs=1e-5)
     optimiser = torch.optim.Adam(student.parameters(), lr=2e-3)
     found = []
     for _ in range(30):

@@ -22,7 +22,7 @@ from torch.nn import functional
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from mini.crops import Crops
-from mini.networks import LAST, TAPS, Teacher, to_input
+from mini.networks import LAST, TAPS, Teacher, begins_block, to_input
 
 from minstyle.weightfile import Weights, read_weights, write_weights
 
@@ -43,7 +43,7 @@ def cut(weights: Weights, images: torch.Tensor, keep: float) -> Weights:
     teacher, layers = Teacher(weights), {}
     whole = reduced = to_input(images, weights)
     for name, (kernel, bias) in weights.layers.items():
-        if name.endswith("conv1") and not name.startswith("block1"):
+        if begins_block(name):
             whole, reduced = functional.max_pool2d(whole, 2), functional.max_pool2d(reduced, 2)
         responses = teacher.convolve(name, whole)
         mean, directions = principal(responses, keep)
@@ -51,10 +51,8 @@ def cut(weights: Weights, images: torch.Tensor, keep: float) -> Weights:
         cut_bias = mean + projector @ (torch.from_numpy(np.asarray(bias, np.float32)) - mean)
         layers[name] = (np.asarray(kernel, np.float32) @ projector.numpy(), cut_bias.numpy())
         changed = torch.from_numpy(layers[name][0].transpose(3, 2, 0, 1).copy())
-        whole, reduced = (
-            functional.relu(responses),
-            functional.relu(functional.conv2d(reduced, changed, cut_bias, padding=1)),
-        )
+        whole = functional.relu(responses)
+        reduced = functional.relu(functional.conv2d(reduced, changed, cut_bias, padding=1))
         right = 1 - float((reduced - whole).square().sum() / whole.square().sum())
         note = f"  right {right:.3f}" if name in TAPS else ""
         print(f"{name}: {directions.shape[1]} of {len(mean)} components{note}", flush=True)

@@ -14,8 +14,6 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-import time
-from collections.abc import Callable
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -23,15 +21,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from mini.crops import Crops
-from mini.networks import TAPS, Student, Teacher, alignment, gram, gram_distance, project, relative, to_input
-from mini.pool import GRADIENTS, Pool, any_pair, tap_of
+from mini.networks import TAPS, Student, Teacher, gram, project, to_input
+from mini.pool import Pool
 from mini.products import products
 from mini.start import mean, start, start_from
+from mini.trainer import Trainer
 
 from minstyle import kernels
 from minstyle.files import replacing
@@ -41,11 +39,6 @@ SIZE = 256  # pixels of a crop: VGG16's block5_conv1 sees 132 of them
 # Of all convolutions. Inside block 3 they are narrower: a layer there costs most.
 CHANNELS = (16, 16, 32, 32, 80, 64, 64, 64, 160, 160, 160, 160, 160, 160)
 COORDINATES = (24, 64, 128, 256, 256, 256, 256)
-# Weights in the loss: of the features at content layers and at style layers, of Gram matrices, of their differences.
-WEIGHTS = (1.0, 1.0, 0.2, 0.6)
-CONTENT = ("block4_conv2", "block5_conv2")
-ALIGNED = 1.0  # weight of the cosines between gradients
-DECAY = 0.999  # a step, of the average
 COOLING = 0.2  # of the rounds: the rate falls to 0
 
 
@@ -63,88 +56,6 @@ def principal_directions(teacher: Teacher, crops: Crops, count: int = 160) -> li
         print(f"{name}: {k} of {len(values)} coordinates hold {100 * kept:.2f} % of the energy", flush=True)
         directions.append(vectors[:, -k:].flip(1).float())
     return directions
-
-
-def loss_of(found: list[torch.Tensor], targets: list[torch.Tensor]) -> tuple[torch.Tensor, np.ndarray]:
-    """The sum of the taps' relative errors, and (3, taps) of them: squared of features, of Gram matrices, and of the
-    differences between the Gram matrices of a pair, for these are what a style transfer makes small."""
-    errors, grams, differences = [], [], []
-    for f, t in zip(found, targets, strict=True):
-        errors.append(relative(f, t).mean())
-        g, a = gram(f), gram(t)
-        grams.append(relative(g, a).sqrt().mean())
-        size = (a[::2] ** 2 + a[1::2] ** 2).sum((1, 2)) / 2
-        wrong = ((g[::2] - g[1::2] - a[::2] + a[1::2]) ** 2).sum((1, 2))
-        differences.append((wrong / size).sqrt().mean())
-    content, style, absolute, pairs = WEIGHTS
-    total = sum((content if name in CONTENT else style) * e for name, e in zip(TAPS, errors, strict=True))
-    total = total + absolute * sum(grams) + pairs * sum(differences)
-    return total, np.array([[v.item() for v in part] for part in (errors, grams, differences)])
-
-
-class Trainer:
-    """AdamW steps in bfloat16, and the average of the parameters over them."""
-
-    def __init__(self, student: Student, teacher: Teacher, directions: list[torch.Tensor]) -> None:
-        self.student, self.teacher, self.directions = student, teacher, directions
-        self.optimiser = torch.optim.AdamW(student.parameters(), lr=0.0, weight_decay=1e-4)
-        self.average = AveragedModel(student, multi_avg_fn=get_ema_multi_avg_fn(DECAY))
-        self.shown, self.aligned, self.begun = np.zeros((3, len(TAPS))), np.zeros(len(GRADIENTS)), time.time()
-        self.skipped = 0  # steps with infinite gradients
-
-    def loss(self, pairs: list[list[np.ndarray]]) -> tuple[torch.Tensor, np.ndarray]:
-        """Of pairs of crops with the teacher's features after the first tap, whose features are quick to compute."""
-        images, *targets = (torch.from_numpy(np.concatenate(part)) for part in zip(*pairs, strict=True))
-        first = functional.relu(self.teacher.convolve(TAPS[0], to_input(images, self.student.weights)))
-        targets = [*project([first], self.directions[:1]), *targets]
-        with torch.autocast("cpu", torch.bfloat16):
-            return loss_of(self.student(images), targets)
-
-    def misalignment(self, pair: list[np.ndarray], number: int) -> torch.Tensor:
-        """1 - the cosine between the student's gradient and the teacher's, from one picture to the other's style."""
-        image, style = (torch.from_numpy(pair[0][i : i + 1]) for i in range(2))
-        tap = TAPS.index(tap_of(2 * number))
-        image.requires_grad_()
-        with torch.autocast("cpu", torch.bfloat16):
-            with torch.no_grad():
-                wanted = gram(self.student(style)[tap])[0]
-            distance = gram_distance(self.student(image)[tap], wanted, (wanted**2).sum())
-        (g,) = torch.autograd.grad(distance, image, create_graph=True)
-        return 1 - alignment(g[0], torch.from_numpy(pair[-1][0]))
-
-    def run(self, pictures: Pool, rounds: list[Pool], steps: int, rate: Callable[[int], float],
-            random: np.random.Generator) -> None:  # fmt: skip
-        """Steps of two pairs: one of the pictures and one of the rounds, or both of the pictures if there are none.
-
-        ``rate`` of a step: how fast it learns.
-        """
-        for step in range(steps):
-            picture, _ = any_pair([pictures], random)
-            pair, number = any_pair(rounds or [pictures], random)
-            loss, parts = self.loss([picture, pair[: len(TAPS)]])
-            aligned = self.aligned.copy()
-            if rounds:
-                misaligned, which = self.misalignment(pair, number), number % len(GRADIENTS)
-                loss = loss + ALIGNED * misaligned
-                aligned[which] += 0.02 * (1 - misaligned.item() - aligned[which])
-            self.optimiser.zero_grad()
-            loss.backward()
-            if torch.nn.utils.clip_grad_norm_(self.student.parameters(), 1.0).isfinite():
-                self.optimiser.param_groups[0]["lr"] = rate(step)
-                self.optimiser.step()
-                self.average.update_parameters(self.student)
-                self.shown = 0.99 * self.shown + 0.01 * parts if self.shown.any() else parts
-                self.aligned = aligned
-            else:
-                self.skipped += 1
-            if step % 400 == 399 or step == steps - 1:
-                self.show()
-
-    def show(self) -> None:
-        features, grams, pairs = (" ".join(f"{v:.3f}" for v in part) for part in self.shown)
-        aligned = " ".join(f"{v:.3f}" for v in self.aligned)
-        print(f"{time.time() - self.begun:.0f} s  features {features}  Gram {grams}  pairs {pairs}  aligned {aligned}  "
-              f"skipped {self.skipped}", flush=True)  # fmt: skip
 
 
 def parse() -> argparse.Namespace:
@@ -257,26 +168,23 @@ class Training:
         if state["round"]:
             trainer.optimiser.load_state_dict(state["optimiser"])
             trainer.average.load_state_dict(state["average"])
-        gone = options.work / f"round{state['round'] + 1 - options.window}"
-        shutil.rmtree(gone, ignore_errors=True)  # left where a stop came between saving and removing
-        window = [
-            self.pool(number) for number in range(max(1, state["round"] + 2 - options.window), state["round"] + 1)
-        ]
         for number in range(state["round"] + 1, options.rounds + 1):
-            window.append(self.pool(number))
+            # Of a stop between two rounds nothing is left over either.
+            shutil.rmtree(self.folder(number - options.window), ignore_errors=True)
+            window = [self.pool(n) for n in range(max(1, number - options.window + 1), number + 1)]
             self.make(window[-1], trainer, number)
             random = np.random.default_rng([options.seed, 1, number])
             trainer.run(pictures, window, options.round_steps, partial(self.rate, number), random)
             self.save(round=number, student=self.student.state_dict(), average=trainer.average.state_dict(),
                       optimiser=trainer.optimiser.state_dict())  # fmt: skip
             write_weights(options.write, self.averaged(trainer), np.float16)
-            if len(window) == options.window:
-                window.pop(0).remove()
         write_weights(options.write, self.averaged(trainer), np.float16)
 
+    def folder(self, number: int) -> Path:
+        return self.options.work / f"round{number}"
+
     def pool(self, number: int) -> Pool:
-        folder = self.options.work / f"round{number}"
-        return Pool(folder, [d.shape[1] for d in self.directions], SIZE, gradients=True)
+        return Pool(self.folder(number), [d.shape[1] for d in self.directions], SIZE, gradients=True)
 
     def make(self, pool: Pool, trainer: Trainer, number: int) -> None:
         """A round's crops, by the average as it is: after a stop they are made again, the same."""

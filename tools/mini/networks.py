@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import torch
 from torch import nn
@@ -44,29 +46,8 @@ class Teacher:
     def convolve(self, name: str, x: torch.Tensor) -> torch.Tensor:
         return functional.conv2d(x, *self.layers[name], padding=1)
 
-    def before(self, block: int, images: torch.Tensor) -> torch.Tensor:
-        """What the block reads."""
-        x = to_input(images, self.weights)
-        for name in self.layers:
-            if name.endswith("conv1") and not name.startswith("block1"):
-                x = functional.max_pool2d(x, 2)
-            if int(name[5]) == block:
-                break
-            x = functional.relu(self.convolve(name, x))
-        return x
-
-    def __call__(self, images: torch.Tensor, last: str = LAST) -> list[torch.Tensor]:
-        x, found = to_input(images, self.weights), []
-        for block, count in enumerate(BLOCKS["vgg16"], start=1):
-            for i in range(1, count + 1):
-                name = f"block{block}_conv{i}"
-                x = functional.relu(self.convolve(name, x))
-                if name in TAPS:
-                    found.append(x)
-                if name == last:
-                    return found
-            x = functional.max_pool2d(x, 2)
-        raise AssertionError
+    def __call__(self, images: torch.Tensor, names: Collection[str] = TAPS) -> list[torch.Tensor]:
+        return features(self, images, names)
 
     def gradient(
         self, image: torch.Tensor, style: torch.Tensor, directions: list[torch.Tensor], tap: int
@@ -76,8 +57,8 @@ class Teacher:
         wanted = gram(style[None])[0]
         image = image.detach().requires_grad_()
         with torch.autocast("cpu", torch.bfloat16):
-            f = self(image, TAPS[tap])[-1]
-        distance = gram_distance(project([f.float()], [directions[tap]])[0], wanted, (wanted**2).sum())
+            (f,) = self(image, [TAPS[tap]])
+        distance = gram_distance(project([f.float()], [directions[tap]])[0], wanted)
         (g,) = torch.autograd.grad(distance, image)
         return g[0] / (g.square().mean().sqrt() + 1e-20)
 
@@ -102,27 +83,19 @@ class Student(nn.Module):
         )
         self.sizes = dict(zip(TAPS, sizes, strict=True))
 
+    @property
+    def layers(self) -> nn.ModuleDict:
+        return self.convolutions
+
+    def convolve(self, name: str, x: torch.Tensor) -> torch.Tensor:
+        return self.convolutions[name](x)
+
     def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
         """The projected features at TAPS."""
-        x, found = to_input(images, self.weights), []
-        for name, convolution in self.convolutions.items():
-            if name.endswith("conv1") and not name.startswith("block1"):
-                x = functional.max_pool2d(x, 2)
-            x = functional.relu(convolution(x))
-            if name in TAPS:
-                found.append(self.projections[name](x).float() * self.sizes[name][:, None, None])
-        return found
-
-    def before(self, block: int, images: torch.Tensor) -> torch.Tensor:
-        """What the block reads."""
-        x = to_input(images, self.weights)
-        for name, convolution in self.convolutions.items():
-            if name.endswith("conv1") and not name.startswith("block1"):
-                x = functional.max_pool2d(x, 2)
-            if int(name[5]) == block:
-                break
-            x = functional.relu(convolution(x))
-        return x
+        return [
+            self.projections[name](x).float() * self.sizes[name][:, None, None]
+            for name, x in zip(TAPS, features(self, images, TAPS), strict=True)
+        ]
 
     @torch.no_grad()
     def to_weights(self, source: str, licence: str) -> Weights:
@@ -136,6 +109,25 @@ class Student(nn.Module):
         return Weights("vgg19", mean, std, "RGB", layers, source, "", licence, projections)
 
 
+def begins_block(name: str) -> bool:
+    """Whether pooling comes before the layer."""
+    return name.endswith("conv1") and not name.startswith("block1")
+
+
+def features(network: Teacher | Student, images: torch.Tensor, names: Collection[str]) -> list[torch.Tensor]:
+    """What the layers ``names`` give, (N, C, H, W) each, of images (N, 3, H, W), in the network's order."""
+    x, found = to_input(images, network.weights), []
+    for name in network.layers:
+        if begins_block(name):
+            x = functional.max_pool2d(x, 2)
+        x = functional.relu(network.convolve(name, x))
+        if name in names:
+            found.append(x)
+            if len(found) == len(names):
+                break
+    return found
+
+
 def project(features: list[torch.Tensor], directions: list[torch.Tensor]) -> list[torch.Tensor]:
     """Maps (N, C, H, W) in the coordinates of directions (C, k). -> (N, k, H, W)"""
     return [torch.einsum("nchw,ck->nkhw", f, d) for f, d in zip(features, directions, strict=True)]
@@ -147,9 +139,9 @@ def gram(f: torch.Tensor) -> torch.Tensor:
     return (flat @ flat.transpose(1, 2)).float() / flat.shape[2]
 
 
-def gram_distance(f: torch.Tensor, style: torch.Tensor, size: torch.Tensor) -> torch.Tensor:
-    """|G - A|^2 / size of one map f (1, C, H, W), A ``style`` (C, C): what a style transfer makes small."""
-    return ((gram(f)[0] - style) ** 2).sum() / size
+def gram_distance(f: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
+    """|G - A|^2 / |A|^2 of one map f (1, C, H, W), A ``style`` (C, C): what a style transfer makes small."""
+    return ((gram(f)[0] - style) ** 2).sum() / (style**2).sum()
 
 
 def alignment(g: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -26,7 +25,7 @@ class Pool:
 
     def __init__(self, folder: Path, coordinates: Sequence[int], size: int, gradients: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.gradients = folder, gradients
+        self.gradients = gradients
         self.shapes = [(3, size, size)] + [
             (c, size // stride, size // stride) for c, stride in zip(coordinates[1:], STRIDES[1:], strict=True)
         ]
@@ -73,9 +72,6 @@ class Pool:
                     file.write(v.clamp(-6e4, 6e4).numpy().astype(np.float16).tobytes())
             count += len(part)
         self._measure()
-
-    def remove(self) -> None:
-        shutil.rmtree(self.folder)
 
     def pair(self, number: int) -> list[np.ndarray]:
         """Crops (2, 3, H, W), features at TAPS but for the first, and gradients if they are kept."""

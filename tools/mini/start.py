@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from minstyle.weightfile import Weights
 
-from .networks import TAPS, Student, Teacher, relative, to_input
+from .networks import TAPS, Student, Teacher, begins_block, features, relative, to_input
 
 _POSITIONS = 600_000  # of all pictures, for one regression
 _FEW = 32  # pictures for the first block, whose maps are large
@@ -29,8 +29,8 @@ def start(student: Student, teacher: Teacher, images: torch.Tensor, directions: 
     x = t = before = to_input(images[:_FEW], teacher.weights)
     for name, convolution in student.convolutions.items():
         if name == "block2_conv1":
-            x, t = (batched(images, partial(network.before, 2)) for network in (student, teacher))
-        elif name.endswith("conv1") and name != "block1_conv1":
+            x, t = (batched(images, partial(pooled_block1, network)) for network in (student, teacher))
+        elif begins_block(name):
             x, t = functional.max_pool2d(x, 2), functional.max_pool2d(t, 2)
         if name in teacher.layers:
             before = batched(t, partial(teacher.convolve, name))
@@ -48,7 +48,7 @@ def start(student: Student, teacher: Teacher, images: torch.Tensor, directions: 
 
 
 @torch.no_grad()
-def start_from(student: Student, weights: Weights, images: torch.Tensor, features: list[torch.Tensor]) -> None:
+def start_from(student: Student, weights: Weights, images: torch.Tensor, targets: list[torch.Tensor]) -> None:
     """Set the student's parameters from another network, and from the teacher's features.
 
     Where that one has more channels, those are kept from which the most of the others can be told, and the next layer's
@@ -58,7 +58,7 @@ def start_from(student: Student, weights: Weights, images: torch.Tensor, feature
     x = wide = to_input(images, student.weights)
     cut_before = False
     for name, convolution in student.convolutions.items():
-        if name.endswith("conv1") and name != "block1_conv1":
+        if begins_block(name):
             x, wide = functional.max_pool2d(x, 2), functional.max_pool2d(wide, 2)
         kernel, bias = (torch.from_numpy(np.asarray(a, np.float32)) for a in weights.layers[name])
         kernel = kernel.permute(3, 2, 0, 1).contiguous()
@@ -76,7 +76,7 @@ def start_from(student: Student, weights: Weights, images: torch.Tensor, feature
         cut_before = cut
         wide, x = after, batched(x, convolution).relu_()
         if name in TAPS:
-            set_projection(student, name, x, features[TAPS.index(name)])
+            set_projection(student, name, x, targets[TAPS.index(name)])
 
 
 def mean(networks: list[Weights]) -> Weights:
@@ -99,6 +99,10 @@ def set_projection(student: Student, name: str, x: torch.Tensor, target: torch.T
     student.projections[name].weight.copy_(weight)
     error = relative(functional.conv2d(x[:_FEW], weight) * size, target[:_FEW]).mean()
     print(f"start: {name} {error:.3f}", flush=True)
+
+
+def pooled_block1(network: Student | Teacher, images: torch.Tensor) -> torch.Tensor:
+    return functional.max_pool2d(features(network, images, ["block1_conv2"])[0], 2)
 
 
 def batched(x: torch.Tensor, f: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:

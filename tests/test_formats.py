@@ -19,7 +19,7 @@ from minstyle.weights.formats import NORMALISATIONS, find_format
 from .conftest import picture, random_weights
 from .foreign_files import FOREIGN, Foreign, state_dict, torch_zip
 from .hostile import judge
-from .test_convert import as_caffe, as_torchvision, torch_features
+from .test_convert_features import as_caffe, as_torchvision, torch_features
 
 CHANNELS = (4, 6, 8, 10, 10)
 PREPROCESS = {

@@ -22,8 +22,8 @@ from minstyle.weights.locate import VARIABLE
 from minstyle.weights.sources import SOURCES
 
 from .conftest import random_weights
+from .downloads.arrivals import offer, source
 from .local_server import local_server, slow, status, whole
-from .test_download import offer, source
 from .test_keras_h5 import write_keras
 
 Capture = pytest.CaptureFixture[str]

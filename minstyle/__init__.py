@@ -6,17 +6,17 @@ result = minstyle.stylize(content, [style], minstyle.RECIPES["document"], networ
 minstyle.save_image(result.image, "out.png")
 """
 
+from .engine.gradcheck import check_vjp
 from .errors import MinstyleError
-from .gradcheck import check_vjp
 from .images import Picture, load_image, load_picture, save_image, save_picture
-from .objective import Objective, build_objective
-from .observers import Observer, Step
-from .presets import RECIPES
-from .recipes import Recipe
-from .regions import Regions, from_masks
-from .result import Result
-from .stylize import stylize
-from .terms import Term
+from .recipe.presets import RECIPES
+from .recipe.recipe import Recipe
+from .recipe.terms import Term
+from .run.observer import Observer, Step
+from .run.result import Result
+from .run.stylize import stylize
+from .style.objective import Objective, build_objective
+from .style.regions import Regions, from_masks
 from .version import __version__
 from .weights.locate import load_network
 

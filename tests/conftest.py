@@ -11,8 +11,9 @@ import pytest
 
 from minstyle.backend import choose_device
 from minstyle.errors import WeightsError
-from minstyle.vgg import BLOCKS, Network
-from minstyle.weightfile import Weights, read_weights
+from minstyle.network.layers import BLOCKS
+from minstyle.network.vgg import Network
+from minstyle.network.weightfile import Weights, read_weights
 from minstyle.weights.fetch import fetch
 from minstyle.weights.locate import find_weights
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import scipy.io
 
-from minstyle.weightfile import Weights
+from minstyle.network.weightfile import Weights
 
 from .test_array_pickle import flax_tree
 

@@ -21,8 +21,8 @@ import safetensors.torch
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from minstyle.vgg import BLOCKS, layer_names
-from minstyle.weightfile import Weights
+from minstyle.network.layers import BLOCKS, layer_names
+from minstyle.network.weightfile import Weights
 
 from . import foreign_arrays as arrays
 from . import foreign_keras as keras

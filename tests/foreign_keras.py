@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from minstyle.vgg import layer_names
-from minstyle.weightfile import Weights
+from minstyle.network.layers import layer_names
+from minstyle.network.weightfile import Weights
 
 from .test_keras_h5 import write_keras
 

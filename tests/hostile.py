@@ -76,8 +76,8 @@ MISDEEDS: dict[str, Callable[[], object]] = {"sleep": lambda: time.sleep(60), "s
 def _convert_one(source: Path, target: Path, how: str) -> tuple[str, str]:
     """("refused" or "valid", "") or ("wrong", why)."""
     from minstyle.errors import WeightsError
-    from minstyle.vgg import Network
-    from minstyle.weightfile import read_weights
+    from minstyle.network.vgg import Network
+    from minstyle.network.weightfile import read_weights
     from minstyle.weights.convert import convert
 
     try:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from minstyle.cli import main
+from minstyle.cli.main import main
 from minstyle.images import save_image
-from minstyle.weightfile import write_weights
+from minstyle.network.weightfile import write_weights
 
 from .conftest import picture, random_weights
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minstyle.adam import AdamState, adam
 from minstyle.backend import Array, array_module, to_host
+from minstyle.engine.kernels import use_threads
 from minstyle.errors import MinstyleError, OptimizeError, ShapeError
-from minstyle.kernels import use_threads
+from minstyle.optimize.adam import AdamState, adam
 
 
 def bowl(x: Array) -> tuple[float, Array]:

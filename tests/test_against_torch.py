@@ -10,11 +10,11 @@ import pytest
 from scipy.optimize import minimize
 
 from minstyle.backend import CPU
-from minstyle.objective import build_objective
-from minstyle.optimize import scipy_lbfgs
-from minstyle.presets import RECIPES
-from minstyle.vgg import Network
-from minstyle.weightfile import Weights
+from minstyle.network.vgg import Network
+from minstyle.network.weightfile import Weights
+from minstyle.optimize.lbfgs import scipy_lbfgs
+from minstyle.recipe.presets import RECIPES
+from minstyle.style.objective import build_objective
 
 from .conftest import picture, random_weights
 

@@ -13,24 +13,6 @@ import minstyle
 
 PACKAGE = Path(minstyle.__file__).parent
 
-# A file imports only from lower floors. Files of one folder may import one another.
-FLOORS = [
-    {"errors", "backend", "files", "arguments", "version", "settings"},
-    {"autodiff", "color", "kernels", "regions", "terms", "recipes", "presets", "scales"},
-    {"ops", "arithmetic", "convolution", "statistics", "gradcheck", "images", "quantiles", "starts", "weightfile"},
-    {"projection", "vgg", "losses", "recipefile", "sheets"},
-    {"targets", "objective", "optimize", "adam", "bounded", "observers", "contact_sheet", "plots", "weights"},
-    {"pictures", "minimise", "result"},
-    {"stylize"},
-    {"compare", "summary"},
-    {"cli", "options", "__main__", "__init__"},
-]
-# On one floor, these may be read by their neighbours: they are the floor's ground.
-GROUND = {
-    "errors", "version", "arithmetic", "convolution", "statistics", "projection", "terms", "recipes", "targets",
-    "optimize", "observers", "options",
-}  # fmt: skip
-
 # Functions that are allowed more than 40 lines: one thought each that does not come apart.
 LONGER = {"scipy_lbfgs": 50, "check_vjp": 50}
 
@@ -57,28 +39,10 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-def floor(name: str) -> int:
-    return next(i for i, names in enumerate(FLOORS) if name in names)
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_a_file_imports_only_from_lower_floors(path: Path) -> None:
-    here = unit(path)
-    for name in sorted(imports(path)):
-        if not name.startswith(".") or name[1:] == here:
-            continue
-        lower = floor(name[1:]) < floor(here) or name[1:] in GROUND or here in ("__main__", "__init__")
-        assert lower, f"{path.name} (floor {floor(here)}) imports {name[1:]} (floor {floor(name[1:])})"
-
-
-def test_every_file_has_a_floor() -> None:
-    assert {unit(path) for path in FILES} == set().union(*FLOORS)
-
-
 @pytest.mark.parametrize(("package", "allowed"), [
-    ("cupy", {"backend"}), ("PIL", {"images", "sheets"}), ("scipy", {"optimize"}), ("tqdm", {"observers", "weights"}),
-    ("h5py", {"weightfile", "weights"}), ("pickle", {"weights"}), ("torch", set()), ("platformdirs", {"weights"}),
-    ("matplotlib", {"plots"}),
+    ("cupy", {"backend"}), ("PIL", {"images"}), ("scipy", {"optimize"}), ("tqdm", {"run", "watch", "weights"}),
+    ("h5py", {"network", "weights"}), ("pickle", {"weights"}), ("torch", set()), ("platformdirs", {"weights"}),
+    ("matplotlib", {"watch"}),
 ])  # fmt: skip
 def test_a_library_is_named_in_its_place_only(package: str, allowed: set[str]) -> None:
     assert {unit(path) for path in FILES if package in imports(path)} <= allowed

@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 
 from minstyle.errors import WeightsError
-from minstyle.weights.array_pickle import read_array_pickle
+from minstyle.weights.readers.array_pickle import read_array_pickle
 
 from .conftest import random_weights
 from .test_keras_h5 import flipped_files, outcomes_in_child, peak_memory
 
-READER = "minstyle.weights.array_pickle.read_array_pickle"
+READER = "minstyle.weights.readers.array_pickle.read_array_pickle"
 RECONSTRUCT: Any = np.zeros(1).__reduce__()[0]
 
 

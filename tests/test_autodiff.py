@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from minstyle import build_objective, ops, statistics
-from minstyle.autodiff import Var, checkpoint, differentiable, gradient
+from minstyle import build_objective
+from minstyle.engine import ops
+from minstyle.engine.autodiff import Var, checkpoint, differentiable, gradient
+from minstyle.engine.ops import moments as statistics
 from minstyle.errors import AutodiffError, ShapeError
-from minstyle.presets import RECIPES
-from minstyle.recipes import Recipe
-from minstyle.terms import Term
-from minstyle.vgg import Network
+from minstyle.network.vgg import Network
+from minstyle.recipe.presets import RECIPES
+from minstyle.recipe.recipe import Recipe
+from minstyle.recipe.terms import Term
 
 from .conftest import picture
 

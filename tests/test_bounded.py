@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from minstyle.backend import Array, array_module, to_host
-from minstyle.bounded import bounded
 from minstyle.errors import OptimizeError
-from minstyle.optimize import scipy_lbfgs
+from minstyle.optimize.bounds import bounded
+from minstyle.optimize.lbfgs import scipy_lbfgs
 
 
 def nothing(x: Array) -> tuple[float, Array]:

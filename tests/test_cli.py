@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from minstyle.engine.kernels.cpu import winograd
 from minstyle.images import load_image
-from minstyle.kernels import winograd
-from minstyle.presets import RECIPES
-from minstyle.weightfile import write_weights
+from minstyle.network.weightfile import write_weights
+from minstyle.recipe.presets import RECIPES
 
 from .conftest import random_weights
 from .studio import SUMMARY, Captured, Studio, last_line

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from minstyle import cli
-from minstyle.cli import main
+from minstyle.cli.main import main
+from minstyle.cli.main import main as cli
 from minstyle.images import save_image
-from minstyle.presets import RECIPES
+from minstyle.recipe.presets import RECIPES
 
 from .conftest import picture
 from .studio import Captured, Studio, told_in_one_line

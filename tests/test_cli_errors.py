@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from minstyle.images import save_image
-from minstyle.presets import RECIPES
-from minstyle.recipes import Recipe
-from minstyle.terms import IMAGE
+from minstyle.recipe.presets import RECIPES
+from minstyle.recipe.recipe import Recipe
+from minstyle.recipe.terms import IMAGE
 
 from .conftest import picture
 from .studio import Captured, Studio, told_in_one_line

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from minstyle.images import load_image
-from minstyle.objective import Evaluation, Objective
+from minstyle.style.objective import Evaluation, Objective
 
 from .studio import SUMMARY, Captured, Studio, last_line, told_in_one_line
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from minstyle.cli import main
+from minstyle.cli.main import main
 from minstyle.images import load_image, load_picture, save_image, save_picture
 
 from .conftest import picture

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import minstyle
-from minstyle.cli import build_parser, effective_recipe, main
-from minstyle.presets import RECIPES
-from minstyle.recipes import Recipe
+from minstyle.cli.main import build_parser, effective_recipe, main
+from minstyle.recipe.presets import RECIPES
+from minstyle.recipe.recipe import Recipe
 
 from .studio import Captured
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minstyle.cli import main
+from minstyle.cli.main import main
 from minstyle.images import load_image, save_image
-from minstyle.presets import RECIPES
-from minstyle.recipes import Recipe
+from minstyle.recipe.presets import RECIPES
+from minstyle.recipe.recipe import Recipe
 
 from .conftest import picture
 from .studio import Captured, Studio, told_in_one_line

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from minstyle.backend import to_host
-from minstyle.color import (
+from minstyle.errors import ImageError, RecipeError
+from minstyle.run.color import (
     METHODS,
     SPACES,
     from_lab,
@@ -27,7 +28,6 @@ from minstyle.color import (
     transfer_luminance,
     with_colors_of,
 )
-from minstyle.errors import ImageError, RecipeError
 
 from .conftest import picture
 

@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import minstyle.compare as module
-from minstyle.compare import Run, compare, compare_sheet, parse_variant, parse_variants, small_recipe
+import minstyle.run.compare as module
 from minstyle.errors import LayerError, RecipeError
-from minstyle.observers import Observer, Plan, Step
-from minstyle.presets import RECIPES
-from minstyle.recipes import Recipe
-from minstyle.scales import SMALLEST, side_of, working_shape
-from minstyle.sheets import Picture, grid
-from minstyle.terms import Term
-from minstyle.vgg import Network
+from minstyle.images.grid import Picture, grid
+from minstyle.network.vgg import Network
+from minstyle.recipe.presets import RECIPES
+from minstyle.recipe.recipe import Recipe
+from minstyle.recipe.sizes import SMALLEST, side_of, working_shape
+from minstyle.recipe.terms import Term
+from minstyle.run.compare import Run, compare, compare_sheet, parse_variant, parse_variants, small_recipe
+from minstyle.run.observer import Observer, Plan, Step
 
 from .conftest import picture, random_weights
 

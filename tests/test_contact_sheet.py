@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-import minstyle.contact_sheet as module
-from minstyle.contact_sheet import HEIGHT, MOST, Sheet
+import minstyle.watch.contact_sheet as module
 from minstyle.errors import FileError, ImageError
 from minstyle.images import load_image
-from minstyle.observers import Observer, Plan, Step
-from minstyle.presets import RECIPES
-from minstyle.sheets import Picture, fit, grid
-from minstyle.stylize import stylize
-from minstyle.vgg import Network
+from minstyle.images.grid import Picture, fit, grid
+from minstyle.network.vgg import Network
+from minstyle.recipe.presets import RECIPES
+from minstyle.run.observer import Observer, Plan, Step
+from minstyle.run.stylize import stylize
+from minstyle.watch.contact_sheet import HEIGHT, MOST, Sheet
 
 from .conftest import picture
 

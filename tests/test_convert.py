@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from minstyle.errors import FileError, WeightsError
-from minstyle.weightfile import Weights, read_weights
+from minstyle.network.weightfile import Weights, read_weights
 from minstyle.weights.__main__ import main
 from minstyle.weights.convert import convert
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from minstyle.vgg import BLOCKS, Network
-from minstyle.weightfile import Weights, read_weights
+from minstyle.network.layers import BLOCKS
+from minstyle.network.vgg import Network
+from minstyle.network.weightfile import Weights, read_weights
 from minstyle.weights.convert import convert
 
 from .conftest import picture, random_weights

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minstyle.vgg import Network
-from minstyle.weightfile import Weights
+from minstyle.network.vgg import Network
+from minstyle.network.weightfile import Weights
 
 from .conftest import picture, random_weights
 

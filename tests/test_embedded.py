@@ -15,10 +15,10 @@ from PIL import Image
 
 from minstyle import RECIPES, load_image, load_network
 from minstyle.images import resize
-from minstyle.projection import gram
-from minstyle.terms import IMAGE
-from minstyle.vgg import Network
-from minstyle.weightfile import Weights, read_weights
+from minstyle.network.projection import gram
+from minstyle.network.vgg import Network
+from minstyle.network.weightfile import Weights, read_weights
+from minstyle.recipe.terms import IMAGE
 
 ROOT = Path(__file__).resolve().parents[1]
 MINI = ROOT / "weights" / "mini.h5"

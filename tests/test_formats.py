@@ -11,8 +11,8 @@ import pytest
 import safetensors.numpy
 
 from minstyle.errors import LayerError, WeightsError
-from minstyle.vgg import Network
-from minstyle.weightfile import Weights, read_weights
+from minstyle.network.vgg import Network
+from minstyle.network.weightfile import Weights, read_weights
 from minstyle.weights.convert import convert
 from minstyle.weights.formats import NORMALISATIONS, find_format
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from minstyle import check_vjp
-from minstyle.autodiff import differentiable
+from minstyle.engine.autodiff import differentiable
 from minstyle.errors import GradientError
 
 X = np.random.default_rng(0).standard_normal((6, 5))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from minstyle.errors import WeightsError
-from minstyle.weightfile import read_weights, write_weights
+from minstyle.network.weightfile import read_weights, write_weights
 
 from .conftest import random_weights
 from .hostile import judge

@@ -16,7 +16,7 @@ import torch
 
 from minstyle.errors import WeightsError
 from minstyle.weights.convert import convert
-from minstyle.weights.torch_file import STREAM_MAGIC
+from minstyle.weights.readers.torch_file import STREAM_MAGIC
 
 from .conftest import random_weights
 from .foreign_files import Pickler, Stored, state_dict, torch_zip

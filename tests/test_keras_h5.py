@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from minstyle.errors import WeightsError
-from minstyle.vgg import layer_names
-from minstyle.weightfile import Weights
-from minstyle.weights.keras_h5 import read_keras
+from minstyle.network.layers import layer_names
+from minstyle.network.weightfile import Weights
+from minstyle.weights.readers.keras_h5 import read_keras
 
 from .conftest import random_weights
 
@@ -224,5 +224,5 @@ def test_an_absurd_declared_size_is_refused_without_memory(path: Path, shape: tu
 
 
 def test_flipped_bits_are_refused_or_leave_a_valid_file(path: Path) -> None:
-    outcomes = outcomes_in_child("minstyle.weights.keras_h5.read_keras", flipped_files(path, 300))
+    outcomes = outcomes_in_child("minstyle.weights.readers.keras_h5.read_keras", flipped_files(path, 300))
     assert set(outcomes.values()) == {"refused", "valid"}

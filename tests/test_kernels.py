@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minstyle import kernels, ops
-from minstyle.autodiff import Var, gradient
 from minstyle.backend import to_host
-from minstyle.kernels import direct, strips, winograd
+from minstyle.engine import kernels, ops
+from minstyle.engine.autodiff import Var, gradient
+from minstyle.engine.kernels import direct
+from minstyle.engine.kernels.cpu import strips, winograd
 
 
 def normal(shape: tuple[int, ...], seed: int) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from minstyle.errors import DeviceError, WeightsError
-from minstyle.weightfile import write_weights
+from minstyle.network.weightfile import write_weights
 from minstyle.weights.__main__ import main
 from minstyle.weights.locate import find_weights, folders, load_network, user_folder
 from minstyle.weights.sources import SOURCES

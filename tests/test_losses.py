@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from minstyle.losses import LOSSES, Features
-from minstyle.terms import ROLES
+from minstyle.recipe.terms import ROLES
+from minstyle.style.losses import LOSSES, Features
 
 GENERATOR = np.random.default_rng(0)
 F, P = GENERATOR.standard_normal((2, 4, 5, 3))  # feature maps of the image and of a target of its size

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from minstyle.adam import adam
-from minstyle.minimise import Round, minimise
-from minstyle.objective import build_objective
-from minstyle.optimize import scipy_lbfgs
-from minstyle.presets import RECIPES
-from minstyle.recipes import Recipe
-from minstyle.vgg import Network
+from minstyle.network.vgg import Network
+from minstyle.optimize.adam import adam
+from minstyle.optimize.lbfgs import scipy_lbfgs
+from minstyle.recipe.presets import RECIPES
+from minstyle.recipe.recipe import Recipe
+from minstyle.run.minimise import Round, minimise
+from minstyle.style.objective import build_objective
 
 from .conftest import picture
 

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 
 from minstyle import build_objective, check_vjp
-from minstyle.autodiff import differentiable
+from minstyle.engine.autodiff import differentiable
 from minstyle.errors import LayerError, ShapeError
-from minstyle.objective import Objective
-from minstyle.presets import RECIPES
-from minstyle.recipes import Recipe
-from minstyle.terms import IMAGE, ROLES, Term
-from minstyle.vgg import CHANNELS, Network
-from minstyle.weightfile import Weights
+from minstyle.network.layers import CHANNELS
+from minstyle.network.vgg import Network
+from minstyle.network.weightfile import Weights
+from minstyle.recipe.presets import RECIPES
+from minstyle.recipe.recipe import Recipe
+from minstyle.recipe.terms import IMAGE, ROLES, Term
+from minstyle.style.objective import Objective
 
 from .conftest import picture, random_weights
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from minstyle import build_objective, check_vjp
-from minstyle.losses import LOSSES, Features
-from minstyle.recipes import Recipe
-from minstyle.regions import Regions
-from minstyle.terms import IMAGE, ROLES, Term
-from minstyle.vgg import TORCHVISION_UNIT, Network
-from minstyle.weightfile import Weights
+from minstyle.network.vgg import TORCHVISION_UNIT, Network
+from minstyle.network.weightfile import Weights
+from minstyle.recipe.recipe import Recipe
+from minstyle.recipe.terms import IMAGE, ROLES, Term
+from minstyle.style.losses import LOSSES, Features
+from minstyle.style.regions import Regions
 
 from .conftest import picture
 from .test_objective import as_op

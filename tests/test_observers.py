@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from minstyle.errors import FileError, MinstyleError
-from minstyle.observers import Observer, Plan, Progress, Step, role_of
-from minstyle.presets import RECIPES
-from minstyle.recipes import Recipe
-from minstyle.result import Result
-from minstyle.stylize import stylize
-from minstyle.vgg import Network
+from minstyle.network.vgg import Network
+from minstyle.recipe.presets import RECIPES
+from minstyle.recipe.recipe import Recipe
+from minstyle.run.observer import Observer, Plan, Progress, Step, role_of
+from minstyle.run.result import Result
+from minstyle.run.stylize import stylize
 
 from .conftest import picture
 

@@ -14,8 +14,8 @@ import pytest
 
 from minstyle.errors import FileError, ImageError
 from minstyle.images import load_image
-from minstyle.observers import Observer, Snapshots, Step, Trace
-from minstyle.vgg import Network
+from minstyle.network.vgg import Network
+from minstyle.run.observer import Observer, Snapshots, Step, Trace
 
 from .test_observers import Watcher, run, step_at
 

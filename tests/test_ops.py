@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minstyle import check_vjp, ops
-from minstyle.autodiff import Var, gradient
+from minstyle import check_vjp
 from minstyle.backend import to_host
+from minstyle.engine import ops
+from minstyle.engine.autodiff import Var, gradient
 from minstyle.errors import ShapeError
 
 # Feature maps (H, W, C): even, odd, one pixel, one channel, one row, one column.

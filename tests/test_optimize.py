@@ -10,7 +10,7 @@ import pytest
 from scipy.optimize import fmin_l_bfgs_b
 
 from minstyle.errors import OptimizeError
-from minstyle.optimize import scipy_lbfgs
+from minstyle.optimize.lbfgs import scipy_lbfgs
 
 
 def rosenbrock(x: np.ndarray) -> tuple[float, np.ndarray]:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from minstyle.cli.options import GROUPS, build_parser, changed, effective_recipe, option_fields, start_file
 from minstyle.errors import RecipeError
-from minstyle.options import GROUPS, build_parser, changed, effective_recipe, option_fields, start_file
-from minstyle.presets import RECIPES
-from minstyle.recipes import Recipe
-from minstyle.terms import IMAGE, ROLES, Term
+from minstyle.recipe.presets import RECIPES
+from minstyle.recipe.recipe import Recipe
+from minstyle.recipe.terms import IMAGE, ROLES, Term
 
 PICTURES = ["photo.jpg", "painting.jpg", "out.png"]
 Captured = pytest.CaptureFixture[str]

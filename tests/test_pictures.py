@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from minstyle.color import luminance, to_lab
 from minstyle.errors import ImageError, RecipeError
 from minstyle.images import resize
-from minstyle.pictures import Pictures, Working
-from minstyle.presets import RECIPES
-from minstyle.recipes import Recipe
-from minstyle.regions import Regions
+from minstyle.recipe.presets import RECIPES
+from minstyle.recipe.recipe import Recipe
+from minstyle.run.color import luminance, to_lab
+from minstyle.run.pictures import Pictures, Working
+from minstyle.style.regions import Regions
 
 from .conftest import picture
 

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from minstyle.errors import FileError, ImageError, MinstyleError
-from minstyle.observers import Observer, Plan, Step
-from minstyle.plots import Plot, draw
-from minstyle.presets import RECIPES
-from minstyle.stylize import stylize
-from minstyle.vgg import Network
+from minstyle.network.vgg import Network
+from minstyle.recipe.presets import RECIPES
+from minstyle.run.observer import Observer, Plan, Step
+from minstyle.run.stylize import stylize
+from minstyle.watch.plot import Plot, draw
 
 from .conftest import picture
 
@@ -229,7 +229,7 @@ def test_a_plot_that_cannot_be_drawn_is_an_error_of_its_file(tmp_path: Path, mon
     plot = Plot(tmp_path / "plot.png")
     plot.start(Plan(RECIPES["document"], ((32, 32),), 1))
     plot.step(Step((32, 32), 1, 1, 1.0, {"total_variation": 1.0}, 0.1, False, lambda: np.zeros((1, 1, 3))))
-    monkeypatch.setattr("minstyle.plots.draw", broken)
+    monkeypatch.setattr("minstyle.watch.plot.draw", broken)
     with pytest.raises(FileError, match=r"cannot draw .*plot\.png: a locator that gives up"):
         plot.close()
     assert list(tmp_path.iterdir()) == []

@@ -11,11 +11,12 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from minstyle.backend import CPU
-from minstyle.objective import build_objective
-from minstyle.presets import RECIPES
-from minstyle.recipes import Recipe
-from minstyle.vgg import CHANNELS, Network
-from minstyle.weightfile import Weights
+from minstyle.network.layers import CHANNELS
+from minstyle.network.vgg import Network
+from minstyle.network.weightfile import Weights
+from minstyle.recipe.presets import RECIPES
+from minstyle.recipe.recipe import Recipe
+from minstyle.style.objective import build_objective
 
 from .conftest import picture, random_weights
 

@@ -7,9 +7,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from minstyle import ops
-from minstyle.autodiff import Var, gradient
-from minstyle.projection import Projected, as_map, gram, thinnest
+from minstyle.engine import ops
+from minstyle.engine.autodiff import Var, gradient
+from minstyle.network.projection import Projected, as_map, gram, thinnest
 
 
 def normal(*shape: int, seed: int = 0) -> np.ndarray:
@@ -40,7 +40,7 @@ def test_gram_and_its_gradient_are_those_of_the_map(xp: ModuleType, dtype: str, 
 
 
 def test_the_map_is_not_made_for_its_gram_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("minstyle.ops.conv2d", lambda *_: pytest.fail("the map was made"))
+    monkeypatch.setattr("minstyle.engine.ops.conv2d", lambda *_: pytest.fail("the map was made"))
     assert gram(Projected(normal(5, 7, 4), normal(4, 6))).shape == (6, 6)
 
 

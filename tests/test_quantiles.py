@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minstyle import kernels
-from minstyle.kernels import use_threads
-from minstyle.quantiles import COUNT, matched, quantiles
+from minstyle.engine import kernels
+from minstyle.engine.kernels import use_threads
+from minstyle.style.histogram import COUNT, matched, quantiles
 
 from .test_ops import normal
 

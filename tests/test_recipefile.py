@@ -9,8 +9,8 @@ import pytest
 
 from minstyle.errors import ImageError, RecipeError
 from minstyle.images import save_image, save_picture
-from minstyle.presets import RECIPES
-from minstyle.recipefile import named_recipe, recipe_of_picture
+from minstyle.job.recipefile import named_recipe, recipe_of_picture
+from minstyle.recipe.presets import RECIPES
 
 from .conftest import picture
 

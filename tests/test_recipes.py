@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minstyle.errors import RecipeError
-from minstyle.losses import LOSSES
-from minstyle.presets import RECIPES, find_recipe
-from minstyle.recipes import Recipe
-from minstyle.terms import ROLES, Term
+from minstyle.recipe.presets import RECIPES, find_recipe
+from minstyle.recipe.recipe import Recipe
+from minstyle.recipe.terms import ROLES, Term
+from minstyle.style.losses import LOSSES
 
 STYLE = ["block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1"]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from minstyle.errors import ImageError, RecipeError
-from minstyle.regions import Regions, at_layer, find_labels, from_masks, name_of, share, with_opacity
+from minstyle.style.regions import Regions, at_layer, find_labels, from_masks, name_of, share, with_opacity
 
 FAST = settings(max_examples=40, deadline=None)
 RED, GREEN, BLUE, WHITE, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (128, 128, 128)

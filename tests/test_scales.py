@@ -11,9 +11,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from minstyle.errors import RecipeError
-from minstyle.presets import RECIPES
-from minstyle.recipes import Recipe
-from minstyle.scales import (
+from minstyle.recipe.presets import RECIPES
+from minstyle.recipe.recipe import Recipe
+from minstyle.recipe.sizes import (
     SMALLEST,
     check_styles,
     crop_of,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minstyle.errors import RecipeError
-from minstyle.settings import (
+from minstyle.recipe.settings import (
     EXPECTED,
     check_number,
     check_setting,

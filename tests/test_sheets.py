@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minstyle.errors import ImageError
-from minstyle.sheets import PAPER, Layout, Spacing, arrange, fit, grid, near_square, note
+from minstyle.images.grid import PAPER, Layout, Spacing, arrange, fit, grid, near_square, note
 
 from .conftest import picture
 
@@ -222,7 +222,7 @@ def test_pillow_without_its_letters_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     def refuse(size: float) -> None:
         raise ImportError("The _imagingft C module is not installed")
 
-    monkeypatch.setattr("minstyle.sheets.ImageFont.load_default", refuse)
+    monkeypatch.setattr("minstyle.images.grid.ImageFont.load_default", refuse)
     with pytest.raises(ImageError, match=re.escape("labels need a Pillow that was built with FreeType")):
         grid([("a", plain(4, 4))])
 

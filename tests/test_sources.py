@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from minstyle.errors import WeightsError
-from minstyle.vgg import BLOCKS
+from minstyle.network.layers import BLOCKS
 from minstyle.weights.sources import (
     SOURCES,
     Download,

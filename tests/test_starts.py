@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from minstyle.errors import ImageError, RecipeError
-from minstyle.starts import NOISES, STARTS, noise_image, start_image
+from minstyle.run.init import NOISES, STARTS, noise_image, start_image
 
 from .conftest import picture
 

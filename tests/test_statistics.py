@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from minstyle import ops, statistics
-from minstyle.autodiff import Var, gradient
 from minstyle.backend import to_host
+from minstyle.engine import ops
+from minstyle.engine.autodiff import Var, gradient
+from minstyle.engine.ops import moments as statistics
 from minstyle.errors import ShapeError
-from minstyle.projection import Projected, as_map, raw_moment, weighted_mean
+from minstyle.network.projection import Projected, as_map, raw_moment, weighted_mean
 
 from .test_ops import normal, positive_definite, shares
 
@@ -88,7 +89,7 @@ def test_moments_of_a_projected_map_are_those_of_the_map_that_is_not_made(
         mean, raw = way(Projected(x, matrix))
         total = ops.add(ops.sum(ops.multiply(mean, v)), ops.sum(ops.multiply(raw, m)))
         found.append((mean.value, raw.value, *gradient(total, [x])))
-        monkeypatch.setattr("minstyle.ops.conv2d", lambda *_: pytest.fail("the map was made"))
+        monkeypatch.setattr("minstyle.engine.ops.conv2d", lambda *_: pytest.fail("the map was made"))
     for one, other in zip(*found, strict=True):
         assert one.dtype == dtype
         xp.testing.assert_allclose(one, other, rtol=error, atol=error)

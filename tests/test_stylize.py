@@ -15,18 +15,18 @@ from minstyle import load_image, stylize
 from minstyle.backend import CPU, choose_device
 from minstyle.errors import ImageError
 from minstyle.images import resize
-from minstyle.objective import build_objective
-from minstyle.observers import Observer, Plan, Step
-from minstyle.optimize import scipy_lbfgs
-from minstyle.presets import RECIPES
-from minstyle.recipes import Recipe
-from minstyle.scales import fitted_shape, working_shape
-from minstyle.vgg import Network
-from minstyle.weightfile import Weights
+from minstyle.network.vgg import Network
+from minstyle.network.weightfile import Weights
+from minstyle.optimize.lbfgs import scipy_lbfgs
+from minstyle.recipe.presets import RECIPES
+from minstyle.recipe.recipe import Recipe
+from minstyle.recipe.sizes import fitted_shape, working_shape
+from minstyle.run.observer import Observer, Plan, Step
+from minstyle.style.objective import build_objective
 
 from .conftest import picture, random_weights
 
-module = importlib.import_module("minstyle.stylize")
+module = importlib.import_module("minstyle.run.stylize")
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SHORT = dataclasses.replace(RECIPES["document"], sizes=(32,), rounds=2, evaluations=3)
 

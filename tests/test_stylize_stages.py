@@ -11,20 +11,20 @@ import numpy as np
 import pytest
 
 from minstyle import stylize
-from minstyle.adam import AdamState
 from minstyle.backend import CPU, choose_device
-from minstyle.color import to_lab
 from minstyle.errors import ImageError, RecipeError
 from minstyle.images import resize, resize_values
-from minstyle.minimise import minimise
-from minstyle.objective import Evaluation, Objective, build_objective
-from minstyle.observers import Observer, Plan
-from minstyle.pictures import Pictures
-from minstyle.presets import RECIPES
-from minstyle.recipes import Recipe
-from minstyle.regions import Regions
-from minstyle.vgg import Network
-from minstyle.weightfile import Weights
+from minstyle.network.vgg import Network
+from minstyle.network.weightfile import Weights
+from minstyle.optimize.adam import AdamState
+from minstyle.recipe.presets import RECIPES
+from minstyle.recipe.recipe import Recipe
+from minstyle.run.color import to_lab
+from minstyle.run.minimise import minimise
+from minstyle.run.observer import Observer, Plan
+from minstyle.run.pictures import Pictures
+from minstyle.style.objective import Evaluation, Objective, build_objective
+from minstyle.style.regions import Regions
 
 from .conftest import picture
 

@@ -7,11 +7,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from minstyle.presets import RECIPES
-from minstyle.result import Record, Result
-from minstyle.stylize import stylize
-from minstyle.summary import summary_by_term
-from minstyle.vgg import Network
+from minstyle.network.vgg import Network
+from minstyle.recipe.presets import RECIPES
+from minstyle.run.result import Record, Result
+from minstyle.run.stylize import stylize
+from minstyle.watch.summary import summary_by_term
 
 from .conftest import picture
 

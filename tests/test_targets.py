@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from minstyle.errors import ImageError, RecipeError
-from minstyle.objective import build_objective
-from minstyle.quantiles import quantiles
-from minstyle.recipes import Recipe
-from minstyle.regions import Regions
-from minstyle.targets import Areas, blend_of, content_targets, features_of, style_targets, unit_of
-from minstyle.terms import IMAGE, Term
-from minstyle.vgg import TORCHVISION_UNIT, Network
-from minstyle.weightfile import Weights
+from minstyle.network.vgg import TORCHVISION_UNIT, Network
+from minstyle.network.weightfile import Weights
+from minstyle.recipe.recipe import Recipe
+from minstyle.recipe.terms import IMAGE, Term
+from minstyle.style.histogram import quantiles
+from minstyle.style.objective import build_objective
+from minstyle.style.regions import Regions
+from minstyle.style.targets import Areas, blend_of, content_targets, features_of, style_targets, unit_of
 
 from .conftest import picture
 

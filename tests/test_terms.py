@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minstyle.errors import RecipeError
-from minstyle.terms import IMAGE, ORDER, ROLES, Term, canonical
-from minstyle.vgg import layer_names
+from minstyle.network.layers import canonical, layer_names
+from minstyle.recipe.terms import IMAGE, ORDER, ROLES, Term
 
 
 @pytest.mark.parametrize("kind", ROLES)

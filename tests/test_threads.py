@@ -21,10 +21,11 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from minstyle import RECIPES, build_objective, kernels
-from minstyle.kernels import threads
-from minstyle.kernels.threads import Workspace
-from minstyle.vgg import Network
+from minstyle import RECIPES, build_objective
+from minstyle.engine import kernels
+from minstyle.engine.kernels.cpu import threads
+from minstyle.engine.kernels.cpu.threads import Workspace
+from minstyle.network.vgg import Network
 
 from .conftest import picture, random_weights
 

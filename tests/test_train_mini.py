@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minstyle.vgg import Network
-from minstyle.weightfile import Weights, read_weights, write_weights
+from minstyle.network.vgg import Network
+from minstyle.network.weightfile import Weights, read_weights, write_weights
 
 from .conftest import picture, random_weights
 

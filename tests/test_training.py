@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from minstyle import ops
-from minstyle.autodiff import Var, gradient, value_of
-from minstyle.vgg import Network
-from minstyle.weightfile import Weights
+from minstyle.engine import ops
+from minstyle.engine.autodiff import Var, gradient, value_of
+from minstyle.network.vgg import Network
+from minstyle.network.weightfile import Weights
 
 from .conftest import picture, random_weights
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from minstyle.kernels import total_variation, total_variation_gradient, variation
+from minstyle.engine.kernels import total_variation, total_variation_gradient
+from minstyle.engine.kernels.cpu import variation
 
 
 def normal(*shape: int) -> np.ndarray:

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from minstyle import ops
-from minstyle.autodiff import Var, gradient
 from minstyle.backend import to_host
+from minstyle.engine import ops
+from minstyle.engine.autodiff import Var, gradient
 
 from .conftest import picture
 from .test_ops import normal

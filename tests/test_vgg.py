@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from minstyle import kernels
-from minstyle.autodiff import Var, gradient
+from minstyle.engine import kernels
+from minstyle.engine.autodiff import Var, gradient
+from minstyle.engine.kernels import direct
+from minstyle.engine.ops import sum as sum_of
 from minstyle.errors import LayerError, MinstyleError, ShapeError, WeightsError
-from minstyle.kernels import direct
-from minstyle.ops import sum as sum_of
-from minstyle.terms import canonical
-from minstyle.vgg import Network, layer_names
-from minstyle.weightfile import Weights
+from minstyle.network.layers import canonical, layer_names
+from minstyle.network.vgg import Network
+from minstyle.network.weightfile import Weights
 
 from .conftest import picture, random_weights
 

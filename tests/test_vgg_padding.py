@@ -11,14 +11,14 @@ import pytest
 import torch
 from torch.nn import functional
 
-from minstyle import kernels, ops
-from minstyle.autodiff import Var, gradient
 from minstyle.backend import CPU, Device, to_host
+from minstyle.engine import kernels, ops
+from minstyle.engine.autodiff import Var, gradient
+from minstyle.engine.gradcheck import check_vjp
 from minstyle.errors import LayerError, ShapeError
-from minstyle.gradcheck import check_vjp
-from minstyle.terms import canonical
-from minstyle.vgg import Network
-from minstyle.weightfile import Weights
+from minstyle.network.layers import canonical
+from minstyle.network.vgg import Network
+from minstyle.network.weightfile import Weights
 
 from .conftest import picture, random_weights
 from .test_ops import normal

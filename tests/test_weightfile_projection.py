@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from minstyle.errors import WeightsError
-from minstyle.weightfile import Weights, read_weights, write_weights
+from minstyle.network.weightfile import Weights, read_weights, write_weights
 
 
 def test_a_projection_is_written_and_read(tmp_path: Path, tiny_weights: Weights) -> None:

@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 import pytest
 
-from minstyle.weightfile import read_weights, write_weights
+from minstyle.network.weightfile import read_weights, write_weights
 from minstyle.weights.__main__ import main
 from minstyle.weights.locate import VARIABLE
 from minstyle.weights.sources import SOURCES

@@ -26,9 +26,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import bench_parts
 
-from minstyle import RECIPES, Objective, __version__, build_objective, kernels
-from minstyle.vgg import BLOCKS, CHANNELS, Network
-from minstyle.weightfile import Weights, read_weights
+from minstyle import RECIPES, Objective, __version__, build_objective
+from minstyle.engine import kernels
+from minstyle.network.layers import BLOCKS, CHANNELS
+from minstyle.network.vgg import Network
+from minstyle.network.weightfile import Weights, read_weights
 from minstyle.weights.locate import find_weights
 
 LAYOUTS = ("contiguous_format", "channels_last")

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from minstyle import kernels
-from minstyle.kernels import grams, narrow, products, winograd
-from minstyle.optimize import scipy_lbfgs
+from minstyle.engine import kernels
+from minstyle.engine.kernels.cpu import few_channels as narrow
+from minstyle.engine.kernels.cpu import grams, products, winograd
+from minstyle.optimize.lbfgs import scipy_lbfgs
 
 Run = Callable[[], Any]
 

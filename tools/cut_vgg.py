@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from mini.crops import Crops
 from mini.networks import LAST, TAPS, Teacher, begins_block, to_input
 
-from minstyle.weightfile import Weights, read_weights, write_weights
+from minstyle.network.weightfile import Weights, read_weights, write_weights
 
 
 def principal(responses: torch.Tensor, keep: float) -> tuple[torch.Tensor, torch.Tensor]:

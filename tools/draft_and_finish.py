@@ -16,7 +16,7 @@ import numpy as np
 from score_mini import add_pairs, recipe_for
 
 from minstyle import load_image, load_network, stylize
-from minstyle.observers import Observer, Step
+from minstyle.run.observer import Observer, Step
 
 
 class Losses(Observer):

@@ -21,16 +21,16 @@ from typing import Any
 import numpy as np
 
 from minstyle import Recipe, load_image, load_network, save_image, stylize
-from minstyle.compare import parse_variant
-from minstyle.objective import Objective, build_objective
-from minstyle.observers import Observer, Plan, Step
-from minstyle.pictures import Pictures
-from minstyle.presets import RECIPES
-from minstyle.recipefile import named_recipe
-from minstyle.scales import working_shape
-from minstyle.sheets import grid
-from minstyle.terms import Term
-from minstyle.vgg import Network
+from minstyle.images.grid import grid
+from minstyle.job.recipefile import named_recipe
+from minstyle.network.vgg import Network
+from minstyle.recipe.presets import RECIPES
+from minstyle.recipe.sizes import working_shape
+from minstyle.recipe.terms import Term
+from minstyle.run.compare import parse_variant
+from minstyle.run.observer import Observer, Plan, Step
+from minstyle.run.pictures import Pictures
+from minstyle.style.objective import Objective, build_objective
 
 LAYERS = [f"block{i}_conv1" for i in range(1, 6)]
 

@@ -22,10 +22,11 @@ from PIL import Image
 
 from minstyle import RECIPES, Recipe, load_image, load_network, stylize
 from minstyle.images import resize
-from minstyle.projection import gram
-from minstyle.scales import fitted_shape, working_shape
-from minstyle.terms import Term
-from minstyle.vgg import CHANNELS, Network
+from minstyle.network.layers import CHANNELS
+from minstyle.network.projection import gram
+from minstyle.network.vgg import Network
+from minstyle.recipe.sizes import fitted_shape, working_shape
+from minstyle.recipe.terms import Term
 
 LAYERS = [f"block{i}_conv1" for i in range(1, 6)]
 CONTENT_LAYER, CONTENT_SHARE = "block4_conv2", 0.05  # of the balanced recipe

@@ -31,9 +31,9 @@ from mini.products import products
 from mini.start import mean, start, start_from
 from mini.trainer import Trainer
 
-from minstyle import kernels
+from minstyle.engine import kernels
 from minstyle.files import replacing
-from minstyle.weightfile import Weights, read_weights, write_weights
+from minstyle.network.weightfile import Weights, read_weights, write_weights
 
 SIZE = 256  # pixels of a crop: VGG16's block5_conv1 sees 132 of them
 # Of all convolutions. Inside block 3 they are narrower: a layer there costs most.

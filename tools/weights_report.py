@@ -15,7 +15,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from minstyle.weightfile import read_weights
+from minstyle.network.weightfile import read_weights
 from minstyle.weights.convert import convert
 from tests.conftest import random_weights
 from tests.foreign_files import FOREIGN

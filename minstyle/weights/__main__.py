@@ -10,7 +10,7 @@ from typing import Any
 
 from ..arguments import OneLineParser
 from ..errors import MinstyleError, WeightsError
-from ..vgg import BLOCKS
+from ..network.layers import BLOCKS
 from .convert import convert
 from .fetch import fetch
 from .formats import NORMALISATIONS

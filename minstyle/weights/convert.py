@@ -14,11 +14,10 @@ import numpy as np
 
 from ..errors import LayerError, MinstyleError, WeightsError
 from ..files import check_writable
-from ..terms import canonical
-from ..vgg import BLOCKS, layer_names
-from ..weightfile import Weights, write_weights
+from ..network.layers import BLOCKS, canonical, layer_names
+from ..network.weightfile import Weights, write_weights
 from .formats import CAFFE_IN_TORCH, NORMALISATIONS, Normalisation, find_format
-from .tensors import Layers
+from .readers.tensors import Layers
 
 LONGEST = 500  # letters of an error: a damaged file's names can be of any length
 

@@ -10,16 +10,16 @@ from typing import Any
 import h5py
 
 from ..errors import WeightsError
-from . import archive
-from .array_pickle import read_array_pickle
-from .caffemodel import read_caffemodel
-from .keras_h5 import read_keras
-from .matconvnet import read_matconvnet
-from .numpy_file import read_npy, read_npz
-from .onnx_file import read_onnx
-from .safetensors_file import read_safetensors
-from .tensors import Layers, Tensors, is_counted, to_layers
-from .torch_file import STREAM_MAGIC, read_torch_stream, read_torch_zip
+from .readers import archive
+from .readers.array_pickle import read_array_pickle
+from .readers.caffemodel import read_caffemodel
+from .readers.keras_h5 import read_keras
+from .readers.matconvnet import read_matconvnet
+from .readers.numpy_file import read_npy, read_npz
+from .readers.onnx_file import read_onnx
+from .readers.safetensors_file import read_safetensors
+from .readers.tensors import Layers, Tensors, is_counted, to_layers
+from .readers.torch_file import STREAM_MAGIC, read_torch_stream, read_torch_zip
 
 Normalisation = dict[str, Any]  # mean, std, channel_order of a Weights
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FileError, WeightsError
-from ..vgg import BLOCKS, Network
-from ..weightfile import Weights, read_weights
+from ..network.layers import BLOCKS
+from ..network.vgg import Network
+from ..network.weightfile import Weights, read_weights
 from .convert import sha256
 from .locate import folders
 from .sources import SOURCES, megabytes

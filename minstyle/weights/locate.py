@@ -11,7 +11,8 @@ import platformdirs
 
 from ..backend import choose_device
 from ..errors import WeightsError
-from ..vgg import BLOCKS, Network
+from ..network.layers import BLOCKS
+from ..network.vgg import Network
 
 VARIABLE = "MINSTYLE_WEIGHTS"
 EMBEDDED = "mini"  # the small network that comes with minstyle
@@ -69,7 +70,7 @@ def load_network(
 
     Raises WeightsError, DeviceError.
     """
-    from ..weightfile import read_weights  # here, since it brings h5py
+    from ..network.weightfile import read_weights  # here, since it brings h5py
 
     path = find_weights(network, weights_dir)
     return Network(read_weights(path), choose_device(device), dtype)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from minstyle.errors import MinstyleError, WeightsError
-from minstyle.weightfile import read_weights
+from minstyle.network.weightfile import read_weights
 from minstyle.weights.fetch import fetch
 from minstyle.weights.sources import SOURCES, Download
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from minstyle.errors import FileError
-from minstyle.weightfile import read_weights
+from minstyle.network.weightfile import read_weights
 from minstyle.weights.fetch import fetch
 from minstyle.weights.sources import Download
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from minstyle.weightfile import read_weights
+from minstyle.network.weightfile import read_weights
 
 from ..local_server import (
     Answer,

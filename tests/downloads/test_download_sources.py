@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from minstyle.errors import WeightsError
-from minstyle.weightfile import Weights, read_weights
+from minstyle.network.weightfile import Weights, read_weights
 from minstyle.weights.fetch import fetch
 
 from ..conftest import random_weights

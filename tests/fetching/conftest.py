@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from minstyle.weightfile import Weights
+from minstyle.network.weightfile import Weights
 from minstyle.weights.sources import SOURCES
 
 from ..conftest import random_weights

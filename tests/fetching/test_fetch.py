@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from minstyle.errors import WeightsError
-from minstyle.weightfile import Weights, read_weights
+from minstyle.network.weightfile import Weights, read_weights
 from minstyle.weights.__main__ import main
 from minstyle.weights.fetch import fetch
 from minstyle.weights.sources import SOURCES, Download

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from minstyle.errors import FileError, WeightsError
-from minstyle.vgg import layer_names
-from minstyle.weightfile import Weights, read_weights
+from minstyle.network.layers import layer_names
+from minstyle.network.weightfile import Weights, read_weights
 from minstyle.weights.fetch import fetch
 from minstyle.weights.sources import SOURCES
 

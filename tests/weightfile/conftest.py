@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minstyle.weightfile import Weights, write_weights
+from minstyle.network.weightfile import Weights, write_weights
 
 from ..conftest import random_weights
 

@@ -9,7 +9,7 @@ import h5py
 import pytest
 
 from minstyle.errors import WeightsError
-from minstyle.weightfile import read_weights
+from minstyle.network.weightfile import read_weights
 
 Edit = Callable[[h5py.File], object]
 TEXTS = ("network", "channel_order", "source", "source_sha256", "licence")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from minstyle.errors import FileError, WeightsError
-from minstyle.weightfile import Weights, read_weights, write_weights
+from minstyle.network.weightfile import Weights, read_weights, write_weights
 
 from ..conftest import random_weights
 from .refusals import TEXTS

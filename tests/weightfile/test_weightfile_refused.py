@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from minstyle.weightfile import Weights
+from minstyle.network.weightfile import Weights
 
 from ..test_keras_h5 import flipped_files, outcomes_in_child, peak_memory
 from .refusals import TEXTS, Edit, refusal
@@ -180,9 +180,9 @@ def test_damaged_text_storage_does_not_hang_the_reader(path: Path, weights: Weig
         at += 16 + (struct.unpack_from("<Q", data, at + 8)[0] + 7) // 8 * 8
     struct.pack_into("<Q", data, at + 8, 0)
     (folder / "w.h5").write_bytes(data)
-    assert outcomes_in_child("minstyle.weightfile.read_weights", folder, seconds=10) == {"w.h5": "refused"}
+    assert outcomes_in_child("minstyle.network.weightfile.read_weights", folder, seconds=10) == {"w.h5": "refused"}
 
 
 def test_flipped_bits_are_refused_or_leave_a_valid_file(path: Path) -> None:
-    outcomes = outcomes_in_child("minstyle.weightfile.read_weights", flipped_files(path, 300))
+    outcomes = outcomes_in_child("minstyle.network.weightfile.read_weights", flipped_files(path, 300))
     assert set(outcomes.values()) == {"refused", "valid"}

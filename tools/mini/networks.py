@@ -9,9 +9,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from minstyle.projection import thinnest
-from minstyle.vgg import BLOCKS
-from minstyle.weightfile import Weights
+from minstyle.network.layers import BLOCKS
+from minstyle.network.projection import thinnest
+from minstyle.network.weightfile import Weights
 
 # The layers that losses read.
 TAPS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block4_conv2", "block5_conv1", "block5_conv2")

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from minstyle import RECIPES, Recipe, stylize
-from minstyle.observers import Observer, Step
-from minstyle.projection import gram
-from minstyle.recipes import Term
-from minstyle.vgg import CHANNELS, Network
-from minstyle.weightfile import Weights
+from minstyle.network.layers import CHANNELS
+from minstyle.network.projection import gram
+from minstyle.network.vgg import Network
+from minstyle.network.weightfile import Weights
+from minstyle.recipe.recipe import Term
+from minstyle.run.observer import Observer, Step
 
 from .crops import Crops
 from .networks import TAPS

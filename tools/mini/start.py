@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from minstyle.weightfile import Weights
+from minstyle.network.weightfile import Weights
 
 from .networks import TAPS, Student, Teacher, begins_block, features, relative, to_input
 

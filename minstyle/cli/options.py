@@ -1,0 +1,213 @@
+"""The command line's options: the parser, and the recipe that they ask for."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..arguments import OneLineParser
+from ..job.recipefile import named_recipe
+from ..network.layers import canonical
+from ..recipe.presets import RECIPES
+from ..recipe.recipe import Recipe
+from ..recipe.settings import EXPECTED
+from ..recipe.terms import ORDER, ROLES
+from ..version import __version__
+
+DEFAULT_RECIPE = "fine"
+GROUPS = ("look", "styles", "network's use", "size", "optimiser")
+
+EXAMPLES = """\
+examples:
+  python -m minstyle photo.jpg painting.jpg out.png
+  python -m minstyle photo.jpg wave.jpg night.jpg out.png --blend 3,7 --color content
+  python -m minstyle photo.jpg painting.jpg out.png --mask sky_of_photo.png sky_of_painting.png
+  python -m minstyle photo.jpg painting.jpg grid.png --compare fine,johnson,fine:style_weight=300
+"""
+
+
+def build_parser() -> OneLineParser:
+    """The parser; options of the recipe are made from its fields."""
+    parser = OneLineParser(
+        prog="minstyle",
+        usage="minstyle CONTENT STYLE [STYLE ...] OUT [options]",
+        description="Paint CONTENT in the style of STYLE (Gatys, Ecker, Bethge 2015) and write the picture to OUT.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("pictures", metavar="CONTENT STYLE [STYLE ...] OUT", type=Path, nargs="*",
+                        help="the photograph, the painting or several, and the picture to write: "
+                        ".png, .jpg, .webp, .tif or .avif")  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"minstyle {__version__}")
+    _add_recipe_options(parser)
+    _add_file_options(parser)
+    _add_machine_options(parser)
+    _add_watching_options(parser)
+    return parser
+
+
+def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(f"recipe (the groups after it change it; their defaults are {DEFAULT_RECIPE}'s)")
+    names = ", ".join(RECIPES)
+    group.add_argument("--recipe", default=DEFAULT_RECIPE, metavar="NAME|FILE",
+                       help=f"{names}, a recipe's JSON file, or a picture that minstyle made "
+                       f"(default: {DEFAULT_RECIPE})")  # fmt: skip
+    group.add_argument("--print-recipe", action="store_true", help="print the recipe, with all options, and end")
+    group.add_argument("--show-recipe", type=Path, metavar="FILE", help="print the recipe that a picture was made by, "
+                       "and end")  # fmt: skip
+    for role in ("content", "style"):
+        group.add_argument(f"--{role}-layers", type=_weighted, metavar="LAYER[:X],...",
+                           help=f"where the {role} is compared, with weights (default: the recipe's)")  # fmt: skip
+    for role in ORDER:
+        kinds = ", ".join(kind for kind, serves in ROLES.items() if serves == role)
+        group.add_argument(f"--{role}-loss", type=_weighted, metavar="KIND[:X],...",
+                           help=f"by which formulas, with factors, for their scales differ: {kinds} "
+                           "(default: the recipe's)")  # fmt: skip
+    groups = {name: parser.add_argument_group(name) for name in GROUPS}
+    for field in option_fields():
+        data, value = field.metadata, getattr(RECIPES[DEFAULT_RECIPE], field.name)
+        settings = dict(type=_checked(data["parse"]), choices=data["choices"], metavar=data["metavar"])
+        if field.name == "init":  # on the command line the start image may be a file
+            settings = dict(metavar="|".join([*data["choices"], "FILE"]))
+        default = "" if value is None or value == () else f" (default: {_shown(value)})"
+        flag = data["flag"] or "--" + field.name.replace("_", "-")
+        groups[data["group"]].add_argument(flag, dest=field.name, help=data["help"] + default, **settings)
+    groups["styles"].add_argument(
+        "--mask", nargs="+", type=Path, metavar="FILE",
+        help="a picture of regions for the content and one for each style: each colour or grey takes its style from "
+        "where the styles' masks have it",
+    )  # fmt: skip
+
+
+def _add_file_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("file")
+    group.add_argument("--depth", choices=("8", "16", "auto"), default="auto",
+                       help="bits a channel of .png and .tif (default: auto, the photograph's)")  # fmt: skip
+    group.add_argument("--quality", type=_quality, default=95, metavar="N",
+                       help="of .jpg, .webp and .avif, 1 to 100 (default: 95)")  # fmt: skip
+    group.add_argument("--keep-metadata", action="store_true",
+                       help="keep the photograph's artist, date, place and so on; else they are dropped")  # fmt: skip
+
+
+def _add_machine_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("network and machine")
+    group.add_argument(
+        "--network",
+        default="auto",
+        metavar="NAME|FILE",
+        help="vgg19, vgg16, mini (comes with minstyle), auto (the first of them that is installed), or a file "
+        "(default: auto)",
+    )
+    group.add_argument("--weights-dir", type=Path, metavar="DIR", help="a folder to look for weights in first")
+    group.add_argument(
+        "--device",
+        choices=("auto", "cpu", "gpu"),
+        default="auto",
+        help="where to compute (default: auto, the GPU if one answers)",
+    )
+    group.add_argument("--threads", type=_positive, metavar="N", help="cores to use (default: all that it may use)")
+    group.add_argument(
+        "--dtype", choices=("float32", "float64"), default="float32", help="precision (default: float32)"
+    )
+
+
+def _add_watching_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("watching")
+    group.add_argument(
+        "--save-every",
+        type=_every,
+        metavar="N|round",
+        help="save the picture so far every N evaluations, or after each round, beside OUT",
+    )
+    group.add_argument("--trace", type=Path, metavar="FILE", help="write the losses of each evaluation as JSON lines")
+    group.add_argument(
+        "--plot", type=Path, metavar="FILE", help="draw the losses: .png, .svg or .pdf (needs matplotlib)"
+    )
+    group.add_argument("--sheet", type=Path, metavar="FILE", help="a contact sheet: content, styles, steps, result")
+    group.add_argument("--compare", metavar="RECIPE[,RECIPE ...]",
+                       help="small runs of several recipes in one labelled picture, OUT; name:field=value varies one, "
+                       "as in fine,johnson,fine:style_weight=300")  # fmt: skip
+    group.add_argument("--quiet", action="store_true", help="print errors only")
+
+
+def option_fields() -> list[dataclasses.Field[Any]]:
+    """The recipe's fields that are options."""
+    return [field for field in dataclasses.fields(Recipe) if "group" in field.metadata]
+
+
+def effective_recipe(options: argparse.Namespace) -> Recipe:
+    """The recipe that was asked for, with the options that were given put in. Raises RecipeError, ImageError."""
+    return changed(named_recipe(options.recipe), options)
+
+
+def changed(recipe: Recipe, options: argparse.Namespace) -> Recipe:
+    """A recipe with the options that were given put in. Raises RecipeError."""
+    for role in ORDER:
+        losses, layers = getattr(options, f"{role}_loss"), getattr(options, f"{role}_layers", None)
+        if layers is not None:  # a loss's number multiplies those of the layers: it comes after them
+            recipe = recipe if losses is None else recipe.with_losses(role, dict.fromkeys(losses))
+            recipe = recipe.with_layers(role, layers)
+        if losses is not None:
+            recipe = recipe.with_losses(role, losses)
+    given = {field.name: getattr(options, field.name) for field in option_fields()}
+    changes = {name: value for name, value in given.items() if value is not None}
+    if start_file(options) is not None:
+        del changes["init"]
+    return dataclasses.replace(recipe, **changes)
+
+
+def start_file(options: argparse.Namespace) -> Path | None:
+    """The file that --init names, if it names none of the recipe's start images."""
+    (field,) = (field for field in option_fields() if field.name == "init")
+    return None if options.init is None or options.init in field.metadata["choices"] else Path(options.init)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(_shown, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _checked(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    def convert(text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"expected {EXPECTED[parse]}, got {text!r}") from None
+
+    return convert
+
+
+def _weighted(text: str) -> dict[str, float | None]:
+    """ "block1_conv1:0.5,block2_conv1" -> {"block1_conv1": 0.5, "block2_conv1": None}; conv1_1 is block1_conv1"""
+    found: dict[str, float | None] = {}
+    for part in text.split(","):
+        name, colon, number = part.partition(":")
+        name = canonical(name)
+        if name in found:
+            raise argparse.ArgumentTypeError(f"expected each name once, got {name} twice")
+        try:
+            found[name] = float(number) if colon else None
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"expected a number after {name}:, got {number!r}") from None
+    return found
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or len(text) > 9 or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, got {text!r}")
+    return int(text)
+
+
+def _quality(text: str) -> int:
+    if not text.isdecimal() or len(text) > 3 or not 1 <= int(text) <= 100:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 to 100, got {text!r}")
+    return int(text)
+
+
+def _every(text: str) -> int | str:
+    return text if text == "round" else _positive(text)

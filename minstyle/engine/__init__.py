@@ -1,0 +1,1 @@
+"""What computes: reverse-mode differentiation, the ops and their kernels."""

@@ -1,0 +1,235 @@
+"""The one door to the kernels: arrays in, arrays out, no differentiation.
+
+Callers say what they want; which file computes it is decided here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...backend import Array, array_module, is_cupy
+from . import direct
+from .cpu import few_channels, grams, masks, strips, tiles, winograd
+from .cpu.masks import AboveZero, Positive, Winner, max_pool, window_corners
+from .cpu.sorting import sort_columns, unsort_columns
+from .cpu.threads import Arena, use_threads
+from .cpu.variation import by_rows, total_variation, total_variation_gradient
+
+__all__ = [
+    "Arena", "Kernel", "Mask", "Positive", "Winner", "add_product", "by_rows", "convolve", "convolve_relu",
+    "convolve_relu_pool", "framed", "gram", "input_gradient", "kernel_gradient", "max_pool", "sort_columns",
+    "total_variation", "total_variation_gradient", "unsort_columns", "use_threads", "weighted_sum",
+    "window_corners",
+]  # fmt: skip
+
+# Below this many channels the transforms of Winograd's method cost more than it saves.
+_FEWEST_CHANNELS = 16
+# Up to so many entries a product with a transposed matrix is slow, and a second copy of the matrix cheap.
+_SMALL = 36 * 160 * 160
+
+Mask = Positive | AboveZero | Winner
+
+
+class Kernel:
+    """A constant kernel (k, k, Cin, Cout) whose transforms are computed once, when they are first needed.
+
+    Then the kernel itself is let go. A map of another floating type is converted to the kernel's.
+    """
+
+    def __init__(self, array: Array) -> None:
+        self._array: Array | None = array
+        self.shape: tuple[int, ...] = tuple(array.shape)
+        self.ndim = len(self.shape)
+        self.dtype, self.on_device = array.dtype, is_cupy(array)
+        self._transformed: tuple[np.ndarray, np.ndarray] | None = None
+
+    @property
+    def array(self) -> Array:
+        if self._array is None:
+            raise AssertionError("only what is not transformed asks for the kernel itself")
+        return self._array
+
+    @property
+    def transformed(self) -> tuple[np.ndarray, np.ndarray]:
+        """(36, Cin, Cout), and (36, Cout, Cin) of the kernel turned by 180 degrees: see ``winograd``."""
+        # No lock, which a fork might find taken: two threads may both do the work, and the first to finish publishes
+        # the result before the kernel goes.
+        array = self._array
+        if self._transformed is None and array is not None:
+            forward = winograd.transform_kernel(array)
+            back = forward.swapaxes(1, 2)
+            self._transformed = forward, np.ascontiguousarray(back) if back.size <= _SMALL else back
+            self._array = None
+        assert self._transformed is not None
+        return self._transformed
+
+
+def convolve(x: Array, kernel: Array | Kernel, bias: Array | None, valid: bool = False) -> Array:
+    """y[i, j] = bias + sum over (di, dj) of x[i + di - r, j + dj - r] @ kernel[di, dj], zeros outside. -> (H, W, Cout)
+
+    x (H, W, Cin), kernel (2r+1, 2r+1, Cin, Cout), bias (Cout,) or None. ``valid``: only where all of the neighbourhood
+    is inside, (H - 2r, W - 2r, Cout).
+    """
+    x, kernel = _prepared(x, kernel)
+    if valid:
+        if _suits_widening(x, kernel):
+            return few_channels.widen(x, kernel.array, bias, relu=False, valid=True)
+        return _inside(convolve(x, kernel, bias), kernel)
+    if _suits_winograd(x, kernel):
+        y = np.empty((*x.shape[:2], kernel.shape[3]), dtype=x.dtype)
+        _forward(x, kernel, bias, tiles.Store(y))
+        return y
+    if _suits_product(x, kernel):
+        y = add_product(x, kernel.array[0, 0], None)
+        if bias is not None:
+            y += bias
+        return y
+    if _suits_widening(x, kernel):
+        return few_channels.widen(x, kernel.array, bias, relu=False)
+    return direct.convolve(x, kernel.array, bias)
+
+
+def convolve_relu(
+    x: Array, kernel: Array | Kernel, bias: Array | None, kept: bool = False, valid: bool = False
+) -> tuple[Array, Positive | AboveZero]:
+    """(max(y, 0), where y > 0) of ``convolve``'s y, in one pass. The mask of a map that is ``kept`` is the map."""
+    x, kernel = _prepared(x, kernel)
+    r = kernel.shape[0] // 2 if valid else 0
+    shape = (x.shape[0] - 2 * r, x.shape[1] - 2 * r, kernel.shape[3])
+    positive = Positive(shape) if _on_host(x, kernel) and not kept else None
+    if _suits_winograd(x, kernel) and not valid:
+        y = np.empty(shape, dtype=x.dtype)
+        _forward(x, kernel, bias, tiles.Rectify(y, positive))
+    elif _suits_widening(x, kernel):
+        y = few_channels.widen(x, kernel.array, bias, True, positive, valid)
+    else:
+        y = convolve(x, kernel, bias, valid)
+        y = y.clip(0, None, out=y)
+        positive = None if kept else Positive.of(y)
+    return y, AboveZero(y) if positive is None else positive
+
+
+def convolve_relu_pool(x: Array, kernel: Array | Kernel, bias: Array | None) -> tuple[Array, Winner]:
+    """``max_pool`` of ``convolve_relu``, in one pass; windows without an entry above zero have no winner."""
+    x, kernel = _prepared(x, kernel)
+    shape = (*x.shape[:2], kernel.shape[3])
+    if _suits_winograd(x, kernel):
+        pooled = (shape[0] // 2, shape[1] // 2, shape[2])
+        y, winner = np.empty(pooled, dtype=x.dtype), Winner(shape, np.empty(pooled, dtype=np.uint8))
+        _forward(x, kernel, bias, tiles.RectifyAndPool(y, winner))
+        return y, winner
+    y, winner = max_pool(convolve_relu(x, kernel, bias, kept=True)[0])
+    winner.index[~(y > 0)] = masks.NONE
+    return y, winner
+
+
+def input_gradient(
+    g: Array, kernel: Array | Kernel, mask: Mask | None = None, into: Array | None = None, valid: bool = False
+) -> Array:
+    """Gradient of ``convolve`` with respect to x, given g (H, W, Cout). -> (H, W, Cin)
+
+    It is itself a convolution: of g with the kernel turned by 180 degrees and its channel axes swapped. ``mask``: g is
+    the gradient with respect to what ReLU, or ReLU and pooling, made of the convolution. ``into``: an array to which
+    the result is added; it is returned. ``valid``: of the valid convolution, g (H - 2r, W - 2r, Cout).
+    """
+    g, kernel = _prepared(g, kernel)
+    if valid and not _suits_widening(g, kernel):
+        g, mask = framed(g if mask is None else mask.apply(g), kernel), None
+    if _suits_winograd(g, kernel):
+        shape = g.shape[:2] if mask is None else mask.shape[:2]
+        dx = np.empty((*shape, kernel.shape[2]), dtype=g.dtype) if into is None else into
+        sink = tiles.Store(dx) if into is None else tiles.Add(dx)
+        transform = winograd.TRANSFORMS[g.dtype][1]
+        strips.convolve(_source(g, mask), kernel.transformed[1], transform, None, sink)
+        return dx
+    if _suits_product(g, kernel):
+        back = array_module(g).ascontiguousarray(kernel.array[0, 0].T)  # BLAS is slow with it as it is
+        return add_product(g if mask is None else mask.apply(g), back, into)
+    turned = kernel.array[::-1, ::-1].swapaxes(2, 3)
+    if _suits_widening(g, kernel):  # then its gradient suits narrowing
+        g = mask.apply(g) if isinstance(mask, Winner) else g
+        dx = few_channels.narrow(g, None if isinstance(mask, Winner) else mask, turned, full=valid)
+    else:
+        dx = direct.convolve(g if mask is None else mask.apply(g), turned, None)
+    if into is None:
+        return dx
+    into += dx
+    return into
+
+
+def framed(g: Array, kernel: Array | Kernel) -> Array:
+    """g with zeros around, as many as a convolution with this kernel reaches over the edge: _inside's adjoint."""
+    r = kernel.shape[0] // 2
+    return array_module(g).pad(g, ((r, r), (r, r), (0, 0)))
+
+
+def _inside(y: Array, kernel: Kernel) -> Array:
+    r = kernel.shape[0] // 2
+    return array_module(y).ascontiguousarray(y[r : y.shape[0] - r, r : y.shape[1] - r])
+
+
+def kernel_gradient(x: Array, g: Array, size: int) -> Array:
+    """Gradient of ``convolve`` with respect to a size x size kernel. -> (size, size, Cin, Cout)"""
+    return direct.kernel_gradient(x, g, size)
+
+
+def gram(flat: Array, weights: Array | None = None) -> Array:
+    """F^T diag(weights) F of F (M, C), weights (M,) of non-negative numbers (None: ones). -> (C, C)"""
+    if not is_cupy(flat):
+        return grams.gram(flat, weights)
+    return flat.T @ (flat if weights is None else flat * weights[:, None])
+
+
+def weighted_sum(flat: Array, weights: Array) -> Array:
+    """The sum of the rows of F (M, C), each times its weight (M,). -> (C,) in float64"""
+    return (weights @ flat).astype("float64") if is_cupy(flat) else grams.weighted_sum(flat, weights)
+
+
+def add_product(f: Array, matrix: Array, into: Array | None, weights: Array | None = None) -> Array:
+    """f @ S at every pixel of a map f (H, W, C), S (C, K), added to ``into`` (H, W, K) in place if that is given.
+
+    ``weights`` (H, W): the product is multiplied by them first.
+    """
+    if not is_cupy(f):
+        return grams.add_product(f, matrix, into, weights)
+    # One product, not one a row of the map, which is what CuPy would make of it.
+    product = (f.reshape(-1, f.shape[2]) @ matrix).reshape(*f.shape[:2], -1)
+    if weights is not None:
+        product *= weights[:, :, None]
+    if into is None:
+        return product
+    into += product
+    return into
+
+
+def _prepared(x: Array, kernel: Array | Kernel) -> tuple[Array, Kernel]:
+    if not isinstance(kernel, Kernel):
+        return x, Kernel(kernel)
+    return x.astype(kernel.dtype, copy=False), kernel
+
+
+def _forward(x: np.ndarray, kernel: Kernel, bias: np.ndarray | None, sink: tiles.Sink) -> None:
+    strips.convolve(tiles.Map(x), kernel.transformed[0], winograd.TRANSFORMS[x.dtype][0], bias, sink)
+
+
+def _source(g: np.ndarray, mask: Mask | None) -> tiles.Source:
+    if mask is None:
+        return tiles.Map(g)
+    return tiles.Unpooled(g, mask) if isinstance(mask, Winner) else tiles.Masked(g, mask)
+
+
+def _suits_winograd(x: Array, kernel: Kernel) -> bool:
+    return _on_host(x, kernel) and kernel.shape[:2] == (3, 3) and min(kernel.shape[2:]) >= _FEWEST_CHANNELS
+
+
+def _suits_product(x: Array, kernel: Kernel) -> bool:
+    return kernel.shape[:2] == (1, 1) and is_cupy(x) == kernel.on_device and x.dtype == kernel.dtype
+
+
+def _suits_widening(x: Array, kernel: Kernel) -> bool:
+    return _on_host(x, kernel) and kernel.shape[2] <= few_channels.MOST_CHANNELS
+
+
+def _on_host(x: Array, kernel: Kernel) -> bool:
+    """Both are NumPy arrays of one floating type."""
+    return not is_cupy(x) and not kernel.on_device and x.dtype == kernel.dtype and x.dtype in (np.float32, np.float64)

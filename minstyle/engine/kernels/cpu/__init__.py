@@ -1,0 +1,1 @@
+"""The kernels for NumPy arrays: Winograd convolution and its kin, on threads."""

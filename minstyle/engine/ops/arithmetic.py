@@ -1,0 +1,96 @@
+"""Sums, products and roots of arrays as differentiable ops; part of ``ops``, whose words and forms hold here."""
+
+from __future__ import annotations
+
+import math
+
+from ...backend import Array, array_module
+from ...errors import require
+from ..autodiff import Vjp, differentiable
+
+ValueAndVjps = tuple[Array, tuple[Vjp, ...]]
+
+
+@differentiable
+def add(x: Array, y: Array) -> ValueAndVjps:
+    """x + y, with broadcasting. Keeps nothing."""
+    return x + y, (_summed_like(x), _summed_like(y))
+
+
+@differentiable
+def multiply(x: Array, y: Array) -> ValueAndVjps:
+    """x * y, entry by entry, with broadcasting. Keeps the factor of whichever is differentiated."""
+    to_x, to_y = _summed_like(x), _summed_like(y)
+    return x * y, (lambda g: to_x(g * y), lambda g: to_y(g * x))
+
+
+@differentiable
+def scale(x: Array, *, factor: float) -> ValueAndVjps:
+    """factor * x for a constant number. Keeps nothing."""
+    factor = float(factor)
+    return x * factor, (lambda g: g * factor,)
+
+
+@differentiable
+def sqrt(x: Array) -> ValueAndVjps:
+    """Square root, entry by entry; what is below 0, by rounding, counts as 0. Keeps the result y: dx = g / (2 y).
+
+    The derivative at 0 is taken as 0.
+    """
+    xp = array_module(x)
+    y = xp.sqrt(xp.maximum(x, 0))
+    return y, (lambda g: xp.where(y > 0, 0.5 * g / xp.where(y > 0, y, 1), 0).astype(y.dtype, copy=False),)
+
+
+@differentiable
+def matmul(a: Array, b: Array) -> ValueAndVjps:
+    """Matrix product of a (n, k) and b (k, m). -> (n, m). Keeps the other factor: da = g b^T, db = a^T g."""
+    require(a.ndim == 2 and b.ndim == 2 and a.shape[1] == b.shape[0], "matmul",
+            "(n, k) and (k, m)", f"{a.shape} and {b.shape}")  # fmt: skip
+    return a @ b, (lambda g: g @ b.T, lambda g: a.T @ g)
+
+
+@differentiable
+def reshape(x: Array, *, shape: tuple[int, ...]) -> ValueAndVjps:
+    """The same entries, in the same order, in another shape. Keeps nothing."""
+    old = x.shape
+    return x.reshape(shape), (lambda g: g.reshape(old),)
+
+
+@differentiable
+def sum(x: Array, *, axis: int | tuple[int, ...] | None = None) -> ValueAndVjps:
+    """Sum over ``axis``, or over everything (then a float64 scalar). Keeps nothing: the gradient is spread evenly."""
+    return _reduced(x, axis, 1.0)
+
+
+@differentiable
+def mean(x: Array, *, axis: int | tuple[int, ...] | None = None) -> ValueAndVjps:
+    """Mean over ``axis``, or over everything (then a float64 scalar). Keeps nothing."""
+    axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
+    return _reduced(x, axis, 1.0 / math.prod(x.shape[a] for a in axes))
+
+
+def _summed_like(x: Array) -> Vjp:
+    """The adjoint of broadcasting: sum g over the axes along which x was repeated, in x's shape and type."""
+    shape, dtype = x.shape, x.dtype
+
+    def vjp(g: Array) -> Array:
+        extra = tuple(range(g.ndim - len(shape)))
+        g = g.sum(axis=extra) if extra else g
+        repeated = tuple(i for i, n in enumerate(shape) if n == 1 and g.shape[i] != 1)
+        g = g.sum(axis=repeated, keepdims=True) if repeated else g
+        return g.astype(dtype, copy=False)
+
+    return vjp
+
+
+def _reduced(x: Array, axis: int | tuple[int, ...] | None, factor: float) -> ValueAndVjps:
+    """factor * sum of x over axis, and its adjoint."""
+    xp, shape, dtype = array_module(x), x.shape, x.dtype
+    total = xp.sum(x, axis=axis, dtype=xp.float64) * factor
+
+    def vjp(g: Array) -> Array:
+        g = (g if axis is None else xp.expand_dims(g, axis)) * factor
+        return xp.broadcast_to(g, shape).astype(dtype)
+
+    return total if axis is None else total.astype(dtype), (vjp,)

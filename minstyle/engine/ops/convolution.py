@@ -1,0 +1,92 @@
+"""Convolution and what follows it at once, as differentiable ops; part of ``ops``, whose words and forms hold here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...backend import Array
+from ...errors import require
+from .. import kernels
+from ..autodiff import Adding, Var, Vjp, differentiable, value_of
+
+ValueAndVjps = tuple[Array, tuple[Vjp, ...]]
+_PICTURE = 3  # at most so many channels
+_LARGE = 32  # from so many channels a map as large as the picture is better computed again than kept
+
+
+@differentiable
+def conv2d(x: Array, kernel: Array, bias: Array, *, valid: bool = False) -> ValueAndVjps:
+    """Convolution of x (H, W, Cin) with an odd square kernel (k, k, Cin, Cout) and bias (Cout,). -> (H, W, Cout)
+
+    Stride 1, zero padding, same size; as in every network library the kernel is not turned (a correlation). A ``valid``
+    one has no padding, (H - k + 1, W - k + 1, Cout) is left: with ``pad`` before it, padding of any kind.
+    A constant kernel may be given as ``kernels.Kernel``, which keeps its transforms from call to call.
+    Keeps the kernel for dx, and x only if the kernel is differentiated.
+    """
+    _check_convolution(x, kernel, bias, valid)
+    return kernels.convolve(x, kernel, bias, valid), _convolution_vjps(x, kernel, None, valid)
+
+
+def conv_relu(x: Any, kernel: Any, bias: Any, *, kept: bool = False, valid: bool = False) -> Any:
+    """relu(conv2d(x, kernel, bias)), ``valid`` or not, in one pass, without the map in between.
+
+    Keeps where the result is > 0, a bit an entry (a byte on a GPU), and what ``conv2d`` keeps. A result that somebody
+    keeps anyway (``kept``), as ``gram`` does, is kept instead of the bits: that saves making them. Where x is a picture
+    and the result has many channels, it is cheap and large: it is not kept, for it can be computed ``again``.
+    """
+    array = value_of(x)
+    _check_convolution(array, value_of(kernel), value_of(bias), valid)
+    constant = not isinstance(kernel, Var) and not isinstance(bias, Var)
+    if not isinstance(x, Var) or not constant or array.shape[2] > _PICTURE or kernel.shape[3] < _LARGE:
+        return _conv_relu(x, kernel, bias, kept=kept, valid=valid)
+    y = _conv_relu(x, kernel, bias, kept=False, valid=valid)
+    y.again = lambda rows: _rows_of_conv_relu(array, kernel, bias, rows, valid)
+    return y
+
+
+@differentiable
+def _conv_relu(x: Array, kernel: Array, bias: Array, *, kept: bool, valid: bool) -> ValueAndVjps:
+    y, positive = kernels.convolve_relu(x, kernel, bias, kept, valid)
+    return y, _convolution_vjps(x, kernel, positive, valid)
+
+
+def _rows_of_conv_relu(x: Array, kernel: Array, bias: Array, rows: slice, valid: bool) -> Array:
+    r = kernel.shape[0] // 2
+    if valid:
+        return kernels.convolve_relu(x[rows.start : rows.stop + 2 * r], kernel, bias, kept=True, valid=True)[0]
+    top, bottom = max(rows.start - r, 0), min(rows.stop + r, x.shape[0])  # what these rows see
+    y, _ = kernels.convolve_relu(x[top:bottom], kernel, bias, kept=True)
+    return y[rows.start - top : rows.stop - top]
+
+
+@differentiable
+def conv_relu_pool2(x: Array, kernel: Array, bias: Array) -> ValueAndVjps:
+    """max_pool2(relu(conv2d(x, kernel, bias))) in one pass, without the maps in between.
+
+    Keeps which entry of each window was largest, if it was > 0: a byte an output entry, and what ``conv2d`` keeps.
+    """
+    _check_convolution(x, kernel, bias)
+    y, winner = kernels.convolve_relu_pool(x, kernel, bias)
+    return y, _convolution_vjps(x, kernel, winner)
+
+
+def _convolution_vjps(x: Array, kernel: Array, mask: kernels.Mask | None, valid: bool = False) -> tuple[Vjp, ...]:
+    def at_x(g: Array) -> Array:
+        """The gradient of the convolution at each pixel of x."""
+        g = g if mask is None else mask.apply(g)
+        return kernels.framed(g, kernel) if valid else g
+
+    return (
+        Adding(lambda g, into: kernels.input_gradient(g, kernel, mask, into, valid)),
+        lambda g: kernels.kernel_gradient(x, at_x(g), kernel.shape[0]),
+        lambda g: at_x(g).sum(axis=(0, 1)),
+    )
+
+
+def _check_convolution(x: Array, kernel: Array, bias: Array, valid: bool = False) -> None:
+    require(x.ndim == 3 and min(x.shape) > 0, "conv2d: x", "(H, W, C)", x.shape)
+    k = kernel.shape[0]
+    require(kernel.ndim == 4 and k % 2 == 1 and kernel.shape[1:3] == (k, x.shape[2]),
+            f"conv2d: kernel for x {x.shape}", f"(k, k, {x.shape[2]}, Cout) with odd k", kernel.shape)  # fmt: skip
+    require(bias.shape == kernel.shape[3:], "conv2d: bias", kernel.shape[3:], bias.shape)
+    require(not valid or min(x.shape[:2]) >= k, "valid conv2d: x", f"{k} x {k} or more", x.shape)

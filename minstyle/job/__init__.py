@@ -1,0 +1,1 @@
+"""From paths and options to a saved picture: what every caller shares."""

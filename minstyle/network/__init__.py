@@ -1,0 +1,1 @@
+"""VGG: its layers, its features, the file that its weights are in."""

@@ -1,0 +1,1 @@
+"""Minimising a function of an array. Knows no images."""

@@ -1,0 +1,1 @@
+"""Recipes: every choice that makes a picture, as data."""

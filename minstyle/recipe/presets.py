@@ -1,0 +1,190 @@
+"""The recipes that come with minstyle: those of known programs, and ``fine``, ours.
+
+Each program's formulas and numbers are as its source has them (docs/recipes.md says where, and what differs: all
+L-BFGS here is scipy's with a line search).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from ..errors import RecipeError
+from .recipe import Recipe
+from .terms import IMAGE, Term
+
+STYLE_LAYERS = tuple(f"block{i}_conv1" for i in range(1, 6))
+_CHANNELS = (64, 128, 256, 512, 512)
+
+
+def _terms(content: tuple[str, str], style: str, tv: str, weights: Sequence[float] = (1.0,) * 5) -> tuple[Term, ...]:
+    """A content term (kind, layer), the style kind at each of STYLE_LAYERS, a total variation."""
+    styles = tuple(Term(style, layer, weight) for layer, weight in zip(STYLE_LAYERS, weights, strict=True))
+    return (Term(*content), *styles, Term(tv, IMAGE))
+
+
+# F. Chollet, Deep Learning with Python (2017), 8.3: the defaults of Recipe are this program's, but for resample.
+# Keras took the nearest pixel: a small copy of a large painting then is so coarse that its grain is learnt.
+_DOCUMENT = Recipe("document", _terms(("content_sum", "block5_conv2"), "gram_image", "total_variation", [0.2] * 5))
+
+# Gatys, Ecker, Bethge: Image Style Transfer Using Convolutional Neural Networks (CVPR 2016).
+_GATYS = Recipe(
+    "gatys",
+    _terms(("content_half", "block4_conv2"), "gram_paper", "total_variation", [0.2] * 5),
+    content_weight=1.0,
+    style_weight=1e3,
+    tv_weight=0.0,
+    pooling="average",
+    sizes=(512,),
+    size_of="long",
+    style_fit="keep",
+    rounds=1,
+    evaluations=(500,),
+    factr=0.0,
+    pgtol=0.0,
+)
+
+# L. Gatys, PytorchNeuralStyleTransfer: the authors' own program, with its second pass at a larger size.
+_GATYS_CODE = Recipe(
+    "gatys-code",
+    _terms(("content_mean", "block4_conv2"), "gram_code", "total_variation", [1 / c**2 for c in _CHANNELS]),
+    content_weight=1.0,
+    style_weight=1e3,
+    tv_weight=0.0,
+    init="content",
+    sizes=(512, 800),
+    size_of="short",
+    style_fit="keep",
+    resample="bilinear",
+    rounds=1,
+    evaluations=(520, 220),  # the loops of 500 and 200 look at their counters after steps of 20
+    history=100,
+    factr=0.0,
+    pgtol=0.0,
+)
+
+# J. Johnson, neural-style.
+_JOHNSON = Recipe(
+    "johnson",
+    _terms(("content_mean", "block4_conv2"), "gram_mean", "tv_squared"),
+    content_weight=5.0,
+    style_weight=100.0,
+    tv_weight=1e-3,
+    init="grey",
+    deviation=0.001,
+    white=256.0,
+    sizes=(512,),
+    size_of="long",
+    style_fit="keep",
+    resample="bilinear",
+    rounds=1,
+    evaluations=(1000,),
+    history=100,
+    factr=0.0,
+    pgtol=0.0,
+)
+
+# K. Crowson, style-transfer-pytorch.
+_CROWSON = Recipe(
+    "crowson",
+    _terms(("content_mean", "block4_conv2"), "wasserstein", "tv_stencil", [w / 341 for w in (256, 64, 16, 4, 1)]),
+    content_weight=0.015,
+    style_weight=1.0,
+    tv_weight=2.0,
+    init="content",
+    units="torchvision",
+    padding="replicate",
+    sizes=(512,),
+    size_of="long",
+    scales=32,
+    ratio=2**0.5,
+    min_size=128,
+    style_fit="native",
+    resample="bicubic",
+    optimizer="adam",
+    rounds=1,
+    evaluations=(1000, 500),
+    learning_rate=0.02 * 255,
+    betas=(0.9, 0.99),
+    epsilon=1e-8 / 255,
+    averaging=0.99,
+    bounds="step",
+)
+
+# A. Athalye, neural-style.
+_ATHALYE = Recipe(
+    "athalye",
+    _terms(("content_mean", "block4_conv2"), "gram_mean", "tv_mean", [0.2] * 5),
+    content_weight=5.0,
+    style_weight=500.0,
+    tv_weight=100.0,
+    init="grey",
+    deviation=0.256,
+    sizes=(512,),
+    size_of="width",
+    style_fit="keep",
+    resample="bicubic",
+    optimizer="adam",
+    rounds=1,
+    evaluations=(1000,),
+    learning_rate=10.0,
+)
+
+# A. Jacq: Neural Transfer Using PyTorch, the tutorial. Its layers are counted in convolutions and read before ReLU.
+_PYTORCH_TUTORIAL = Recipe(
+    "pytorch-tutorial",
+    (
+        Term("content_mean", "block2_conv2_linear"),
+        *(Term("gram_mean", f"block{b}_conv{i}_linear") for b, i in ((1, 1), (1, 2), (2, 1), (2, 2), (3, 1))),
+    ),
+    content_weight=1.0,
+    style_weight=1e6,
+    tv_weight=0.0,
+    init="content",
+    units="torchvision",
+    sizes=(512,),
+    size_of="short",
+    style_fit="stretch",
+    resample="bilinear",
+    rounds=1,
+    evaluations=(320,),  # the loop of 300 looks at its counter after steps of 20
+    history=100,
+    factr=0.0,
+    pgtol=0.0,
+)
+
+# Ours, found by experiment: docs/recipes.md. Johnson's formulas and weights, since means over positions and a picture's
+# sum of squared slopes do not depend on its size, but more of block 5, which is 1 % of his loss; coarse to fine, from
+# the content, which the coarse sizes may leave.
+_FINE = Recipe(
+    "fine",
+    _terms(("content_mean", "block4_conv2"), "gram_mean", "tv_sum", [1, 1, 1, 1, 6]),
+    content_weight=5.0,
+    coarse_content=0.2,
+    style_weight=100.0,
+    tv_weight=1e-3,
+    init="content",
+    padding="replicate",
+    sizes=(512,),
+    size_of="long",
+    scales=32,
+    ratio=2.0,
+    min_size=128,
+    style_fit="keep",
+    rounds=1,
+    evaluations=(150, 130),
+    history=20,
+    factr=0.0,
+    pgtol=0.0,
+    bounds="smooth",
+)
+
+_ALL = (_FINE, _DOCUMENT, _GATYS, _GATYS_CODE, _JOHNSON, _CROWSON, _ATHALYE, _PYTORCH_TUTORIAL)
+RECIPES: Mapping[str, Recipe] = MappingProxyType({recipe.name: recipe for recipe in _ALL})
+
+
+def find_recipe(name: str) -> Recipe:
+    """The preset of that name; raises RecipeError with the list of known ones."""
+    if name not in RECIPES:
+        raise RecipeError(f"unknown recipe {name!r}: known are {', '.join(RECIPES)}")
+    return RECIPES[name]

@@ -1,0 +1,284 @@
+"""Recipes: every choice that makes a picture, as frozen data. No arithmetic here; presets.py has the known ones."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import RecipeError
+from ..network.layers import canonical
+from .settings import check, check_setting, is_many, numbers, setting, whole_numbers, windows
+from .terms import IMAGE, ORDER, ROLES, Term
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All settings of a run. Checks itself: RecipeError names the field, the value and what was expected.
+
+    A tuple of one may be given as its only value.
+    """
+
+    name: str
+    terms: tuple[Term, ...]
+
+    content_weight: float = setting(
+        "weight of the content terms", float, group="look", default=0.025, minimum=0, metavar="X"
+    )
+    coarse_content: float = setting(
+        "content weight at the sizes before the last, as a share of content-weight: below 1 the style's large shapes "
+        "are painted there, and the last size brings the content back",
+        float, group="look", default=1.0, minimum=0, maximum=1000, metavar="X",
+    )  # fmt: skip
+    style_weight: float = setting("weight of the style terms", float, group="look", default=1.0, minimum=0, metavar="X")
+    tv_weight: float = setting(
+        "weight of the total variation", float, group="look", default=1e-4, minimum=0, metavar="X"
+    )
+    init: str = setting(
+        "start image; grey is the network's mean colour, style noise in the style's colours",
+        str, group="look", default="noise", choices=("noise", "content", "style", "grey"),
+    )  # fmt: skip
+    noise: str = setting(
+        "spectrum of the noise: white, pink (1/f) or brown (1/f^2)",
+        str, group="look", default="white", choices=("white", "pink", "brown"),
+    )  # fmt: skip
+    mix: float = setting(
+        "share of noise that is mixed into the start image",
+        float, group="look", default=0.0, minimum=0, maximum=1, metavar="X",
+    )  # fmt: skip
+    deviation: float = setting(
+        "grey levels that the start image grey is off, at random",
+        float, group="look", default=0.256, minimum=0, metavar="X",
+    )  # fmt: skip
+    draft: str = setting(
+        "mini: the small network paints first, at all sizes, and the network itself goes on from there at the last",
+        str, group="look", default="none", choices=("none", "mini"),
+    )  # fmt: skip
+    seed: int = setting("seed of the noise", int, group="look", default=0, minimum=0, metavar="N")
+    color: str = setting(
+        "colours: the style's as they come; the content's, put back under the luminance that was painted; luminance: "
+        "both pictures grey while painting, then the content's colours; match: the style's colours are matched to "
+        "the content's first; match-after: the result's afterwards",
+        str, group="look", default="style", choices=("style", "content", "luminance", "match", "match-after"),
+    )  # fmt: skip
+    color_map: str = setting(
+        "how colours are matched: by the symmetric root (pca) or the triangular one (cholesky)",
+        str, group="look", default="pca", choices=("pca", "cholesky"),
+    )  # fmt: skip
+    feather: float = setting(
+        "softness of the masks' edges, in parts of the longer side",
+        float, group="look", default=0.0, minimum=0, maximum=0.25, metavar="X",
+    )  # fmt: skip
+    blend: tuple[float, ...] = setting(
+        "how much each style counts, as in 3,7 (default: all alike)",
+        numbers, group="styles", default=(), minimum=0, metavar="X[,X]",
+    )  # fmt: skip
+    style_scale: tuple[float, ...] = setting(
+        "size of each style picture beside the content: below 1 finer strokes, above 1 larger ones",
+        numbers, group="styles", default=(1.0,), minimum=0.05, maximum=20, metavar="X[,X]",
+    )  # fmt: skip
+    style_crop: tuple[tuple[float, ...], ...] = setting(
+        "the part of each style picture that counts: left,top,right,bottom from 0 to 1, / between pictures",
+        windows, group="styles", default=(), metavar="L,T,R,B",
+    )  # fmt: skip
+    style_fit: str = setting(
+        "style picture: stretched to the content's shape; or its own shape, as large on the side that size-of names "
+        "(keep), but never larger than it is (native)",
+        str, group="styles", default="stretch", choices=("stretch", "keep", "native"),
+    )  # fmt: skip
+    units: str = setting(
+        "networks that the weights are for: caffe's take grey levels, torchvision's 1/57.6 of them, images 0..1",
+        str, group="network's use", default="caffe", choices=("caffe", "torchvision"),
+    )  # fmt: skip
+    white: float = setting(
+        "value of white for the network", float, group="network's use", default=255.0, minimum=1, metavar="X"
+    )
+    pooling: str = setting(
+        "pooling of the network", str, group="network's use", default="max", choices=("max", "average", "l2")
+    )
+    pooling_factor: float | None = setting(
+        "factor after pooling (default: the pooling's own: max 1, average 2, l2 0.78)",
+        float, group="network's use", default=None, minimum=0, metavar="X",
+    )  # fmt: skip
+    padding: str = setting(
+        "how the first layer continues the picture", str, group="network's use", default="zero",
+        choices=("zero", "replicate", "reflect"),
+    )  # fmt: skip
+    gradients: str = setting(
+        "unit: the gradient of each term but total variation is divided by its sum of absolute values, so that weights "
+        "say how much each moves the picture (with adam only)",
+        str, group="network's use", default="plain", choices=("plain", "unit"),
+    )  # fmt: skip
+    sizes: tuple[int, ...] = setting(
+        "pixels on the side that size-of names; several, as in 128,256, run coarse to fine",
+        whole_numbers, group="size", default=(400,), minimum=32, flag="--size", metavar="N[,N]",
+    )  # fmt: skip
+    size_of: str = setting(
+        "which side of the picture the size is", str, group="size", default="height",
+        choices=("height", "width", "long", "short"),
+    )  # fmt: skip
+    scales: int = setting(
+        "where one size is given: how many sizes, each ratio times the one before, lead to it, at most",
+        int, group="size", default=1, minimum=1, maximum=32, metavar="N",
+    )  # fmt: skip
+    ratio: float = setting(
+        "ratio of neighbouring sizes", float, group="size", default=2.0, minimum=1.05, maximum=16, metavar="X"
+    )
+    min_size: int = setting(
+        "no size that leads to the last one is smaller", int, group="size", default=128, minimum=32, metavar="N"
+    )
+    resample: str = setting(
+        "how pictures are resized", str, group="size", default="lanczos",
+        choices=("nearest", "bilinear", "bicubic", "lanczos"),
+    )  # fmt: skip
+    optimizer: str = setting(
+        "scipy's L-BFGS-B, or Adam", str, group="optimiser", default="lbfgs", choices=("lbfgs", "adam")
+    )
+    rounds: int = setting(
+        "rounds of L-BFGS at each size, each with a fresh history",
+        int, group="optimiser", default=20, minimum=1, metavar="N",
+    )  # fmt: skip
+    evaluations: tuple[int, ...] = setting(
+        "evaluations of loss and gradient in a round; several numbers: at each size, the last one from there on",
+        whole_numbers, group="optimiser", default=(20,), minimum=1, metavar="N[,N]",
+    )  # fmt: skip
+    iterations: int = setting(
+        "iterations in a round, at most", int, group="optimiser", default=15000, minimum=1, metavar="N"
+    )
+    history: int = setting(
+        "pairs that L-BFGS remembers (m)", int, group="optimiser", default=10, minimum=1, maximum=1000, metavar="N"
+    )
+    factr: float = setting(
+        "end a round when the loss falls by less than this times 2.2e-16 of itself",
+        float, group="optimiser", default=1e7, minimum=0, metavar="X",
+    )  # fmt: skip
+    pgtol: float = setting(
+        "end a round when no entry of the gradient is larger",
+        float, group="optimiser", default=1e-5, minimum=0, metavar="X",
+    )  # fmt: skip
+    learning_rate: float = setting(
+        "step of Adam, in grey levels", float, group="optimiser", default=10.0, minimum=0, metavar="X"
+    )
+    betas: tuple[float, ...] = setting(
+        "decay of Adam's means of the gradient and of its square",
+        numbers, group="optimiser", default=(0.9, 0.999), minimum=0, maximum=1, metavar="X,X",
+    )  # fmt: skip
+    epsilon: float = setting(
+        "Adam's epsilon, beside gradients by grey level",
+        float, group="optimiser", default=1e-8, minimum=0, metavar="X",
+    )  # fmt: skip
+    averaging: float = setting(
+        "Adam: decay of the running mean of the images, which is the result (0: none)",
+        float, group="optimiser", default=0.0, minimum=0, maximum=0.99999, metavar="X",
+    )  # fmt: skip
+    bounds: str = setting(
+        "0..255: cut off at the end, after every step (adam only), or by a smooth map of the pixels",
+        str, group="optimiser", default="end", choices=("end", "step", "smooth"),
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if is_many(field) and isinstance(value, (int, float)) and not isinstance(value, bool):
+                object.__setattr__(self, field.name, (value,))
+            if "parse" in field.metadata:
+                check_setting(field, getattr(self, field.name))
+        # It is shown on terminals, and a recipe may come with a picture from anywhere.
+        good = isinstance(self.name, str) and self.name.isprintable() and 0 < len(self.name) <= 200
+        check(good, "name", "1 to 200 printable letters", self.name)
+        good = isinstance(self.terms, tuple) and all(isinstance(term, Term) for term in self.terms)
+        check(good, "terms", "a tuple of Term", self.terms)
+        self._check_together()
+
+    def _check_together(self) -> None:
+        if not any(self.effective_weight(term) > 0 for term in self.terms):
+            raise RecipeError(f"recipe {self.name}: expected a term of weight above 0, got none")
+        if list(self.sizes) != sorted(set(self.sizes)):
+            raise RecipeError(f"sizes: expected growing numbers, got {', '.join(map(str, self.sizes))}")
+        check(self.blend == () or sum(self.blend) > 0, "blend", "a number above 0 among them", self.blend)
+        check(len(self.betas) == 2 and max(self.betas) < 1, "betas", "two numbers below 1", self.betas)
+        if self.optimizer == "adam":
+            check(
+                self.learning_rate > 0, "learning_rate", "a number above 0 with the optimizer adam", self.learning_rate
+            )
+            check(self.epsilon > 0, "epsilon", "a number above 0 with the optimizer adam", self.epsilon)
+        if self.optimizer == "lbfgs":  # its line search needs the loss that the gradient is of
+            check(self.gradients == "plain", "gradients", "plain with the optimizer lbfgs", self.gradients)
+            check(self.bounds != "step", "bounds", "end or smooth with the optimizer lbfgs", self.bounds)
+
+    def effective_weight(self, term: Term) -> float:
+        """The factor of a term in the total loss: its own weight times its role's."""
+        return float(term.weight * getattr(self, f"{term.role}_weight"))
+
+    def while_coarse(self) -> Recipe:
+        """The recipe as it is at the sizes before the last."""
+        if self.coarse_content == 1:
+            return self
+        others = any(self.effective_weight(term) > 0 for term in self.terms if term.role != "content")
+        check(others or self.coarse_content > 0, "coarse_content", "a number above 0 where only the content counts",
+              self.coarse_content)  # fmt: skip
+        return dataclasses.replace(self, content_weight=self.content_weight * self.coarse_content)
+
+    def with_layers(self, role: str, layers: Mapping[str, float | None]) -> Recipe:
+        """The terms of a role ("content", "style") at other layers, by each of its formulas.
+
+        None is the weight that the recipe has at that layer, else the mean of its weights. A number is the first
+        formula's weight; the others keep their mean's ratio to the first one's.
+        """
+        own = [term for term in self.terms if term.role == role]
+        if not own:
+            raise RecipeError(f"recipe {self.name} has no {role} terms: name a {role} loss too")
+        new: list[Term] = []
+        first = None  # the mean of the first formula's weights
+        for kind in dict.fromkeys(term.kind for term in own):
+            known = {canonical(term.layer): term.weight for term in own if term.kind == kind}
+            mean = sum(known.values()) / len(known)
+            first = first or mean
+            ratio = mean / first if first else 1.0
+            new += [
+                Term(kind, at, known.get(canonical(at), mean) if w is None else ratio * w) for at, w in layers.items()
+            ]
+        return self._with_terms(role, new)
+
+    def with_losses(self, role: str, kinds: Mapping[str, float | None]) -> Recipe:
+        """The terms of a role by other formulas, each at the layers and with the layers' weights that the role has.
+
+        A kind's own weight multiplies (None: 1).
+        """
+        for kind in kinds:
+            if ROLES.get(kind) != role:
+                known = ", ".join(name for name, serves in ROLES.items() if serves == role)
+                raise RecipeError(f"{role} loss: expected {known}, got {kind!r}")
+        own = [term for term in self.terms if term.role == role]
+        layers: dict[str, float] = {} if own else {IMAGE: 1.0}
+        for term in own:
+            layers.setdefault(term.layer, term.weight)  # of its first formula
+        new = [
+            Term(kind, layer, (1 if w is None else w) * x) for kind, w in kinds.items() for layer, x in layers.items()
+        ]
+        return self._with_terms(role, new)
+
+    def _with_terms(self, role: str, new: list[Term]) -> Recipe:
+        terms = [*(term for term in self.terms if term.role != role), *new]
+        return dataclasses.replace(self, terms=tuple(sorted(terms, key=lambda term: ORDER.index(term.role))))
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """The recipe that ``to_json`` wrote. Fields left out take their defaults; raises RecipeError."""
+        try:
+            data = json.loads(text)
+            if not isinstance(data, dict) or not isinstance(data.get("terms"), list):
+                raise RecipeError("a recipe is a JSON object with a list of terms")
+            terms = tuple(Term(**term) for term in data.pop("terms"))
+            return cls(terms=terms, **{name: _as_tuple(value) for name, value in data.items()})
+        except (ValueError, TypeError, RecursionError) as error:
+            raise RecipeError(f"not a recipe: {error}") from error
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(map(_as_tuple, value)) if isinstance(value, list) else value

@@ -1,0 +1,76 @@
+"""The sizes of a run: from a recipe's numbers to (height, width) of the content and of each style at every scale."""
+
+from __future__ import annotations
+
+from ..errors import RecipeError, require
+from .recipe import Recipe
+
+SMALLEST = 32  # pixels on the shorter side: block 5 sees one sixteenth of them
+
+Shape = tuple[int, int]
+
+
+def sizes_of(recipe: Recipe) -> tuple[int, ...]:
+    """The recipe's sizes, coarse to fine: those it names, or those that lead to the only one it names."""
+    if len(recipe.sizes) > 1:
+        return recipe.sizes
+    (last,) = recipe.sizes
+    sizes = {round(last / recipe.ratio**i) for i in range(recipe.scales)}
+    return tuple(sorted(size for size in sizes if size >= recipe.min_size or size == last))
+
+
+def of_size(numbers: tuple[int, ...], scale: int) -> int:
+    """The number for a scale, counted from 0: the last one goes for all after it."""
+    return numbers[min(scale, len(numbers) - 1)]
+
+
+def shapes_of(content: tuple[int, ...], recipe: Recipe) -> list[Shape]:
+    """(height, width) of the content at each of the recipe's sizes, coarse to fine.
+
+    Sizes that only lead to the one that the recipe names are left out where the content's shorter side is too small.
+    """
+    shapes = [working_shape(content, size, recipe) for size in sizes_of(recipe)]
+    if len(recipe.sizes) > 1:
+        return shapes
+    return [shape for shape in shapes[:-1] if min(shape) >= SMALLEST] + shapes[-1:]
+
+
+def working_shape(shape: tuple[int, ...], size: int, recipe: Recipe) -> Shape:
+    """(height, width) of the content at a size of the recipe; its aspect is kept, fractions of a pixel are cut off."""
+    side = side_of(shape, recipe)
+    return int(shape[0] * size / side), int(shape[1] * size / side)
+
+
+def fitted_shape(style: tuple[int, ...], content: Shape, recipe: Recipe, number: int = 0) -> Shape:
+    """(height, width), none below SMALLEST, of the style picture of that number beside a content of that shape.
+
+    A style picture that keeps its shape is as large as the content on the side that ``size_of`` names.
+    """
+    factor = recipe.style_scale[0 if len(recipe.style_scale) == 1 else number]
+    of: tuple[int, ...] = content
+    if recipe.style_fit != "stretch":
+        of = style[:2]
+        factor *= side_of(content, recipe) / side_of(of, recipe)
+        if recipe.style_fit == "native":
+            factor = min(factor, 1.0)
+    factor = max(factor, SMALLEST / min(of))  # both sides: the aspect stays
+    return round(of[0] * factor), round(of[1] * factor)
+
+
+def crop_of(recipe: Recipe, number: int) -> tuple[float, ...]:
+    """(left, top, right, bottom), in parts of the picture, of the style picture of that number."""
+    return recipe.style_crop[number] if recipe.style_crop else (0.0, 0.0, 1.0, 1.0)
+
+
+def check_styles(recipe: Recipe, count: int) -> None:
+    """Raise RecipeError where the recipe says something about another number of style pictures."""
+    for name in ("blend", "style_scale", "style_crop"):
+        values = getattr(recipe, name)
+        good = len(values) in (0, count) or (name == "style_scale" and len(values) == 1)
+        require(good, name, f"one for each of {count} style pictures", len(values), RecipeError)
+
+
+def side_of(shape: tuple[int, ...], recipe: Recipe) -> int:
+    """The length of the side that the recipe's sizes are of."""
+    height, width = shape[:2]
+    return {"height": height, "width": width, "long": max(height, width), "short": min(height, width)}[recipe.size_of]

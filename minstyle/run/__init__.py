@@ -1,0 +1,1 @@
+"""The loop over sizes: from pictures and a recipe to the finished picture."""

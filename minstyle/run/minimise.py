@@ -1,0 +1,78 @@
+"""A round of the optimiser that a recipe names, on the image or, for smooth bounds, on what is mapped to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..backend import Array
+from ..optimize.adam import AdamState, adam
+from ..optimize.bounds import bounded
+from ..optimize.lbfgs import Function, OnEvaluation, scipy_lbfgs
+from ..recipe.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Round:
+    """Where a round ended: the image to go on from, what Adam knows beside it, whether it was asked to stop."""
+
+    last: Array
+    state: AdamState | None
+    stopped: bool
+
+
+def minimise(
+    objective: Function,
+    image: Array,
+    recipe: Recipe,
+    evaluations: int,
+    state: AdamState | None,
+    on_evaluation: OnEvaluation,
+) -> Round:
+    """Minimise ``objective`` from ``image`` (H, W, 3), as the recipe says. ``state`` is what the round before left.
+
+    ``on_evaluation(image, loss)`` is called after each evaluation, with the mean of the images so far where the recipe
+    averages; when it returns true, the round ends. Raises OptimizeError.
+    """
+    if recipe.bounds == "smooth":
+        of_u, to_u, to_image = bounded(objective)
+        found = _minimise(
+            of_u, to_u(image), recipe, evaluations, state, lambda u, loss: on_evaluation(to_image(u), loss)
+        )
+        return Round(to_image(found.last), found.state, found.stopped)
+    return _minimise(objective, image, recipe, evaluations, state, on_evaluation)
+
+
+def _minimise(
+    objective: Function,
+    x: Array,
+    recipe: Recipe,
+    evaluations: int,
+    state: AdamState | None,
+    on_evaluation: OnEvaluation,
+) -> Round:
+    if recipe.optimizer == "adam":
+        first, second = recipe.betas
+        found = adam(
+            objective,
+            x,
+            learning_rate=recipe.learning_rate,
+            betas=(first, second),
+            epsilon=recipe.epsilon,
+            averaging=recipe.averaging,
+            bounds=(0, 255) if recipe.bounds == "step" else None,
+            iterations=min(evaluations, recipe.iterations),
+            state=state,
+            on_evaluation=on_evaluation,
+        )
+        return Round(found.last, found.state, found.stopped)
+    minimum = scipy_lbfgs(
+        objective,
+        x,
+        history=recipe.history,
+        factr=recipe.factr,
+        pgtol=recipe.pgtol,
+        evaluations=evaluations,
+        iterations=recipe.iterations,
+        on_evaluation=on_evaluation,
+    )
+    return Round(minimum.x, None, minimum.stopped)

@@ -1,0 +1,246 @@
+"""Regions: masks with colours as labels become weight maps, region by region, for the content and for each style.
+
+A region of the content takes its style from the areas that have the same colour in the style masks. Everything here is
+on NumPy arrays; the sums that are guided by the maps are elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..errors import ImageError, RecipeError, require
+
+TOLERANCE = 24.0  # distance in RGB within which two colours are one label: more than JPEG, less than 16 levels of grey
+SMALLEST = 0.005  # part of a mask that a label covers at least
+MOST = 16  # regions
+_BIN = 4  # grey levels: colours are counted in cubes of this side
+
+
+@dataclass(frozen=True, eq=False)
+class Regions:
+    """Weights 0..1 of R regions: ``content`` (R, H, W), ``styles`` one (R, H', W') a style picture, all float32.
+
+    A content pixel's weights sum to its opacity (1 where there is none), a style pixel's to at most that. ``names``
+    are for messages; ``warnings`` are lines for the user. Raises ImageError for a region that is empty in the content
+    or in all styles, and for a style picture without any region.
+    """
+
+    content: np.ndarray
+    styles: tuple[np.ndarray, ...]
+    names: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for r, name in enumerate(self.names):
+            require(bool(self.content[r].any()), f"region {name}",
+                    "visible pixels in the content", "none; leave it out of the mask", ImageError)  # fmt: skip
+            require(any(style[r].any() for style in self.styles), f"region {name}",
+                    "visible pixels in a style picture", "none; paint it in a style mask", ImageError)  # fmt: skip
+        for i, style in enumerate(self.styles, start=1):
+            require(bool(style.any()), f"style picture {i}", "visible pixels in a region", "none; leave it out",
+                    ImageError)  # fmt: skip
+
+
+def from_masks(
+    content_mask: np.ndarray,
+    style_masks: Sequence[np.ndarray],
+    *,
+    content_shape: tuple[int, ...],
+    style_shapes: Sequence[tuple[int, ...]],
+    feather: float = 0.0,
+) -> Regions:
+    """The regions that masks (h, w, 3) draw, in the sizes of their pictures; shapes are (H, W) or (H, W, 3).
+
+    The labels of a mask are the colours (or grey levels) of its flat areas, see ``find_labels``. ``feather`` softens
+    the edges: the deviation of a Gaussian, as a part of the picture's longer side. A mask of another size than its
+    picture is resampled, a label that only style masks have is left out; both are told in ``warnings``.
+
+    Raises ImageError for a mask without or with more than 16 labels, and for a label that no style mask has,
+    RecipeError where masks and pictures are not as many or ``feather`` is not in 0..0.25.
+    """
+    require(len(style_masks) == len(style_shapes), "style masks",
+            f"{len(style_shapes)}, one a style picture", len(style_masks), RecipeError)  # fmt: skip
+    require(0 <= feather <= 0.25, "feather", "a part of the longer side in 0..0.25", feather, RecipeError)
+    one = len(style_masks) == 1
+    places = ["content mask", *("style mask" if one else f"style mask {i + 1}" for i in range(len(style_masks)))]
+    found = [find_labels(mask, place) for mask, place in zip([content_mask, *style_masks], places, strict=True)]
+    colours, drawn = found[0]
+    names, warnings, weights = tuple(map(name_of, colours)), [], []
+    served = np.zeros(len(colours), bool)
+    for (own, index), place, shape in zip(found, places, [content_shape, *style_shapes], strict=True):
+        if index.shape != tuple(shape[:2]):
+            warnings.append(f"{place}: {_size(index.shape)} pixels for a picture of {_size(shape)}: resampled to fit")
+        distance = np.linalg.norm(own[:, None] - colours, axis=2)
+        region = np.where(distance.min(axis=1) <= TOLERANCE, distance.argmin(axis=1), len(colours))
+        left_out = [name_of(own[i]) for i in np.flatnonzero(region == len(colours))]
+        warnings += [f"{place}: the content mask has no {name}: left out" for name in left_out]
+        if place != places[0]:
+            served[region[region < len(colours)]] = True
+        weights.append(_weights(_nearest(region[index], shape), len(colours), feather))
+    for r in np.flatnonzero(~served):
+        y, x = (int(np.median(where)) for where in np.nonzero(drawn == r))
+        raise ImageError(f"content mask: no style mask has its colour {names[r]} ({(drawn == r).mean():.1%} of it, "
+                         f"around x {x}, y {y}); paint it in a style mask, or in another colour here")  # fmt: skip
+    return Regions(weights[0], tuple(weights[1:]), names, tuple(warnings))
+
+
+def find_labels(mask: np.ndarray, place: str = "mask") -> tuple[np.ndarray, np.ndarray]:
+    """Colours (L, 3) of the labels of a mask (h, w, 3), largest first, and each pixel's label (h, w) in 0..L-1.
+
+    A label is a colour that, within TOLERANCE, covers SMALLEST of the mask, with flat neighbourhoods (3 x 3 pixels) in
+    at least a tenth of that: the mixed colours of smooth edges have none. Other pixels belong to the label of the
+    nearest colour. Raises ImageError where there is no label, or more than 16.
+    """
+    good = mask.ndim == 3 and mask.shape[2] == 3 and mask.size > 0 and bool(np.isfinite(mask).all())
+    require(good, place, "an image (h, w, 3) of finite pixels", mask.shape, ImageError)
+    codes, bins, counts, flat = _histogram(mask)
+    centres: list[tuple[float, np.ndarray]] = []  # (pixels, colour)
+    pixels, taken = counts.sum(), np.zeros(len(bins), bool)
+    while flat.sum() >= SMALLEST / 10 * pixels and len(centres) <= MOST:
+        start = flat.argmax()
+        near = _near(bins, bins[start]) & (flat > 0)
+        centre = np.average(bins[near], axis=0, weights=flat[near])
+        near = _near(bins, centre) & ~taken
+        near[start] = True
+        covered = counts[near].sum()
+        if covered >= SMALLEST * pixels and flat[near].sum() >= covered / 10:
+            centres.append((covered, centre))
+        taken |= near
+        flat[near] = 0
+    require(0 < len(centres) <= MOST, place, f"1 to {MOST} areas of one colour each, without shading",
+            len(centres) or "none", ImageError)  # fmt: skip
+    centres.sort(key=lambda label: -label[0])
+    colours = np.array([centre for _, centre in centres])
+    nearest = np.array([np.linalg.norm(colours - colour, axis=1).argmin() for colour in bins])
+    return colours, nearest[codes]
+
+
+def with_opacity(
+    regions: Regions | None,
+    content_opacity: np.ndarray | None,
+    style_opacities: Sequence[np.ndarray | None],
+    *,
+    content_shape: tuple[int, ...],
+    style_shapes: Sequence[tuple[int, ...]],
+) -> Regions:
+    """The regions times the opacity (H, W) in 0..1 of each picture, or times 1 for None; without regions there is one.
+
+    Raises ImageError for an opacity of another shape than its picture, and for what is transparent altogether.
+    """
+    require(len(style_opacities) == len(style_shapes), "opacities of styles",
+            len(style_shapes), len(style_opacities), RecipeError)  # fmt: skip
+    if regions is None:
+        ones = [np.ones((1, *shape[:2]), np.float32) for shape in (content_shape, *style_shapes)]
+        regions = Regions(ones[0], tuple(ones[1:]), ("picture",))
+
+    def times(weights: np.ndarray, opacity: np.ndarray | None, where: str) -> np.ndarray:
+        if opacity is None:
+            return weights
+        require(opacity.shape == weights.shape[1:], f"opacity of {where}", weights.shape[1:], opacity.shape, ImageError)
+        seen: np.ndarray = weights * opacity.astype(np.float32).clip(0, 1)
+        require(share(opacity) > 0, where, "pixels that can be seen", "a picture that is transparent altogether",
+                ImageError)  # fmt: skip
+        return seen
+
+    content = times(regions.content, content_opacity, "the content")
+    pairs = enumerate(zip(regions.styles, style_opacities, strict=True), start=1)
+    styles = tuple(times(weights, opacity, f"style picture {i}") for i, (weights, opacity) in pairs)
+    return replace(regions, content=content, styles=styles)
+
+
+def at_layer(weights: np.ndarray, shape: tuple[int, int], name: str = "region") -> np.ndarray:
+    """A weight map (H, W) at the (h, w) positions of a layer: the mean over each position's area, divided by the sum.
+
+    float64, sum 1. Raises ImageError, with ``name`` and the size, for a region that is empty there.
+    """
+    (height, width), (h, w) = weights.shape, shape
+    mean: np.ndarray = _area(height, h) @ weights.astype(np.float64) @ _area(width, w).T
+    total = float(mean.sum())
+    if not total > 1e-6 * mean.size:
+        raise ImageError(f"region {name}: empty at a layer of {w} x {h} positions; "
+                         "draw it larger, make it less transparent, or leave the region out")  # fmt: skip
+    mean /= total
+    return mean
+
+
+def share(weights: np.ndarray) -> float:
+    """The part of the picture, in 0..1, that a weight map (H, W) covers."""
+    return float(weights.mean(dtype=np.float64))
+
+
+def name_of(colour: np.ndarray) -> str:
+    """A colour (3,) as #rrggbb."""
+    return "#" + "".join(f"{round(float(c)):02x}" for c in colour.clip(0, 255))
+
+
+def _histogram(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Each pixel's bin (h, w); and by bin: the mean colour (B, 3), number of pixels, number of flat pixels (B,)."""
+    mask = mask.clip(0, 255)
+    side = 256 // _BIN
+    r, g, b = np.moveaxis((mask / _BIN).astype(np.int64), 2, 0)
+    codes = (r * side + g) * side + b
+    counts = np.bincount(codes.ravel(), minlength=side**3)
+    used = np.flatnonzero(counts)
+    sums = np.stack([np.bincount(codes.ravel(), channel.ravel(), side**3) for channel in np.moveaxis(mask, 2, 0)], 1)
+    flat = np.bincount(codes[_flat(mask)], minlength=side**3)[used]
+    position = np.zeros(side**3, np.int64)
+    position[used] = np.arange(len(used))
+    return position[codes], sums[used] / counts[used, None], counts[used], flat
+
+
+def _flat(mask: np.ndarray) -> np.ndarray:
+    """(h, w): true where no channel varies by more than a tolerance over a pixel and its eight neighbours.
+
+    The tolerance is the least that makes half of the mask flat, at most TOLERANCE: where the areas are clean, the
+    ripples of JPEG beside their edges are not flat.
+    """
+    high = low = np.pad(mask, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    high, low = (pick(pick(x[:-2], x[1:-1]), x[2:]) for pick, x in ((np.maximum, high), (np.minimum, low)))
+    high, low = (pick(pick(x[:, :-2], x[:, 1:-1]), x[:, 2:]) for pick, x in ((np.maximum, high), (np.minimum, low)))
+    varies: np.ndarray = (high - low).max(axis=2)
+    return varies <= min(max(float(np.median(varies)), 1.0), TOLERANCE)
+
+
+def _near(colours: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    near: np.ndarray = np.linalg.norm(colours - centre, axis=1) <= TOLERANCE
+    return near
+
+
+def _nearest(index: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """(h, w) at the size of ``shape`` (H, W), each pixel that of the nearest one."""
+    rows, columns = (((np.arange(n) + 0.5) * m / n).astype(int) for m, n in zip(index.shape, shape[:2], strict=True))
+    resampled: np.ndarray = index[rows[:, None], columns]
+    return resampled
+
+
+def _weights(region: np.ndarray, count: int, feather: float) -> np.ndarray:
+    """(count, H, W): 1 in the region and 0 elsewhere, with soft edges. The sum stays what it was at each pixel."""
+    weights: np.ndarray = (region == np.arange(count)[:, None, None]).astype(np.float32)
+    deviation = feather * max(region.shape)
+    if deviation > 0.1:  # in pixels: less would not be seen
+        height, width = region.shape
+        weights = _gauss(height, deviation) @ weights @ _gauss(width, deviation).T
+    return weights
+
+
+def _gauss(n: int, deviation: float) -> np.ndarray:
+    """(n, n): the matrix that blurs n values; the rows' sums are 1, so that edges do not darken."""
+    away = np.arange(n) - np.arange(n)[:, None]
+    matrix: np.ndarray = np.exp(-0.5 * (away / deviation) ** 2)
+    matrix /= matrix.sum(axis=1, keepdims=True)
+    return matrix.astype(np.float32)
+
+
+def _area(n: int, m: int) -> np.ndarray:
+    """(m, n): the matrix that averages n values over m equal intervals, parts of a value counted as parts."""
+    ends = np.arange(m + 1)[:, None] * n / m
+    covered = (ends - np.arange(n)).clip(0, 1)  # of each value, up to each end
+    matrix: np.ndarray = np.diff(covered, axis=0) * (m / n)
+    return matrix
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]} x {shape[0]}"

@@ -1,0 +1,1 @@
+"""Foreign weights files, one format a file: bytes in, named tensors out."""

@@ -1,8 +1,10 @@
-"""The shape of the source, held by test: floors, exports, what an import pulls in, who names which library."""
+"""The shape of the source, held by test: folders, exports, what an import pulls in, who names which library."""
 
 from __future__ import annotations
 
 import ast
+import graphlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,44 +15,98 @@ import minstyle
 
 PACKAGE = Path(minstyle.__file__).parent
 
+# Lowest first: a file imports from its own folder or from those before it.
+FOLDERS = (
+    ".", "engine/kernels/cpu", "engine/kernels", "engine", "engine/ops", "images", "network", "optimize", "recipe",
+    "weights/readers", "weights", "style", "run", "watch", "job", "cli", "door",
+)  # fmt: skip
+DOOR = ("__init__.py", "__main__.py")  # of the package itself: how one comes in, above all folders
+
 # Functions that are allowed more than 40 lines: one thought each that does not come apart.
 LONGER = {"scipy_lbfgs": 50, "check_vjp": 50}
 
-FILES = sorted(PACKAGE.rglob("*.py"))
+FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+every_file = pytest.mark.parametrize("file", FILES, ids=str)
 
 
-def unit(path: Path) -> str:
-    """The file's name in FLOORS: a folder counts as one."""
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def folder_of(file: Path) -> str:
+    return "door" if str(file) in DOOR else file.parent.as_posix()
 
 
-def imports(path: Path) -> set[str]:
-    """The units of minstyle and the outside packages (with a leading dot for ours) that a file imports."""
-    found: set[str] = set()
-    depth = len(path.relative_to(PACKAGE).parts) - 1
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            found.add((node.module or "").split(".")[0])
-        elif isinstance(node, ast.ImportFrom) and node.level == depth + 1:
-            names = [node.module.split(".")[0]] if node.module else [alias.name for alias in node.names]
-            found |= {"." + name for name in names}
+def imported_files(package: Path, file: Path) -> set[Path]:
+    """The files of the package that one of them imports, wherever in it the import stands."""
+    found = set()
+    for node in ast.walk(ast.parse((package / file).read_text())):
+        if not isinstance(node, ast.ImportFrom) or node.level == 0:
+            continue
+        above = file.parents[node.level - 1]
+        module = above.joinpath(*(node.module or "").split(".")) if node.module else above
+        for name in node.names:
+            places = [module / f"{name.name}.py", module / name.name / "__init__.py", module / "__init__.py"]
+            places += [module.parent / f"{module.name}.py"] if node.module else []
+            found.add(next(place for place in places if (package / place).is_file()))
     return found
 
 
+def libraries(file: Path) -> set[str]:
+    """The outside packages that a file imports."""
+    nodes = list(ast.walk(ast.parse((PACKAGE / file).read_text())))
+    named = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    named |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and node.level == 0}
+    return {name.split(".")[0] for name in named}
+
+
+def upward_imports(package: Path) -> list[str]:
+    """Each import of a folder that comes later in FOLDERS, as "FILE imports FILE"."""
+    return [
+        f"{file} imports {target}"
+        for file in sorted(path.relative_to(package) for path in package.rglob("*.py"))
+        for target in sorted(imported_files(package, file))
+        if FOLDERS.index(folder_of(target)) > FOLDERS.index(folder_of(file))
+    ]
+
+
+def test_a_file_imports_from_its_own_folder_or_those_before_it() -> None:
+    assert upward_imports(PACKAGE) == []
+
+
+def test_every_folder_has_its_place() -> None:
+    assert {folder_of(file) for file in FILES} == set(FOLDERS)
+
+
+@pytest.mark.parametrize(("file", "line", "target"), [
+    ("errors.py", "from .engine.autodiff import Var", "engine/autodiff.py"),
+    ("engine/autodiff.py", "from .ops import relu", "engine/ops/__init__.py"),
+    ("engine/kernels/cpu/tiles.py", "from .. import convolve", "engine/kernels/__init__.py"),
+    ("network/layers.py", "from ..recipe.terms import Term", "recipe/terms.py"),
+    ("style/regions.py", "def f():\n    from ..run import pictures", "run/pictures.py"),
+    ("run/stylize.py", "from .. import RECIPES", "__init__.py"),
+])  # fmt: skip
+def test_a_planted_upward_import_is_found(tmp_path: Path, file: str, line: str, target: str) -> None:
+    package = tmp_path / "minstyle"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("*.h5", "__pycache__"))
+    with open(package / file, "a") as source:
+        source.write(f"\n\n{line}\n")
+    assert upward_imports(package) == [f"{file} imports {target}"]
+
+
+def test_there_is_no_cycle() -> None:
+    graph = {file: imported_files(PACKAGE, file) - {file} for file in FILES}
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the files
+
+
 @pytest.mark.parametrize(("package", "allowed"), [
-    ("cupy", {"backend"}), ("PIL", {"images"}), ("scipy", {"optimize"}), ("tqdm", {"run", "watch", "weights"}),
-    ("h5py", {"network", "weights"}), ("pickle", {"weights"}), ("torch", set()), ("platformdirs", {"weights"}),
-    ("matplotlib", {"watch"}),
+    ("cupy", {"."}), ("PIL", {"images"}), ("scipy", {"optimize"}), ("tqdm", {"watch", "weights"}),
+    ("h5py", {"network", "weights", "weights/readers"}), ("pickle", {"weights/readers"}), ("torch", set()),
+    ("platformdirs", {"weights"}), ("matplotlib", {"watch"}),
 ])  # fmt: skip
 def test_a_library_is_named_in_its_place_only(package: str, allowed: set[str]) -> None:
-    assert {unit(path) for path in FILES if package in imports(path)} <= allowed
+    assert {folder_of(file) for file in FILES if package in libraries(file)} <= allowed
 
 
 def test_environment_variables_are_read_at_the_edge_only() -> None:
-    readers = {path.name for path in FILES if "environ" in path.read_text() or "getenv" in path.read_text()}
-    assert readers == {"locate.py"}
+    texts = {file.name: (PACKAGE / file).read_text() for file in FILES}
+    assert {name for name, text in texts.items() if "environ" in text or "getenv" in text} == {"locate.py"}
 
 
 def test_the_exports_are_these() -> None:
@@ -60,8 +116,8 @@ def test_the_exports_are_these() -> None:
         "save_image", "save_picture", "stylize",
     ]  # fmt: skip
     public = {name for name in vars(minstyle) if not name.startswith("_")}
-    modules = {unit(path) for path in FILES}
-    assert public - modules == set(minstyle.__all__) - {"__version__"} - modules
+    modules = {file.parts[0].removesuffix(".py") for file in FILES}
+    assert public - modules == set(minstyle.__all__) - {"__version__"}
 
 
 def test_importing_prints_nothing_and_leaves_heavy_libraries_alone() -> None:
@@ -71,9 +127,9 @@ def test_importing_prints_nothing_and_leaves_heavy_libraries_alone() -> None:
     assert (run.stdout, run.stderr) == ("[]\n", "")
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_files_and_functions_stay_short(path: Path) -> None:
-    text = path.read_text()
+@every_file
+def test_files_and_functions_stay_short(file: Path) -> None:
+    text = (PACKAGE / file).read_text()
     assert len(text.splitlines()) <= 300
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):

@@ -65,7 +65,7 @@ def ours(images: list[np.ndarray]) -> Run:
 def twin(images: list[np.ndarray], layout: str, dtype: str = "float32") -> Function:
     import torch
 
-    from tests.torch_twin import Twin
+    from tests.support.torch_twin import Twin
 
     return Twin(random_vgg19(), "document", images[0], images[1], getattr(torch, dtype), getattr(torch, layout))
 

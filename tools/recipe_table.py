@@ -23,11 +23,11 @@ import numpy as np
 from minstyle import Recipe, load_image, load_network, save_image, stylize
 from minstyle.images.grid import grid
 from minstyle.job.recipefile import named_recipe
+from minstyle.job.variants import parse_variant
 from minstyle.network.vgg import Network
 from minstyle.recipe.presets import RECIPES
 from minstyle.recipe.sizes import working_shape
 from minstyle.recipe.terms import Term
-from minstyle.run.compare import parse_variant
 from minstyle.run.observer import Observer, Plan, Step
 from minstyle.run.pictures import Pictures
 from minstyle.style.objective import Objective, build_objective

@@ -17,13 +17,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from minstyle.network.weightfile import read_weights
 from minstyle.weights.convert import convert
-from tests.conftest import random_weights
-from tests.foreign_files import FOREIGN
-from tests.hostile import Verdict, judge
-from tests.test_formats import CHANNELS, difference, rounded
-from tests.test_hostile_flips import FLIPS, KINDS
-from tests.test_hostile_hdf5 import HOSTILE, TINY, write_keras
-from tests.test_hostile_sizes import ABSURD
+from tests.support.foreign_files import FOREIGN
+from tests.support.hostile import Verdict, judge
+from tests.support.small import random_weights
+from tests.weights.readers.test_formats import CHANNELS, difference, rounded
+from tests.weights.readers.test_hostile_flips import FLIPS, KINDS
+from tests.weights.readers.test_hostile_hdf5 import HOSTILE, TINY, write_keras
+from tests.weights.readers.test_hostile_sizes import ABSURD
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, MARK = ROOT / "docs" / "weights.md", "<!-- Below: python tools/weights_report.py -->\n"

@@ -1,19 +1,15 @@
-"""Small runs side by side, to choose a recipe or a weight by looking: nobody guesses weights."""
+"""Small runs of several recipes, to choose a recipe or a weight by looking: nobody guesses weights."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ..errors import MinstyleError, RecipeError, require
-from ..images.grid import Picture, fit, grid, note
-from ..job.recipefile import named_recipe
 from ..network.vgg import Network
 from ..recipe.recipe import Recipe
 from ..recipe.sizes import SMALLEST, of_size, side_of, sizes_of
@@ -92,86 +88,3 @@ def small_recipe(
         rounds=rounds,
         evaluations=tuple(max(1, round(part * n)) for n in budget.values()),
     )
-
-
-def compare_sheet(
-    content: np.ndarray, styles: Sequence[np.ndarray], runs: Sequence[Run], *, height: int = 256
-) -> np.ndarray:
-    """The runs as a labelled grid, content and styles first -> image (H, W, 3), float32, 0..255.
-
-    Under each picture stand its label, seconds and evaluations, and the recipe's main weights; in the place of a
-    picture that was not made stands the reason.
-    """
-    given: list[Picture] = [("content", content)]
-    given += [(f"style {i}" if len(styles) > 1 else "style", style) for i, style in enumerate(styles, start=1)]
-    return grid([*given, *(_cell(run, content, height) for run in runs)], height=height)
-
-
-def _cell(run: Run, content: np.ndarray, height: int) -> Picture:
-    weights = ", ".join(
-        f"{role} {value:g}" for role in ("content", "style", "tv") if (value := getattr(run.recipe, f"{role}_weight"))
-    )
-    if run.result is None:
-        h, w, _ = fit(content, height).shape
-        return f"{run.label}\nfailed\n{weights}", note(_reason(run.error), max(h, height // 2), max(w, height // 2))
-    ended = ""
-    if run.result.error is not None:
-        ended = ", interrupted" if isinstance(run.result.error, KeyboardInterrupt) else ", ended early"
-    took = f"{run.result.seconds:.1f} s, {run.result.evaluations} evaluations{ended}"
-    return f"{run.label}\n{took}\n{weights}", run.result.image
-
-
-def _reason(error: BaseException | None) -> str:
-    if isinstance(error, MemoryError):
-        return "not enough memory"
-    return str(error) or type(error).__name__
-
-
-# Variants by name
-
-
-def parse_variants(text: str, changed: Callable[[Recipe], Recipe] = lambda recipe: recipe) -> dict[str, Recipe]:
-    """ "document,gatys,document:style_weight=10" -> label to recipe; raises RecipeError.
-
-    ``changed`` is done to each named recipe first.
-
-    Commas part the variants, but one before a digit belongs to a value, as in ``gatys:sizes=128,256``.
-    """
-    variants: dict[str, Recipe] = {}
-    for part in re.split(r",(?!\s*\d)", text):
-        label, recipe = parse_variant(part, changed)
-        require(label not in variants, "comparison", "variants that differ", f"{label!r} twice", RecipeError)
-        variants[label] = recipe
-    return variants
-
-
-def parse_variant(text: str, changed: Callable[[Recipe], Recipe] = lambda recipe: recipe) -> tuple[str, Recipe]:
-    """A recipe's name or JSON file and what to change in it -> (label, recipe); the label is the text.
-
-    ``document:style_weight=10:init=content``: a field of ``Recipe`` or its option's name, and a value as on the command
-    line. Raises RecipeError that names the part that is wrong.
-    """
-    label = text.strip()
-    name, *changes = re.split(r":(?=[^:=/\\]*=)", label)
-    recipe = changed(named_recipe(name))
-    try:
-        return label, dataclasses.replace(recipe, **dict(_parse_change(change) for change in changes))
-    except RecipeError as error:
-        raise RecipeError(f"{label!r}: {error}") from None
-
-
-def _parse_change(text: str) -> tuple[str, Any]:
-    """ "style-weight=10" -> ("style_weight", 10.0)"""
-    name, _, value = (part.strip() for part in text.partition("="))
-    fields = {field.name: field for field in dataclasses.fields(Recipe) if "parse" in field.metadata}
-    flags = {(field.metadata["flag"] or "--" + key)[2:]: key for key, field in fields.items()}
-    name = name.replace("-", "_")
-    field = fields.get(flags.get(name, name))
-    if field is None:
-        raise RecipeError(f"unknown setting {name!r}: known are {', '.join(fields)}")
-    try:
-        return field.name, field.metadata["parse"](value)
-    except ValueError:
-        default = field.default
-        shown = ",".join(map(str, default)) if isinstance(default, tuple) else "1" if default is None else default
-        raise RecipeError(f"{name}: expected a value such as {shown}, got {value!r}") from None

@@ -1,4 +1,4 @@
-"""Sums, products and roots of arrays as differentiable ops; part of ``ops``, whose words and forms hold here."""
+"""Sums, products, roots and the like as differentiable ops; part of ``ops``, whose words and forms hold here."""
 
 from __future__ import annotations
 
@@ -94,3 +94,22 @@ def _reduced(x: Array, axis: int | tuple[int, ...] | None, factor: float) -> Val
         return xp.broadcast_to(g, shape).astype(dtype)
 
     return total if axis is None else total.astype(dtype), (vjp,)
+
+
+@differentiable
+def relu(x: Array) -> ValueAndVjps:
+    """max(x, 0). Keeps where x > 0, a byte an entry; the derivative at 0 is taken as 0."""
+    positive = x > 0
+    return array_module(x).maximum(x, 0), (lambda g: g * positive,)
+
+
+@differentiable
+def squared_error(x: Array, target: Array) -> ValueAndVjps:
+    """sum (x - target)^2, a float64 scalar. Keeps the difference: dx = 2 g (x - target)."""
+    require(x.shape == target.shape, "squared_error: target", x.shape, target.shape)
+    xp = array_module(x, target)
+    difference = x - target
+    return xp.sum(difference * difference, dtype=xp.float64), (
+        lambda g: (2 * g).astype(difference.dtype) * difference,
+        lambda g: (-2 * g).astype(difference.dtype) * difference,
+    )

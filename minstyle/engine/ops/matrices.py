@@ -1,103 +1,17 @@
-"""Statistics of feature maps as differentiable ops; part of ``ops``, whose words and forms hold here.
+"""Functions of small matrices as differentiable ops; part of ``ops``, whose words and forms hold here.
 
-Gram matrices and moments, and what makes distances of distributions from them.
+What makes distances of distributions from their moments.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 from ...backend import Array, array_module
 from ...errors import require
-from .. import kernels
-from ..autodiff import Adding, Var, Vjp, differentiable
+from ..autodiff import Vjp, differentiable
 
 ValueAndVjps = tuple[Array, tuple[Vjp, ...]]
-_AGAIN = 1 << 23  # values of a map that are computed again at a time
-
-
-# ---------------------------------------------------------------- moments
-
-
-def gram(f: Any) -> Any:
-    """Gram matrix G = F^T F of a feature map f (H, W, C), F = f as (H*W, C). -> (C, C).  Gatys et al. 2015, eq. 3.
-
-    The adjoint of a symmetric product: dF = F (g + g^T). Keeps f, unless f can be computed again.
-    """
-    return _gram(f, factor=1.0, weights=None, again=f.again if isinstance(f, Var) else None)
-
-
-def moments(f: Any, weights: Array | None = None) -> tuple[Any, Any]:
-    """``weighted_mean`` (C,) and ``raw_moment`` (C, C): not central, so that those of pictures average."""
-    return weighted_mean(f, weights), raw_moment(f, weights)
-
-
-def weighted_mean(f: Any, weights: Array | None = None) -> Any:
-    """sum of w_p f_p over the positions of a feature map f (H, W, C). -> (C,)
-
-    ``weights`` w (H, W), constant, are non-negative numbers that sum to 1; without them every position counts 1/(H*W).
-    Keeps the weights. Raises ShapeError for weights of another size than the map.
-    """
-    _check_weights(f, weights)
-    return _mean(f, weights=weights)
-
-
-def raw_moment(f: Any, weights: Array | None = None) -> Any:
-    """sum of w_p f_p f_p^T over the positions of a feature map f (H, W, C). -> (C, C)
-
-    Weights as in ``weighted_mean``. With T = sqrt(w) it is the guided Gram matrix of a region (Gatys et al. 2017,
-    Controlling Perceptual Factors in Neural Style Transfer). Keeps what ``gram`` keeps, and the weights.
-    """
-    _check_weights(f, weights)
-    again = f.again if isinstance(f, Var) else None
-    factor = 1.0 / (f.shape[0] * f.shape[1]) if weights is None else 1.0
-    return _gram(f, factor=factor, weights=weights, again=again)
-
-
-def _check_weights(f: Any, weights: Array | None) -> None:
-    if weights is not None:
-        require(weights.shape == f.shape[:2], "moments: weights", f.shape[:2], weights.shape)
-
-
-@differentiable
-def _gram(f: Array, *, factor: float, weights: Array | None, again: Callable[[slice], Array] | None) -> ValueAndVjps:
-    """factor * F^T diag(weights) F, and dF = factor * diag(weights) F (g + g^T)."""
-    shape, dtype, xp = f.shape, f.dtype, array_module(f)
-    weights = None if weights is None else weights.astype(dtype)
-    value = kernels.gram(f.reshape(-1, shape[-1]), None if weights is None else weights.reshape(-1))
-    value = value if factor == 1.0 else value * factor
-
-    def symmetric(g: Array) -> Array:
-        return (g + g.T) if factor == 1.0 else (g + g.T) * factor
-
-    if again is None:
-        return value, (Adding(lambda g, into: kernels.add_product(f, symmetric(g), into, weights)),)
-    step = max(1, _AGAIN // math.prod(shape[1:]))
-
-    def vjp(g: Array, into: Array | None) -> Array:
-        into = xp.zeros(shape, dtype=dtype) if into is None else into
-        for top in range(0, shape[0], step):
-            rows = slice(top, min(top + step, shape[0]))
-            kernels.add_product(again(rows), symmetric(g), into[rows], None if weights is None else weights[rows])
-        return into
-
-    return value, (Adding(vjp),)
-
-
-@differentiable
-def _mean(f: Array, *, weights: Array | None) -> ValueAndVjps:
-    """sum of w_p f_p over the positions. -> (C,). The adjoint w_p g is a product of a column and a row."""
-    (height, width, channels), dtype = f.shape, f.dtype
-    factor = 1 / (height * width) if weights is None else 1.0
-    weights = array_module(f).ones((height, width), dtype=dtype) if weights is None else weights.astype(dtype)
-    value = kernels.weighted_sum(f.reshape(-1, channels), weights.reshape(-1)) * factor
-    column = weights[:, :, None]
-    return value.astype(dtype), (Adding(lambda g, into: kernels.add_product(column, g[None] * factor, into)),)
-
-
-# ---------------------------------------------------------------- matrices
 
 
 @differentiable

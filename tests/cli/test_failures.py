@@ -1,0 +1,153 @@
+"""cli.py: interrupts, full disks, a lack of memory: one line each, and no picture is lost or half written."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minstyle.images import load_image
+from minstyle.style.objective import Evaluation, Objective
+from tests.support.studio import SUMMARY, Captured, Studio, last_line, told_in_one_line
+
+# Interrupts
+
+
+def fail_at(monkeypatch: pytest.MonkeyPatch, number: int, error: type[BaseException]) -> None:
+    """Make the objective raise at that evaluation."""
+    evaluate, left = Objective.evaluate, iter(range(number - 1, -1, -1))
+
+    def counted(objective: Objective, image: np.ndarray) -> Evaluation:
+        if next(left) == 0:
+            raise error
+        return evaluate(objective, image)
+
+    monkeypatch.setattr(Objective, "evaluate", counted)
+
+
+def test_an_interrupt_saves_the_best_picture_so_far(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    assert studio.run("--save-every", "3") == 0
+    third = (studio.results / "out_eval0003.png").read_bytes()
+    capsys.readouterr()
+    fail_at(monkeypatch, 4, KeyboardInterrupt)
+    assert studio.run() == 130
+    captured = capsys.readouterr()
+    summary = SUMMARY.fullmatch(last_line(captured.out))
+    assert summary is not None
+    assert (summary["word"], summary["evaluations"]) == ("interrupted", "3")
+    assert studio.out.read_bytes() == third
+    assert "Traceback" not in captured.err
+
+
+def test_an_interrupt_before_the_first_evaluation_writes_nothing(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    fail_at(monkeypatch, 1, KeyboardInterrupt)
+    assert studio.run("--quiet") == 130
+    assert capsys.readouterr() == ("", "minstyle: interrupted before there was a picture\n")
+    assert os.listdir(studio.results) == []
+
+
+def test_control_c_in_a_process_of_its_own(studio: Studio) -> None:
+    # A handler of Python's own, so that a parent that ignores SIGINT does not hand that on to the child.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    arguments = studio.arguments("--rounds", 100_000, "--factr", 0, "--pgtol", 0, "--trace", studio.trace)
+    command = [sys.executable, "-m", "minstyle", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=studio.folder)
+    try:
+        end = time.monotonic() + 60
+        while not (studio.trace.is_file() and studio.trace.read_text().count("\n") >= 3):
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        out, error = process.communicate(timeout=60)
+    finally:
+        signal.signal(signal.SIGINT, before)
+        process.kill()
+        process.communicate()
+    assert process.returncode == 130, error
+    summary = SUMMARY.fullmatch(last_line(out))
+    assert summary is not None
+    assert summary["word"] == "interrupted"
+    assert "Traceback" not in error
+    assert load_image(studio.out).shape == (32, 40, 3)
+    assert sorted(os.listdir(studio.results)) == ["out.png", "run.jsonl"]
+
+
+def fill_disk(monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
+    """No file can be put under a name that begins with ``place``."""
+    replace = os.replace
+
+    def refuse(source: Path, target: Path) -> None:
+        if str(target).startswith(str(place)):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+
+
+@pytest.fixture
+def full_disk(studio: Studio, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The results' folder is full when the picture is saved; the folder for temporary files is not, and is returned."""
+    rescue = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setattr(tempfile, "tempdir", str(rescue))
+    fill_disk(monkeypatch, studio.results)
+    return rescue
+
+
+def test_a_picture_that_cannot_be_saved_is_rescued(
+    studio: Studio, full_disk: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    assert studio.run("--quiet") == 2
+    line = told_in_one_line(capsys)
+    (rescued,) = (path for path in full_disk.rglob("*") if path.is_file())
+    assert f"cannot write {studio.out}: {os.strerror(errno.ENOSPC)}" in line
+    assert str(rescued) in line
+    assert os.listdir(studio.results) == []
+    monkeypatch.undo()
+    expected = load_image(rescued)
+    studio.image()
+    np.testing.assert_array_equal(load_image(studio.out), expected)
+
+
+def test_a_rescue_overwrites_no_file_of_that_name(studio: Studio, full_disk: Path, capsys: Captured) -> None:
+    (full_disk / "out.png").write_bytes(b"someone's picture")
+    assert studio.run("--quiet") == 2
+    assert (full_disk / "out.png").read_bytes() == b"someone's picture"
+    (rescued,) = (path for path in full_disk.rglob("*") if path.is_file() and path != full_disk / "out.png")
+    assert str(rescued) in told_in_one_line(capsys)
+
+
+def test_a_snapshot_that_cannot_be_saved_ends_the_run_with_the_picture(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    fill_disk(monkeypatch, studio.results / "out_eval")
+    assert studio.run("--save-every", "2") == 2
+    captured = capsys.readouterr()
+    summary = SUMMARY.fullmatch(last_line(captured.out))
+    assert summary is not None
+    assert (summary["word"], summary["evaluations"]) == ("ended early", "2")
+    assert re.search(r"ended early: cannot write .*out_eval0002\.png", captured.err.splitlines()[-1])
+    assert os.listdir(studio.results) == ["out.png"]
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_lack_of_memory_is_told_in_one_line(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: Captured, number: int
+) -> None:
+    fail_at(monkeypatch, number, MemoryError)
+    assert studio.run("--quiet") == 2
+    assert "memory" in told_in_one_line(capsys)
+    assert os.listdir(studio.results) == (["out.png"] if number > 1 else []), "what there was is saved"

@@ -1,0 +1,127 @@
+"""cli.py: every option of a recipe changes its field and no other; --help and --version."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shlex
+from typing import Any
+
+import pytest
+
+import minstyle
+from minstyle.cli.main import build_parser, effective_recipe, main
+from minstyle.recipe.presets import RECIPES
+from minstyle.recipe.recipe import Recipe
+from tests.support.studio import Captured
+
+# Each option of the recipe: an argument other than the default, the value it stands for, the default in the help text.
+RECIPE_OPTIONS: dict[str, tuple[str, str, Any]] = {
+    "content_weight": ("--content-weight", "0.5", 0.5),
+    "coarse_content": ("--coarse-content", "0.5", 0.5),
+    "style_weight": ("--style-weight", "1e3", 1000.0),
+    "tv_weight": ("--tv-weight", "0", 0.0),
+    "init": ("--init", "style", "style"),
+    "noise": ("--noise", "pink", "pink"),
+    "mix": ("--mix", "0.25", 0.25),
+    "deviation": ("--deviation", "3", 3.0),
+    "draft": ("--draft", "mini", "mini"),
+    "seed": ("--seed", "42", 42),
+    "color": ("--color", "match", "match"),
+    "color_map": ("--color-map", "cholesky", "cholesky"),
+    "feather": ("--feather", "0.02", 0.02),
+    "blend": ("--blend", "3,7", (3.0, 7.0)),
+    "style_scale": ("--style-scale", "0.5,2", (0.5, 2.0)),
+    "style_crop": ("--style-crop", "0,0,0.5,1/0.25,0,1,1", ((0, 0, 0.5, 1), (0.25, 0, 1, 1))),
+    "style_fit": ("--style-fit", "native", "native"),
+    "units": ("--units", "torchvision", "torchvision"),
+    "white": ("--white", "256", 256.0),
+    "pooling": ("--pooling", "l2", "l2"),
+    "pooling_factor": ("--pooling-factor", "1.5", 1.5),
+    "padding": ("--padding", "reflect", "reflect"),
+    "gradients": ("--gradients", "plain", "plain"),
+    "sizes": ("--size", "64,128", (64, 128)),
+    "size_of": ("--size-of", "short", "short"),
+    "scales": ("--scales", "3", 3),
+    "ratio": ("--ratio", "1.5", 1.5),
+    "min_size": ("--min-size", "64", 64),
+    "resample": ("--resample", "nearest", "nearest"),
+    "optimizer": ("--optimizer", "adam", "adam"),
+    "rounds": ("--rounds", "3", 3),
+    "evaluations": ("--evaluations", "7,5", (7, 5)),
+    "iterations": ("--iterations", "9", 9),
+    "history": ("--history", "5", 5),
+    "factr": ("--factr", "0.5", 0.5),
+    "pgtol": ("--pgtol", "0.5", 0.5),
+    "learning_rate": ("--learning-rate", "3", 3.0),
+    "betas": ("--betas", "0.8,0.99", (0.8, 0.99)),
+    "epsilon": ("--epsilon", "1e-3", 0.001),
+    "averaging": ("--averaging", "0.9", 0.9),
+    "bounds": ("--bounds", "smooth", "smooth"),
+}
+PICTURES = ["photo.jpg", "painting.jpg", "out.png"]
+
+
+def test_every_field_of_a_recipe_but_its_name_and_terms_is_an_option() -> None:
+    assert set(RECIPE_OPTIONS) == {field.name for field in dataclasses.fields(Recipe)} - {"name", "terms"}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("field", RECIPE_OPTIONS)
+def test_an_option_changes_its_field_and_no_other(field: str, recipe: str) -> None:
+    flag, argument, value = RECIPE_OPTIONS[field]
+    options = build_parser().parse_args([*PICTURES, "--recipe", recipe, flag, argument])
+    assert effective_recipe(options) == dataclasses.replace(RECIPES[recipe], **{field: value})
+
+
+def test_without_options_the_recipe_is_ours() -> None:
+    assert effective_recipe(build_parser().parse_args(PICTURES)) == RECIPES["fine"]
+
+
+def help_text(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> str:
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit) as end:
+        main(["--help"])
+    assert end.value.code == 0
+    return capsys.readouterr().out
+
+
+def test_help_has_every_option_with_its_default(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    text = help_text(monkeypatch, capsys)
+    options = {part.split()[0].rstrip(","): " ".join(part.split()) for part in re.split(r"\n(?=  -)", text)[1:]}
+    others = {"--recipe": "fine", "--network": "auto", "--device": "auto", "--dtype": "float32", "--depth": "auto",
+              "--quality": "95"}  # fmt: skip
+    for flag, default in others.items():
+        assert f"(default: {default}" in options[flag]
+    for field, (flag, _, _) in RECIPE_OPTIONS.items():
+        default = getattr(RECIPES["fine"], field)
+        shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
+        words = options[flag].partition("(default: ")[2]
+        if default not in (None, ()):
+            start = words.partition(")")[0]
+            assert start == shown or tuple(map(float, start.split(","))) == pytest.approx(
+                default if isinstance(default, tuple) else (default,)
+            )
+    without = {
+        "-h", "--version", "--weights-dir", "--threads", "--save-every", "--trace", "--quiet", "--print-recipe",
+        "--show-recipe", "--mask", "--keep-metadata", "--plot", "--sheet", "--compare", "--content-layers",
+        "--style-layers", "--content-loss", "--style-loss", "--tv-loss",
+    }  # fmt: skip
+    assert set(options) - set(others) - {flag for flag, _, _ in RECIPE_OPTIONS.values()} == without
+    assert all(len(option.split("  ")) >= 1 and len(option.split()) > 3 for option in options.values()), "with words"
+
+
+def test_help_has_groups_and_examples_that_parse(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    text = help_text(monkeypatch, capsys)
+    heads = re.findall(r"^([a-z][a-z ]+)\b.*:$", text, re.MULTILINE)
+    assert {"look", "size", "optimiser", "network and machine", "watching", "examples"} <= set(heads)
+    examples = re.findall(r"^  python -m minstyle (.+)$", text, re.MULTILINE)
+    assert len(examples) >= 2
+    for example in examples:
+        effective_recipe(build_parser().parse_args(shlex.split(example)))
+
+
+def test_version(capsys: Captured) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert (end.value.code, capsys.readouterr().out) == (0, f"minstyle {minstyle.__version__}\n")

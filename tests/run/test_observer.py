@@ -1,0 +1,225 @@
+"""observers.py: what is told of a run, and that an observer's end is never the picture's."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+from minstyle.errors import FileError, MinstyleError
+from minstyle.network.vgg import Network
+from minstyle.recipe.presets import RECIPES
+from minstyle.recipe.recipe import Recipe
+from minstyle.run.observer import Observer, Plan, Step, role_of
+from minstyle.run.result import Result
+from minstyle.run.stylize import stylize
+from minstyle.watch.progress import Progress
+from tests.support.small import picture
+
+SHORT = dataclasses.replace(RECIPES["document"], sizes=(32,), rounds=2, evaluations=4)
+
+
+def run(network: Network, observers: Sequence[Observer], recipe: Recipe = SHORT) -> Result:
+    return stylize(picture(40, 50, 1), [picture(40, 40, 2)], recipe, network=network, observers=observers)
+
+
+class Watcher(Observer):
+    """Remembers all that it was told, and the best image as it was at each step."""
+
+    def __init__(self) -> None:
+        self.plans: list[Plan] = []
+        self.steps: list[Step] = []
+        self.images: list[np.ndarray] = []
+        self.closed: list[BaseException | None] = []
+
+    def start(self, plan: Plan) -> None:
+        self.plans.append(plan)
+
+    def step(self, step: Step) -> bool | None:
+        self.steps.append(step)
+        self.images.append(step.image())
+        return None
+
+    def close(self, error: BaseException | None = None) -> None:
+        self.closed.append(error)
+
+    def best(self) -> np.ndarray:
+        """The image of the lowest loss that was told, by the watcher's own account."""
+        return self.images[int(np.argmin([step.loss for step in self.steps]))]
+
+
+class Breaker(Observer):
+    """Raises at one evaluation, or at the start, or at the end."""
+
+    def __init__(self, error: BaseException, when: int | str) -> None:
+        self.error, self.when = error, when
+
+    def start(self, plan: Plan) -> None:
+        self._at("start")
+
+    def step(self, step: Step) -> None:
+        self._at(step.evaluation)
+
+    def close(self, error: BaseException | None = None) -> None:
+        self._at("close")
+
+    def _at(self, when: int | str) -> None:
+        if when == self.when:
+            raise self.error
+
+
+class Stopper(Observer):
+    """Asks for the end once: at an evaluation, or at the end of the first round."""
+
+    def __init__(self, evaluation: int | None) -> None:
+        self.evaluation = evaluation
+
+    def step(self, step: Step) -> bool:
+        return (
+            step.ends_round if self.evaluation is None else not step.ends_round and step.evaluation == self.evaluation
+        )
+
+
+# What is told
+
+
+def test_the_plan_says_what_will_come(tiny_network: Network) -> None:
+    watcher = Watcher()
+    recipe = dataclasses.replace(SHORT, sizes=(32, 40))
+    result = run(tiny_network, [watcher], recipe)
+    (plan,) = watcher.plans
+    assert (plan.recipe, plan.shapes) == (recipe, ((32, 40), (40, 50)))
+    assert plan.evaluations <= result.evaluations <= 1.5 * plan.evaluations, "scipy may spend a few more"
+
+
+def test_steps_count_evaluations_and_rounds_over_all_sizes(tiny_network: Network) -> None:
+    watcher = Watcher()
+    result = run(tiny_network, [watcher], dataclasses.replace(SHORT, sizes=(32, 40)))
+    evaluations = [step for step in watcher.steps if not step.ends_round]
+    ends = [step for step in watcher.steps if step.ends_round]
+    assert [step.evaluation for step in evaluations] == list(range(1, result.evaluations + 1))
+    assert [(step.round, step.shape) for step in ends] == [(1, (32, 40)), (2, (32, 40)), (3, (40, 50)), (4, (40, 50))]
+    for end in ends:
+        before = watcher.steps[watcher.steps.index(end) - 1]
+        assert (end.evaluation, end.loss, end.terms) == (before.evaluation, before.loss, before.terms)
+    seconds = [step.seconds for step in watcher.steps]
+    assert seconds == sorted(seconds)
+    assert 0 < seconds[0] <= seconds[-1] <= result.seconds
+    assert all(sum(step.terms.values()) == pytest.approx(step.loss) for step in watcher.steps)
+
+
+def test_an_observer_that_does_nothing_changes_nothing(tiny_network: Network) -> None:
+    alone, watched = run(tiny_network, []), run(tiny_network, [Observer()])
+    np.testing.assert_array_equal(alone.image, watched.image)
+    assert alone.history == watched.history
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
+def test_a_term_s_name_tells_its_role(recipe: Recipe) -> None:
+    assert [role_of(term.name) for term in recipe.terms] == [term.role for term in recipe.terms]
+    assert all(role_of(term.name) == term.role for term in recipe.terms)
+    assert role_of("hue image") == "other"
+
+
+# Progress
+
+
+def step_at(evaluation: int, image: Callable[[], np.ndarray]) -> Step:
+    return Step((4, 4), 1, evaluation, 1.0, {}, 0.0, False, image)
+
+
+def last_frame(capfd: pytest.CaptureFixture[str]) -> str:
+    """What the bar showed at last; it must not have touched standard output."""
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    return captured.err.strip().split("\r")[-1]
+
+
+@pytest.mark.parametrize("changes", [{}, {"pgtol": 1e30}, {"iterations": 2}], ids=["whole", "ends early", "iterations"])
+def test_the_bar_is_on_standard_error_and_finishes(
+    tiny_network: Network, capfd: pytest.CaptureFixture[str], changes: dict[str, float]
+) -> None:
+    result = run(tiny_network, [Progress()], dataclasses.replace(SHORT, **changes))
+    frame = last_frame(capfd)
+    assert frame.startswith("100%")
+    assert f" {result.evaluations}/{result.evaluations} " in frame
+    assert f"loss={result.history[-1].loss:.4g}" in frame
+
+
+def test_the_bar_of_an_interrupted_run_stays_where_it_was(
+    tiny_network: Network, capfd: pytest.CaptureFixture[str]
+) -> None:
+    result = run(tiny_network, [Progress(), Breaker(KeyboardInterrupt(), 3)])
+    frame = last_frame(capfd)
+    assert result.evaluations == 3
+    assert f" 3/{2 * 5} " in frame
+    assert "100%" not in frame
+
+
+def test_the_bar_grows_with_a_run_that_spends_more_than_planned(capfd: pytest.CaptureFixture[str]) -> None:
+    progress = Progress()
+    progress.start(Plan(SHORT, ((32, 40),), evaluations=2))
+    for evaluation in range(1, 5):
+        progress.step(step_at(evaluation, lambda: np.zeros((4, 4, 3))))
+    progress.close(KeyboardInterrupt())
+    assert " 4/4 " in last_frame(capfd)
+
+
+# The end
+
+
+@pytest.mark.parametrize("evaluation", [1, 3, None], ids=["first", "third", "end of round"])
+def test_an_observer_can_end_the_run(tiny_network: Network, evaluation: int | None) -> None:
+    first, last = Watcher(), Watcher()
+    result = run(tiny_network, [first, Stopper(evaluation), last])
+    assert result.error is None
+    assert result.evaluations == (evaluation or len({s.evaluation for s in first.steps}))
+    assert first.steps[-1].round == 1
+    assert last.steps[-1].evaluation == result.evaluations, "the observers behind it are told of that step too"
+    np.testing.assert_array_equal(result.image, first.best().clip(0, 255))
+    assert first.closed == last.closed == [None]
+
+
+ENDS = [MinstyleError("no"), OSError(28, "disk full"), KeyboardInterrupt(), MemoryError()]
+
+
+@pytest.mark.parametrize("error", ENDS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("evaluation", [1, 3, 6])
+def test_an_observer_that_fails_ends_the_run_with_the_best_image(
+    tiny_network: Network, error: BaseException, evaluation: int
+) -> None:
+    first, last = Watcher(), Watcher()
+    result = run(tiny_network, [first, Breaker(error, evaluation), last])
+    assert result.error is error
+    assert result.evaluations == evaluation
+    assert result.loss == min(record.loss for record in result.history)
+    np.testing.assert_array_equal(result.image, first.best().clip(0, 255))
+    assert first.closed == last.closed == [error]
+
+
+@pytest.mark.parametrize("when", ["start", 3])
+def test_a_bug_in_an_observer_is_raised_and_the_others_are_closed(tiny_network: Network, when: int | str) -> None:
+    first, last, bug = Watcher(), Watcher(), ZeroDivisionError("a bug")
+    with pytest.raises(ZeroDivisionError):
+        run(tiny_network, [first, Breaker(bug, when), last])
+    assert first.closed == [bug]
+    assert last.closed == ([] if when == "start" else [bug]), "who was not started is not closed"
+
+
+@pytest.mark.parametrize("error", ENDS, ids=lambda error: type(error).__name__)
+def test_before_the_first_evaluation_there_is_nothing_to_hand_over(tiny_network: Network, error: BaseException) -> None:
+    first = Watcher()
+    with pytest.raises(type(error)) as caught:
+        run(tiny_network, [first, Breaker(error, "start")])
+    assert caught.value is error
+    assert (first.closed, first.steps) == ([error], [])
+
+
+def test_an_observer_that_fails_to_close_keeps_no_other_from_closing(tiny_network: Network) -> None:
+    first, last = Watcher(), Watcher()
+    with contextlib.suppress(FileError):
+        run(tiny_network, [first, Breaker(FileError("disk full"), "close"), last])
+    assert (len(first.closed), len(last.closed)) == (1, 1)

@@ -1,0 +1,220 @@
+"""pictures.py: what a run starts from, cropped, resized and recoloured as the recipe says, and the finished picture."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from minstyle.errors import ImageError, RecipeError
+from minstyle.images import resize
+from minstyle.recipe.presets import RECIPES
+from minstyle.recipe.recipe import Recipe
+from minstyle.run.color import luminance, to_lab
+from minstyle.run.pictures import Pictures, Working
+from minstyle.style.regions import Regions
+from tests.support.small import picture
+
+CONTENT = 60 + 0.5 * picture(48, 64, 1)  # away from black and white, where no colour is to be had
+STYLES = (40 + 0.6 * picture(60, 52, 2), 30 + 0.3 * picture(40, 80, 3))
+MEAN = (123.68, 116.779, 103.939)
+SHAPE = (48, 64)
+
+
+def recipe(**changes: Any) -> Recipe:
+    return dataclasses.replace(RECIPES["document"], **{"style_fit": "keep", "size_of": "long", **changes})
+
+
+def working(regions: Regions | None = None, styles: tuple[np.ndarray, ...] = STYLES, **changes: Any) -> Working:
+    return Pictures(CONTENT, styles, recipe(**changes), regions=regions).cropped().at(SHAPE)
+
+
+def colours(image: np.ndarray, seen: Any = slice(None)) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and covariance, by NumPy itself, of all pixels or those seen."""
+    pixels = image[seen].reshape(-1, 3).astype(np.float64)
+    return pixels.mean(0), np.cov(pixels.T, bias=True)
+
+
+def labels(height: int, width: int) -> np.ndarray:
+    """Two regions (2, H, W): upper left quarter, and the rest."""
+    weights = np.zeros((2, height, width), np.float32)
+    weights[0, : height // 2, : width // 2] = 1
+    weights[1] = 1 - weights[0]
+    return weights
+
+
+def hidden(height: int, width: int) -> np.ndarray:
+    """One region (1, H, W): the lower half is transparent."""
+    weights = np.zeros((1, height, width), np.float32)
+    weights[:, : height // 2] = 1
+    return weights
+
+
+# Crops and sizes
+
+
+def test_a_crop_is_the_picture_cut_by_hand() -> None:
+    found = working(style_crop=((0.25, 0.4, 1, 1), (0, 0, 0.5, 1)))
+    by_hand = working(styles=(STYLES[0][24:, 13:], STYLES[1][:, :40]))
+    for one, other in zip(found.styles, by_hand.styles, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_crop_cuts_regions_too() -> None:
+    masks = tuple(labels(*style.shape[:2]) for style in STYLES)
+    regions = Regions(labels(*SHAPE), masks, ("corner", "rest"))
+    found = working(regions, style_crop=((0.25, 0.4, 1, 1), (0, 0, 0.5, 1))).regions
+    assert found is not None
+    np.testing.assert_array_equal(found.styles[0], masks[0][:, 24:, 13:])
+    np.testing.assert_array_equal(found.styles[1], masks[1][:, :, :40])
+    np.testing.assert_array_equal(found.content, regions.content)
+
+
+def test_a_crop_that_leaves_a_region_nowhere_is_refused() -> None:
+    regions = Regions(labels(*SHAPE), (labels(60, 52),), ("corner", "rest"))
+    with pytest.raises(ImageError, match="region corner: expected visible pixels in a style picture"):
+        working(regions, styles=STYLES[:1], style_crop=((0, 0.5, 1, 1),))
+
+
+def test_a_crop_that_is_too_small_is_refused() -> None:
+    with pytest.raises(ImageError, match="style: expected at least 32 x 32 pixels, got 26 x 60"):
+        working(styles=STYLES[:1], style_crop=((0, 0, 0.5, 1),))
+
+
+@pytest.mark.parametrize("resample", ["nearest", "bilinear", "bicubic", "lanczos"])
+def test_pictures_are_resized_by_the_recipes_filter(resample: str) -> None:
+    pictures = Pictures(CONTENT, STYLES, recipe(resample=resample, style_scale=(0.75, 1.25)))
+    found = pictures.at((36, 48))
+    np.testing.assert_array_equal(found.content, resize(CONTENT, 36, 48, resample))
+    np.testing.assert_array_equal(found.styles[0], resize(STYLES[0], 37, 32, resample))
+    np.testing.assert_array_equal(found.styles[1], resize(STYLES[1], 32, 64, resample))
+
+
+@pytest.mark.parametrize(("given", "error", "words"), [
+    ({"content": CONTENT[:, :31]}, ImageError, "content: expected at least 32 x 32 pixels, got 31 x 48"),
+    ({"styles": (CONTENT[..., 0],)}, ImageError, r"style: expected an image \(H, W, 3\), got \(48, 64\)"),
+    ({"initial": np.full((40, 40, 3), np.inf)}, ImageError, "initial: expected finite pixels"),
+    ({"recipe": recipe(blend=(1, 2, 3))}, RecipeError, "blend: expected one for each of 2 style pictures, got 3"),
+    ({"recipe": recipe(style_scale=(1, 2, 3))}, RecipeError, "style_scale: .* got 3"),
+    ({"regions": Regions(hidden(*SHAPE), (hidden(40, 40),), ("picture",))}, ImageError,
+     "regions: expected those of 2 style pictures, got 1"),
+])  # fmt: skip
+def test_what_a_run_cannot_start_from_is_named(given: dict[str, Any], error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        Pictures(**{"content": CONTENT, "styles": STYLES, "recipe": recipe(), **given})
+
+
+# Colour
+
+
+def test_colours_as_they_come() -> None:
+    found = working(color="style")
+    np.testing.assert_array_equal(found.content, CONTENT)
+    np.testing.assert_array_equal(found.finished(STYLES[0][:48]), STYLES[0][:48])
+
+
+@pytest.mark.parametrize("method", ["pca", "cholesky"])
+def test_matched_styles_have_mean_and_covariance_of_the_content(method: str) -> None:
+    found = working(color="match", color_map=method)
+    np.testing.assert_array_equal(found.content, CONTENT)
+    for style in found.styles:
+        for own, expected in zip(colours(style), colours(CONTENT), strict=True):
+            np.testing.assert_allclose(own, expected, rtol=0.02, atol=2)
+    assert np.abs(working(color="match", color_map="pca").styles[0] - found.styles[0]).max() > 1 or method == "pca"
+
+
+@pytest.mark.parametrize("method", ["pca", "cholesky"])
+def test_a_result_matched_afterwards_has_the_contents_colours(method: str) -> None:
+    painted = 60 + 0.4 * picture(*SHAPE, 9)
+    found = working(color="match-after", color_map=method)
+    np.testing.assert_array_equal(found.styles[0], working().styles[0])  # nothing before
+    for own, expected in zip(colours(found.finished(painted)), colours(CONTENT), strict=True):
+        np.testing.assert_allclose(own, expected, rtol=0.02, atol=2)
+
+
+@pytest.mark.parametrize("color", ["content", "luminance"])
+def test_the_contents_chroma_is_put_under_the_luminance_that_was_painted(color: str) -> None:
+    painted = 90 + 0.3 * picture(*SHAPE, 9)
+    lab, content = to_lab(working(color=color).finished(painted)), to_lab(CONTENT)
+    np.testing.assert_allclose(lab[..., 0], luminance(painted, "lab"), atol=0.1)
+    chroma = np.hypot(*np.moveaxis(lab[..., 1:], 2, 0)), np.hypot(*np.moveaxis(content[..., 1:], 2, 0))
+    inside = np.abs(lab[..., 1:] - content[..., 1:]).max(axis=2) < 0.1
+    assert inside.mean() > 0.5, "where sRGB has it, the same colour"
+    assert (chroma[0] <= chroma[1] + 0.1).all(), "elsewhere nearer to grey"
+
+
+def test_luminance_paints_grey_pictures_of_one_range() -> None:
+    found = working(color="luminance")
+    for image in (found.content, *found.styles):
+        np.testing.assert_allclose(image, image[..., :1].repeat(3, axis=2), atol=0.01)
+    np.testing.assert_allclose(luminance(found.content), luminance(CONTENT), atol=0.01)
+    wanted = luminance(CONTENT)
+    for style in found.styles:
+        assert luminance(style).mean() == pytest.approx(wanted.mean(), abs=0.5)
+        assert luminance(style).std() == pytest.approx(wanted.std(), rel=0.05)
+    np.testing.assert_array_equal(found.original, CONTENT)
+    without = working(color="luminance", styles=())
+    np.testing.assert_array_equal(without.content, found.content)
+
+
+@pytest.mark.parametrize("color", ["match", "luminance", "match-after"])
+def test_hidden_pixels_do_not_count_in_the_colours(color: str) -> None:
+    """Other colours where nothing is seen change no colour where something is."""
+    regions = Regions(hidden(*SHAPE), tuple(hidden(*style.shape[:2]) for style in STYLES), ("picture",))
+    painted, found = 60 + 0.4 * picture(*SHAPE, 9), []
+    for level in (None, 0, 255):
+        content, styles, result = CONTENT.copy(), [style.copy() for style in STYLES], painted.copy()
+        for image in (content, *styles, result):
+            if level is not None:
+                image[len(image) // 2 :] = level
+        # At the size that they have, so that no hidden colour is mixed in.
+        chosen = recipe(color=color, style_fit="native", style_scale=20)
+        made = Pictures(content, tuple(styles), chosen, regions=regions).at(SHAPE)
+        found.append([*(s[: len(s) // 2] for s in made.styles), made.finished(result)[:24]])
+    for other in found[1:]:
+        for image, same in zip(found[0], other, strict=True):
+            np.testing.assert_allclose(image, same, atol=1e-3)
+
+
+# The start
+
+
+def test_the_start_is_the_recipes() -> None:
+    white = np.random.default_rng(3).uniform(0, 255, CONTENT.shape)
+    np.testing.assert_array_equal(working(init="content").start(MEAN), CONTENT)
+    np.testing.assert_array_equal(working(init="noise", seed=3).start(MEAN), white)
+    half = working(init="content", mix=0.25, seed=3).start(MEAN)
+    np.testing.assert_allclose(half, 0.75 * CONTENT + 0.25 * white, rtol=1e-6)
+    brown = working(init="noise", noise="brown", seed=3).start(MEAN)
+    assert np.abs(np.diff(brown, axis=0)).mean() < 0.6 * np.abs(np.diff(white, axis=0)).mean(), "smoother"
+    grey = working(init="grey", deviation=2.0).start(MEAN) - MEAN
+    assert grey.std() == pytest.approx(2, rel=0.05)
+
+
+def test_a_start_of_ones_own_is_resized_and_mixed() -> None:
+    own = picture(40, 36, 7)
+    found = working(init="noise").start(MEAN, own)
+    np.testing.assert_array_equal(found, resize(own, *SHAPE, "lanczos"))
+    mixed = working(init="noise", mix=0.5, seed=3).start(MEAN, own)
+    noise = np.random.default_rng(3).uniform(0, 255, CONTENT.shape)
+    np.testing.assert_allclose(mixed, 0.5 * (found + noise), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("blend", "shares"), [((), (0.5, 0.5)), ((3, 1), (0.75, 0.25)), ((0, 1), (0, 1))])
+def test_a_start_in_the_styles_colours_is_blended(blend: tuple[float, ...], shares: tuple[float, float]) -> None:
+    found = working(init="style", blend=blend)
+    wanted = [
+        sum(s * c for s, c in zip(shares, pair, strict=True)) for pair in zip(*map(colours, found.styles), strict=True)
+    ]
+    for own, expected in zip(colours(found.start(MEAN)), wanted, strict=True):
+        np.testing.assert_allclose(own, expected, rtol=1e-3, atol=1e-2)
+
+
+def test_a_start_in_the_styles_colours_has_those_that_are_seen() -> None:
+    regions = Regions(hidden(*SHAPE), (hidden(60, 52),), ("picture",))
+    found = working(regions, STYLES[:1], init="style", style_fit="native", style_scale=20)
+    np.testing.assert_array_equal(found.styles[0], STYLES[0])
+    for own, expected in zip(colours(found.start(MEAN)), colours(STYLES[0], slice(30)), strict=True):
+        np.testing.assert_allclose(own, expected, rtol=1e-3, atol=1e-2)

@@ -1,0 +1,81 @@
+"""The command line as its tests use it: a folder with two small pictures and a network, and how a run ends."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from minstyle.cli.main import main
+from minstyle.images import save_image
+from minstyle.network.weightfile import write_weights
+from tests.support.small import picture, random_weights
+
+Captured = pytest.CaptureFixture[str]
+
+SUMMARY = re.compile(
+    r"(?P<path>.+): (?P<width>\d+) x (?P<height>\d+), (?P<word>painted|interrupted|ended early) in \d+\.\d s "
+    r"\((?P<evaluations>\d+) evaluations\), loss (?P<first>\S+) -> (?P<last>\S+) \(-(?P<fall>\d+\.\d) %\)\n"
+)
+
+
+def last_line(text: str) -> str:
+    return text.splitlines(keepends=True)[-1]
+
+
+class Studio:
+    """A folder with two pictures, a small network and a place for the result, and the command line run in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.results = folder, folder / "results"
+        self.content, self.style, self.network = folder / "photo.png", folder / "painting.png", folder / "net.h5"
+        self.out, self.trace = self.results / "out.png", self.results / "run.jsonl"
+        self.results.mkdir()
+        save_image(picture(32, 40, 1), self.content)  # as high as --size, so that it is not resized
+        save_image(picture(40, 36, 2), self.style)
+        write_weights(self.network, random_weights("vgg19", (2, 3, 3, 4, 4)))
+
+    def arguments(self, *options: object) -> list[str]:
+        small = [
+            "--recipe",
+            "document",
+            "--size",
+            "32",
+            "--rounds",
+            "1",
+            "--evaluations",
+            "4",
+            "--device",
+            "cpu",
+            "--network",
+            self.network,
+        ]
+        return [str(part) for part in (self.content, self.style, self.out, *small, *options)]
+
+    def run(self, *options: object) -> int:
+        """The exit code. Options given here come last and so prevail."""
+        try:
+            return main(self.arguments(*options))
+        except SystemExit as end:  # argparse's way to refuse
+            return int(end.code or 0)
+
+    def traced(self, *options: object) -> list[dict[str, Any]]:
+        """Run, and give the records of the trace."""
+        assert self.run("--quiet", "--trace", self.trace, *options) == 0
+        return [json.loads(line) for line in self.trace.read_text().splitlines()]
+
+    def image(self, *options: object) -> bytes:
+        """Run, and give the bytes of the picture."""
+        assert self.run("--quiet", *options) == 0
+        return self.out.read_bytes()
+
+
+def told_in_one_line(capsys: Captured) -> str:
+    captured = capsys.readouterr()
+    (line,) = captured.err.splitlines()
+    assert captured.out == ""
+    assert line.startswith("minstyle: error: ")
+    return line

@@ -1,0 +1,129 @@
+"""The small network that comes with minstyle: that it comes along, needs no network, and sees about what VGG sees."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from minstyle import RECIPES, load_image, load_network
+from minstyle.images import resize
+from minstyle.network.projection import gram
+from minstyle.network.vgg import Network
+from minstyle.network.weightfile import Weights, read_weights
+from minstyle.recipe.terms import IMAGE
+
+ROOT = Path(__file__).resolve().parents[2]
+MINI = ROOT / "weights" / "mini.h5"
+LAYERS = [f"block{i}_conv1" for i in range(1, 6)]
+# Of the distance that VGG sees: the deeper, the less of its features so small a network can tell.
+LEAST = dict(zip(LAYERS, (0.8, 0.8, 0.8, 0.5, 0.2), strict=True))
+
+
+def test_the_file_is_small_and_stands_in_for_vgg19_wherever_a_recipe_reads() -> None:
+    assert MINI.stat().st_size <= 6e6
+    weights = read_weights(MINI)
+    assert weights.network == "vgg19"
+    assert list(weights.layers)[-1] == "block5_conv2"
+    assert {a.dtype for name in weights.layers for a in weights.parts(name).values()} == {np.dtype(np.float16)}
+    # All but the tutorial, which reads features before ReLU.
+    recipes = [recipe for name, recipe in RECIPES.items() if name != "pytorch-tutorial"]
+    read = {term.layer for recipe in recipes for term in recipe.terms} - {IMAGE}
+    network = Network(weights)
+    assert {network.check_loss_layer(layer) for layer in read} <= set(weights.projections)
+
+
+def gram_matrices(network: Network, image: np.ndarray) -> dict[str, np.ndarray]:
+    return {name: gram(f) / (f.shape[0] * f.shape[1]) for name, f in network.walk(image, LAYERS)}
+
+
+def test_gram_matrices_are_about_as_far_from_each_other_as_vggs(vgg16_weights: Weights) -> None:
+    """Of a photograph, a painting, and noise: the distances that style losses are made of."""
+    pictures = [resize(load_image(ROOT / "examples" / name), 128, 128) for name in ("cat.jpg", "swirls.jpg")]
+    pictures.append(np.random.default_rng(0).uniform(0, 255, (128, 128, 3)).astype(np.float32))
+    found = [
+        [gram_matrices(n, p) for p in pictures] for n in (Network(vgg16_weights), load_network(str(MINI), device="cpu"))
+    ]
+    for layer in LAYERS:
+        for i, j in ((0, 1), (0, 2), (1, 2)):
+            wanted, seen = (np.linalg.norm(grams[i][layer] - grams[j][layer]) for grams in found)
+            assert LEAST[layer] * wanted < seen < 1.2 * wanted, f"{layer}, pictures {i} and {j}"
+
+
+def no_network() -> list[str]:
+    """A command before a command, which then has no network; empty where the system has none such."""
+    unshare = shutil.which("unshare")
+    for options in (["--net"], ["--user", "--map-root-user", "--net"]):
+        command = [unshare or "", *options]
+        if unshare and subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0:
+            return command
+    return []
+
+
+NO_SOCKETS = """
+import socket
+def refuse(*arguments, **options):
+    raise AssertionError("a bare installation asked for a network")
+socket.socket.connect = socket.getaddrinfo = refuse
+"""
+
+
+def alone(folder: Path, *packages: Path) -> dict[str, str]:
+    """An environment in which no weights are installed, and modules are those in ``packages``."""
+    hidden = {"MINSTYLE_WEIGHTS", "PYTHONPATH", "PYTHONSAFEPATH"}
+    kept = {name: value for name, value in os.environ.items() if name not in hidden}
+    return {
+        **kept,
+        "HOME": str(folder),
+        "XDG_DATA_HOME": str(folder / "data"),
+        "PYTHONPATH": os.pathsep.join(map(str, packages)),
+    }
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What pip installs from a clone in which somebody has put weights of their own beside the small network."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    shutil.copytree(ROOT / "minstyle", source / "minstyle", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "weights", source / "weights", ignore=shutil.ignore_patterns("vgg*.h5"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source / name)
+    (source / "weights" / "vgg16.h5").write_bytes(b"somebody's own")
+    build = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(source)]
+    subprocess.run([sys.executable, "-m", "pip", *build], check=True)
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder / "installed")
+    return folder / "installed"
+
+
+def test_an_installation_has_the_network_and_no_other_weights(installed: Path) -> None:
+    (file,) = installed.rglob("*.h5")
+    assert file == installed / "minstyle" / "embedded" / "mini.h5"
+    assert file.read_bytes() == MINI.read_bytes()
+
+
+def test_a_bare_installation_paints_without_a_network(installed: Path, tmp_path: Path) -> None:
+    # Where there are no network namespaces, at least Python's own way to a network is shut.
+    (tmp_path / "sitecustomize.py").write_text(NO_SOCKETS)
+    arguments = [ROOT / "examples/cat.jpg", ROOT / "examples/swirls.jpg", tmp_path / "out.png"]
+    options = ["--size", "64", "--rounds", "1", "--evaluations", "3", "--device", "cpu"]
+    run = subprocess.run(
+        [*no_network(), sys.executable, "-m", "minstyle", *map(str, arguments), *options],
+        cwd=tmp_path, env=alone(tmp_path, installed, tmp_path), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    first = run.stderr.splitlines()[0]
+    place = installed / "minstyle" / "embedded" / "mini.h5"
+    assert first.startswith(f"minstyle: small network in place of vgg19 from {place}, ")
+    assert first.endswith("python -m minstyle.weights fetch vgg19")
+    with Image.open(tmp_path / "out.png") as picture:
+        assert picture.width == 64

@@ -26,8 +26,8 @@ class Losses(Observer):
         self.size, self.since, self.found = size, since, []
 
     def step(self, step: Step) -> bool | None:
-        if max(step.shape) == self.size and not step.ends_round:
-            self.found.append((time.perf_counter() - self.since, step.loss))
+        if max(step.record.shape) == self.size and not step.ends_round:
+            self.found.append((time.perf_counter() - self.since, step.record.loss))
         return None
 
     def until(self, loss: float) -> float:

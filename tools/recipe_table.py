@@ -53,8 +53,8 @@ class Watch(Observer):
 
     def step(self, step: Step) -> None:
         height, width, _ = self.judge.shape
-        self.work += 0 if step.ends_round else step.shape[0] * step.shape[1] / (height * width)
-        if step.shape == (height, width) and (step.evaluation % self.every == 0 or step.ends_round):
+        self.work += 0 if step.ends_round else step.record.shape[0] * step.record.shape[1] / (height * width)
+        if step.record.shape == (height, width) and (step.record.evaluation % self.every == 0 or step.ends_round):
             before = time.process_time()
             loss, _ = self.judge(step.image())
             self.apart += time.process_time() - before

@@ -1,4 +1,4 @@
-"""The command line: arguments in, a picture out. Thin: what it does is in the library."""
+"""The command line: arguments in, lines and an exit code out. What it does is in ``job``."""
 
 from __future__ import annotations
 
@@ -6,30 +6,17 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from ..engine.kernels import use_threads
-from ..errors import FileError, ImageError, MinstyleError, RecipeError, require
-from ..images import (
-    WRITERS,
-    check_image_path,
-    load_image,
-    load_picture,
-    read_text,
-    save_image,
-)
-from ..job.job import _network, _observers, _regions, _save, _writer
+from ..errors import MinstyleError, RecipeError, require
+from ..job.comparison import paint_comparison
+from ..job.job import paint, prepare
+from ..job.machine import Networks
 from ..job.recipefile import recipe_of_picture
 from ..job.variants import parse_variants
-from ..recipe.sizes import check_styles
-from ..run.compare import compare
-from ..run.observer import Observer
-from ..run.result import Result
-from ..run.stylize import stylize
-from ..watch.compare_sheet import compare_sheet
+from ..run.observer import Observer, Plan
 from ..watch.progress import Progress
-from ..watch.summary import summary_by_term
-from .options import build_parser, changed, effective_recipe, start_file
+from ..watch.summary import summary
+from .options import build_parser, changed, effective_recipe, job_of, machine_of, start_file
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,7 +52,6 @@ def _run(arguments: Sequence[str] | None) -> int:
             hint = "" if options.mask is None else "; --mask takes all files that follow it: put it after OUT"
             parser.error(f"expected CONTENT, STYLE and OUT, got {len(options.pictures)} of these files{hint}")
         options.content, *options.styles, options.out = options.pictures
-        _check_out(options)
         return _compare(options) if options.compare is not None else _paint(options)
     except (MinstyleError, MemoryError) as error:
         return _fail(_reason(error))
@@ -75,22 +61,12 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _paint(options: argparse.Namespace) -> int:
-    recipe = effective_recipe(options)
-    check_styles(recipe, len(options.styles))
-    check_image_path(options.out)
-    content, styles = load_picture(options.content), [load_picture(path) for path in options.styles]
-    regions = _regions(options, recipe, content, styles)
-    start = start_file(options)
-    initial = None if start is None else load_image(start)
-    save = _writer(recipe, content, options)
-    observers = _observers(options, content, styles, save)
-    network = _network(options, observers)
-    with use_threads(options.threads):
-        result = stylize(content.image, [style.image for style in styles], recipe, network=network,
-                         initial=initial, regions=regions, observers=observers)  # fmt: skip
-    written = _save(result, options.out, save)
+    prepared = prepare(job_of(options))
+    for notice in prepared.notices:
+        print(f"minstyle: {notice.text}", file=sys.stderr)
+    result = paint(prepared, _observers(options, prepared.networks))
     if not options.quiet:
-        print(summary(result, written))
+        print(summary(result, options.out))
     if isinstance(result.error, KeyboardInterrupt):
         return 130
     return 0 if result.error is None else _fail(f"ended early: {_reason(result.error)}")
@@ -105,49 +81,30 @@ def _compare(options: argparse.Namespace) -> int:
     small |= {} if options.evaluations is None else {"evaluations": sum(options.evaluations)}
     options.sizes = options.evaluations = None  # they say how small, not what the recipes are
     recipes = parse_variants(options.compare, lambda recipe: changed(recipe, options))
-    check_image_path(options.out)
-    pictures = [load_picture(path) for path in (options.content, *options.styles)]
-    for path, picture in zip((options.content, *options.styles), pictures, strict=True):
-        require(picture.opacity is None, f"--compare: {path}", "a picture without transparency", "one with it",
-                ImageError)  # fmt: skip
-    content, *styles = (picture.image for picture in pictures)
-    observers: list[Observer] = [] if options.quiet else [Progress()]
-    network = _network(options, observers)
-    with use_threads(options.threads):
-        runs = compare(content, styles, recipes, network=network, observers=observers, **small)
+    runs = paint_comparison(options.content, options.styles, options.out, recipes, machine_of(options),
+                            watch=lambda networks: _observers(options, networks), **small)  # fmt: skip
     made = sum(run.result is not None for run in runs)
     if made == 0 and runs[0].error is not None:
         return _fail(_reason(runs[0].error))
-    save_image(compare_sheet(content, styles, runs), options.out)
     if not options.quiet:
         print(f"{options.out}: {made} of {len(recipes)} runs side by side")
     return 0 if len(runs) == len(recipes) else 130
 
 
-def _check_out(options: argparse.Namespace) -> None:
-    """Refuse to write over a picture that is read: with several styles, OUT is easily left out."""
-    start = start_file(options)
-    for path in [options.content, *options.styles, *(options.mask or []), *([] if start is None else [start])]:
-        same = os.path.exists(path) and os.path.exists(options.out) and os.path.samefile(path, options.out)
-        require(not same, f"{options.out}", "a file of its own for the result", "a picture that is read", FileError)
-    if len(options.styles) > 1 and options.out.suffix.lower() in WRITERS and os.path.isfile(options.out):
-        # The last of several paintings, where the result was to be named after it?
-        require(read_text(options.out) is not None, f"{options.out}", "a new file, or a picture that minstyle made, "
-                "after several styles", "another picture", FileError)  # fmt: skip
+def _observers(options: argparse.Namespace, networks: Networks) -> list[Observer]:
+    return [] if options.quiet else [_Announce(networks), Progress()]
 
 
-def summary(result: Result, path: Path) -> str:
-    """The last lines: where the picture is, what it took, the loss from and to, by term."""
-    height, width, _ = result.image.shape
-    fall = 100 * (1 - result.loss / result.first_loss) if result.first_loss else 0.0
-    word = "painted"
-    if result.error is not None:
-        word = "interrupted" if isinstance(result.error, KeyboardInterrupt) else "ended early"
-    return (
-        f"{summary_by_term(result)}\n"
-        f"{path}: {width} x {height}, {word} in {result.seconds:.1f} s ({result.evaluations} evaluations), "
-        f"loss {result.first_loss:.4g} -> {result.loss:.4g} (-{fall:.1f} %)"
-    )
+class _Announce(Observer):
+    """Says what computes, once the input has been found good."""
+
+    def __init__(self, networks: Networks) -> None:
+        self._networks = networks
+
+    def start(self, plan: Plan) -> None:
+        for line in (self._networks.network.device.note, self._networks.description(plan.recipe)):
+            if line:
+                print(f"minstyle: {line}", file=sys.stderr)
 
 
 def _reason(error: BaseException) -> str:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..arguments import OneLineParser
+from ..job.job import Job
+from ..job.machine import Machine
 from ..job.recipefile import named_recipe
 from ..network.layers import canonical
 from ..recipe.presets import RECIPES
@@ -166,6 +168,31 @@ def start_file(options: argparse.Namespace) -> Path | None:
     return None if options.init is None or options.init in field.metadata["choices"] else Path(options.init)
 
 
+def machine_of(options: argparse.Namespace) -> Machine:
+    """The network and the machine that were asked for."""
+    return Machine(options.network, options.weights_dir, options.device, options.threads, options.dtype)
+
+
+def job_of(options: argparse.Namespace) -> Job:
+    """What was asked for: the options as a job. Raises RecipeError, ImageError."""
+    return Job(
+        content=options.content,
+        styles=tuple(options.styles),
+        out=options.out,
+        recipe=effective_recipe(options),
+        masks=None if options.mask is None else tuple(options.mask),
+        initial=start_file(options),
+        machine=machine_of(options),
+        depth=None if options.depth == "auto" else int(options.depth),
+        quality=options.quality,
+        keep_metadata=options.keep_metadata,
+        save_every=options.save_every,
+        trace=options.trace,
+        plot=options.plot,
+        sheet=options.sheet,
+    )
+
+
 def _shown(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join(map(_shown, value))
@@ -209,5 +236,6 @@ def _quality(text: str) -> int:
     return int(text)
 
 
-def _every(text: str) -> int | str:
-    return text if text == "round" else _positive(text)
+def _every(text: str) -> int:
+    """0 for "round"."""
+    return 0 if text == "round" else _positive(text)

@@ -1,139 +1,120 @@
-"""From paths and options to a run and a saved picture: what all callers share."""
+"""A job: from paths and options to a run and a saved picture. What all callers share, the command line among them.
+
+    prepared = prepare(Job(Path("photo.jpg"), (Path("painting.jpg"),), Path("out.png"), RECIPES["fine"]))
+    result = paint(prepared)
+
+Nothing is printed here: ``Prepared.notices`` are for the caller to show.
+"""
 
 from __future__ import annotations
 
-import argparse
-import sys
-import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
-from ..errors import FileError, ImageError, MinstyleError, RecipeError, require
-from ..images import (
-    Picture,
-    load_image,
-    resize_values,
-    save_image,
-    save_picture,
-)
-from ..network.vgg import Network
+from ..engine.kernels import use_threads
+from ..images import Picture, check_image_path, load_image, load_picture
 from ..recipe.recipe import Recipe
-from ..recipe.sizes import SMALLEST, fitted_shape, shapes_of
-from ..run.observer import Observer, Plan
+from ..recipe.sizes import check_styles
+from ..run.observer import Observer
 from ..run.result import Result
-from ..style.regions import Regions, from_masks, with_opacity
-from ..version import __version__
+from ..run.stylize import stylize
+from ..style.regions import Regions
 from ..watch.contact_sheet import Sheet
 from ..watch.plot import Plot
-from ..watch.progress import Progress
 from ..watch.snapshots import Save, Snapshots
 from ..watch.trace import Trace
-from ..weights.locate import find_weights, load_network
+from .inputs import Notice, check_out, read_regions
+from .machine import Machine, Networks, load_networks
+from .output import save_or_rescue, writer
 
 
-def _regions(
-    options: argparse.Namespace, recipe: Recipe, content: Picture, styles: Sequence[Picture]
-) -> Regions | None:
-    """From masks and transparency, at the size that the run ends with: more than that nobody sees."""
-    shape = shapes_of(content.image.shape, recipe)[-1]
-    if min(shape) < SMALLEST:
-        return None  # a run refuses it, in words
-    shapes = [fitted_shape(style.image.shape, shape, recipe, i) for i, style in enumerate(styles)]
-    regions = None
-    if options.mask is not None:
-        require(len(options.mask) == 1 + len(styles), "--mask",
-                f"{1 + len(styles)} files, for the content and each style", len(options.mask), RecipeError)  # fmt: skip
-        masks = [load_image(path) for path in options.mask]
-        for path, mask, picture in zip(options.mask, masks, [content, *styles], strict=True):
-            if mask.shape != picture.image.shape:
-                size, own = (f"{a.shape[1]} x {a.shape[0]}" for a in (picture.image, mask))
-                print(f"minstyle: {path} is {own}, its picture {size}: resampled to fit", file=sys.stderr)
-        regions = from_masks(masks[0], masks[1:], content_shape=shape, style_shapes=shapes, feather=recipe.feather)
-        for warning in regions.warnings:
-            if warning.endswith("left out"):  # those about sizes are about the run's, which nobody knows
-                print(f"minstyle: {warning}", file=sys.stderr)
-    if all(picture.opacity is None for picture in (content, *styles)):
-        return regions
-    pictures, sizes = (content, *styles), (shape, *shapes)
-    seen = [None if p.opacity is None else resize_values(p.opacity[:, :, None], *s)[:, :, 0].clip(0, 1)
-            for p, s in zip(pictures, sizes, strict=True)]  # fmt: skip
-    return with_opacity(regions, seen[0], seen[1:], content_shape=shape, style_shapes=shapes)
+@dataclass(frozen=True)
+class Job:
+    """What to paint, from which files and where to, as data.
+
+    ``masks`` are those of the content and of each style; ``initial`` starts the run in place of the recipe's start
+    image. ``depth`` None is the content's bits a channel. ``save_every`` counts evaluations, 0 means after each round.
+    """
+
+    content: Path
+    styles: tuple[Path, ...]
+    out: Path
+    recipe: Recipe
+    masks: tuple[Path, ...] | None = None
+    initial: Path | None = None
+    machine: Machine = field(default_factory=Machine)
+    depth: int | None = None
+    quality: int = 95
+    keep_metadata: bool = False
+    save_every: int | None = None
+    trace: Path | None = None
+    plot: Path | None = None
+    sheet: Path | None = None
+
+    def pictures_read(self) -> list[Path]:
+        return [self.content, *self.styles, *(self.masks or ()), *([] if self.initial is None else [self.initial])]
 
 
-def _network(options: argparse.Namespace, observers: list[Observer]) -> Network:
-    weights = find_weights(options.network, options.weights_dir)
-    network = load_network(str(weights), device=options.device, dtype=options.dtype)
-    if not options.quiet:
-        observers.insert(0, _Announce(network, weights, options.dtype))
-    return network
+@dataclass(frozen=True)
+class Prepared:
+    """A job whose input is read, whose output can be written, whose networks are loaded."""
+
+    job: Job
+    content: Picture
+    styles: tuple[Picture, ...]
+    networks: Networks
+    save: Save
+    initial: Picture | None = None
+    regions: Regions | None = None
+    observers: tuple[Observer, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
 
-class _Announce(Observer):
-    """Says what computes, once the input has been found good."""
-
-    def __init__(self, network: Network, weights: Path, dtype: str) -> None:
-        self._network, self._weights, self._dtype = network, weights, dtype
-
-    def start(self, plan: Plan) -> None:
-        network = self._network
-        if network.device.note:
-            print(f"minstyle: {network.device.note}", file=sys.stderr)
-        name = f"small network in place of {network.name}" if network.small else network.name
-        text = f"{name} from {self._weights}, recipe {plan.recipe.name}, {self._dtype}, {network.device.name}"
-        if plan.recipe.draft != "none" and not network.small:
-            text += f", draft by {plan.recipe.draft}"
-        if network.small:
-            text += f". For the pictures of {network.name} itself: python -m minstyle.weights fetch {network.name}"
-        print(f"minstyle: {text}", file=sys.stderr)
+def prepare(job: Job) -> Prepared:
+    """Read and check all that the job needs, before any work. Raises a MinstyleError that says what is wrong."""
+    check_out(job.out, job.pictures_read(), len(job.styles))
+    check_styles(job.recipe, len(job.styles))
+    check_image_path(job.out)
+    content, styles = load_picture(job.content), tuple(load_picture(path) for path in job.styles)
+    regions, notices = (None, []) if job.masks is None else read_regions(job.masks, job.recipe, content, styles)
+    initial = None if job.initial is None else Picture(load_image(job.initial))
+    save = writer(job.recipe, content, depth=job.depth, quality=job.quality, keep_metadata=job.keep_metadata)
+    observers = _observers(job, content, styles, save)
+    networks = load_networks(job.machine, [job.recipe])
+    return Prepared(job, content, styles, networks, save, initial, regions, tuple(observers), tuple(notices))
 
 
-def _observers(options: argparse.Namespace, content: Picture, styles: Sequence[Picture], save: Save) -> list[Observer]:
-    observers: list[Observer] = [] if options.quiet else [Progress()]
-    if options.trace is not None:
-        observers.append(Trace(options.trace))
-    if options.plot is not None:
-        observers.append(Plot(options.plot))
-    if options.sheet is not None:
-        observers.append(Sheet(options.sheet, content.image, [style.image for style in styles]))
-    if options.save_every is not None:
-        every = None if options.save_every == "round" else options.save_every
-        observers.append(Snapshots(options.out, every, save))
-    return observers
+def paint(prepared: Prepared, observers: Sequence[Observer] = ()) -> Result:
+    """Run the job, told to ``observers`` and to those that it asks for, and save the picture.
 
-
-def _writer(recipe: Recipe, content: Picture, options: argparse.Namespace) -> Save:
-    """Writes an image with all that goes with it: the recipe, and what the content's file has beside its colours."""
-
-    def save(image: np.ndarray, path: Path) -> None:
-        opacity = content.opacity
-        if opacity is not None:
-            opacity = resize_values(opacity[:, :, None], *image.shape[:2])[:, :, 0].clip(0, 1)
-        save_picture(
-            image,
-            path,
-            opacity=opacity,
-            depth=content.depth if options.depth == "auto" else int(options.depth),
-            profile=content.profile,
-            exif=content.exif if options.keep_metadata else None,
-            dpi=content.dpi,
-            quality=options.quality,
-            text={"minstyle": recipe.to_json(), "Software": f"minstyle {__version__}"},
+    A run that ended early is saved too: see ``Result.error``. Raises a MinstyleError, MemoryError or KeyboardInterrupt
+    where there is no picture, FileError where it could not be saved at its place: it says where it was.
+    """
+    job, networks = prepared.job, prepared.networks
+    with use_threads(job.machine.threads):
+        result = stylize(
+            prepared.content,
+            prepared.styles,
+            job.recipe,
+            network=networks.network,
+            draft=networks.draft,
+            initial=prepared.initial,
+            regions=prepared.regions,
+            observers=[*observers, *prepared.observers],
         )
+    save_or_rescue(result.image, job.out, prepared.save)
+    return result
 
-    return save
 
-
-def _save(result: Result, path: Path, save: Save) -> Path:
-    """Write the picture; where that fails after all, into a temporary folder, so that the work is not lost."""
-    try:
-        save(result.image, path)
-        return path
-    except (FileError, ImageError) as error:
-        try:
-            rescue = Path(tempfile.mkdtemp(prefix="minstyle-")) / "picture.png"
-            save_image(result.image, rescue)
-        except (MinstyleError, OSError):
-            raise error from None
-        raise FileError(f"{error}. The picture was saved as {rescue} instead: move it") from error
+def _observers(job: Job, content: Picture, styles: Sequence[Picture], save: Save) -> list[Observer]:
+    observers: list[Observer] = []
+    if job.trace is not None:
+        observers.append(Trace(job.trace))
+    if job.plot is not None:
+        observers.append(Plot(job.plot))
+    if job.sheet is not None:
+        observers.append(Sheet(job.sheet, content.image, [style.image for style in styles]))
+    if job.save_every is not None:
+        observers.append(Snapshots(job.out, job.save_every or None, save))
+    return observers

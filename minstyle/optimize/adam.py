@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..backend import Array, array_module
 from ..engine.kernels import by_rows
 from ..errors import OptimizeError, ShapeError, require
-from .lbfgs import Function, Minimum, OnEvaluation, no_number
+from .minimum import Function, Minimum, OnEvaluation, check_evaluation
 
 Resize = Callable[[Array, int, int, str], Array]  # (array (H, W, C), height, width, "bicubic" or "bilinear")
 
@@ -45,8 +45,8 @@ class AdamState:
 class AdamMinimum(Minimum):
     """Where Adam ended. ``last`` and ``state``, given to another call as x0 and state, go on as if it had not ended.
 
-    Without averaging ``x`` is the iterate of the lowest loss, and ``loss`` that loss. With averaging ``x`` is the
-    average of the iterates, whose own loss nobody computed: ``loss`` is that of the last iterate evaluated.
+    ``x`` is ``last``, the latest iterate, or with averaging the average of the iterates, whose own loss nobody
+    computed: ``loss`` is that of the last iterate evaluated.
     """
 
     last: Array
@@ -75,22 +75,20 @@ def adam(
     with d = 0.99. ``state`` goes on from an earlier call; its arrays are copied.
 
     ``on_evaluation(x, loss)`` is called after each evaluation with the iterate or, with averaging, the average up to
-    it; when it returns true no further step is made. Copy what you keep: arrays handed out are written into later, but
-    for the iterate of the lowest loss, which stays as it is until there is a lower one.
+    it; when it returns true no further step is made. Copy what you keep: arrays handed out are written into later.
 
     Raises OptimizeError when the loss or its gradient is no number, or for settings out of range; ShapeError for a
     state of another shape.
     """
-    run = _Run(_Settings(learning_rate, betas, epsilon, averaging, bounds, iterations), x0, state)
+    settings = _Settings(learning_rate, betas, epsilon, averaging, bounds, iterations)
+    iterates = _Iterates(settings, x0, state)
     for i in range(iterations):
-        loss, g = objective(run.x)
-        if not (math.isfinite(loss) and run.can_use(g)):
-            raise no_number(loss, i + 1)
-        run.note(loss)
-        if on_evaluation(run.shown, loss):
-            return run.minimum(loss, i + 1, "stopped on request", True)
-        run.step(g)
-    return run.minimum(loss, iterations, "all iterations were made", False)
+        loss, g = objective(iterates.x)
+        check_evaluation(loss, g, i + 1)
+        if on_evaluation(iterates.shown, loss):
+            return iterates.minimum(loss, i + 1, "stopped on request", True)
+        iterates.step(g)
+    return iterates.minimum(loss, iterations, "all iterations were made", False)
 
 
 @dataclass(frozen=True)
@@ -114,15 +112,12 @@ class _Settings:
         check(self.iterations >= 1, "iterations", "a number from 1", self.iterations)
 
 
-class _Run:
-    """The arrays of one call: x, the two moments, the average or the best x, all of x's type."""
+class _Iterates:
+    """The arrays of one call, all of x's type: x, the two moments, the average. A step is made in place."""
 
     def __init__(self, settings: _Settings, x0: Array, state: AdamState | None) -> None:
         self.settings, self.xp = settings, array_module(x0)
         self.x = x0.copy() if settings.bounds is None else x0.clip(*settings.bounds)
-        # Without averaging x and the best x so far share two arrays: a step goes into the one that is not the best.
-        self.best, self.best_loss = self.x, math.inf
-        self.other = self.x if settings.averaging else self.xp.empty_like(self.x)
         self.first, self.second, self.steps = self.xp.zeros_like(self.x), self.xp.zeros_like(self.x), 0
         self.average: Array | None = self.x.copy() if settings.averaging else None
         self.averaged = 1 if settings.averaging else 0
@@ -142,15 +137,6 @@ class _Run:
     def shown(self) -> Array:
         return self.x if self.average is None else self.average
 
-    def note(self, loss: float) -> None:
-        if self.average is None and loss < self.best_loss:
-            self.best, self.best_loss = self.x, loss
-
-    def can_use(self, g: Array) -> bool:
-        """Whether every entry of the gradient is a number whose square is one, in x's type."""
-        limit = math.sqrt(float(self.xp.finfo(self.x.dtype).max))
-        return all(by_rows(lambda rows: bool(max(g[rows].max(), -g[rows].min()) < limit), g))
-
     def step(self, g: Array) -> None:
         """Both moments, x, and the average, in one walk over bands that stay in a core's cache."""
         self.steps += 1
@@ -158,10 +144,9 @@ class _Run:
         size = self.settings.learning_rate / (1 - b1**self.steps)
         correction = math.sqrt(1 - b2**self.steps)
         share = (1 - decay) / (1 - decay ** (self.averaged + 1))  # of the newest iterate in the average
-        target = self.other if self.best is self.x else self.x
 
         def band(rows: slice) -> None:
-            x, m, v, gradient, out = (a[rows] for a in (self.x, self.first, self.second, g, target))
+            x, m, v, gradient = (a[rows] for a in (self.x, self.first, self.second, g))
             work = gradient - m
             work *= 1 - b1
             m += work
@@ -174,20 +159,17 @@ class _Run:
             work += self.settings.epsilon
             xp.divide(m, work, out=work)
             work *= size
-            xp.subtract(x, work, out=out)
+            x -= work
             if self.settings.bounds is not None:
-                xp.clip(out, *self.settings.bounds, out=out)
+                xp.clip(x, *self.settings.bounds, out=x)
             if self.average is not None:
-                xp.subtract(out, self.average[rows], out=work)
+                xp.subtract(x, self.average[rows], out=work)
                 work *= share
                 self.average[rows] += work
 
         by_rows(band, self.x)
-        if target is self.other:
-            self.x, self.other = self.other, self.x
         self.averaged += self.average is not None
 
     def minimum(self, loss: float, evaluations: int, message: str, stopped: bool) -> AdamMinimum:
         state = AdamState(self.first, self.second, self.steps, self.average, self.averaged)
-        x, loss = (self.best, self.best_loss) if self.average is None else (self.average, loss)
-        return AdamMinimum(x, loss, evaluations, evaluations - stopped, message, stopped, self.x, state)
+        return AdamMinimum(self.shown, loss, evaluations, evaluations - stopped, message, stopped, self.x, state)

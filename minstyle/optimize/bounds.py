@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..backend import Array, array_module
 from ..errors import OptimizeError, require
-from .lbfgs import Function
+from .minimum import Function
 
 
 def bounded(
@@ -35,17 +35,20 @@ def bounded(
         straight = array.clip(low + margin, high - margin)
         return straight, (array - straight) / margin
 
-    def to_image(u: Array) -> Array:
-        straight, t = tail(u)
+    def image_at(u: Array, straight: Array, t: Array) -> Array:
         # Rounding could put the sum beyond the bound.
         return (straight + margin * array_module(u).sin(t)).clip(low, high)
+
+    def to_image(u: Array) -> Array:
+        return image_at(u, *tail(u))
 
     def to_u(image: Array) -> Array:
         straight, r = tail(image.clip(low + 0.5, high - 0.5))
         return straight + margin * array_module(image).arcsin(r)
 
     def of_u(u: Array) -> tuple[float, Array]:
-        loss, g = objective(to_image(u))
-        return loss, g * array_module(u).cos(tail(u)[1])
+        straight, t = tail(u)
+        loss, g = objective(image_at(u, straight, t))
+        return loss, g * array_module(u).cos(t)
 
     return of_u, to_u, to_image

@@ -212,6 +212,11 @@ class Recipe:
         """The factor of a term in the total loss: its own weight times its role's."""
         return float(term.weight * getattr(self, f"{term.role}_weight"))
 
+    @property
+    def averages(self) -> bool:
+        """Whether the result is the mean of the images on the way, not the best of them."""
+        return self.optimizer == "adam" and self.averaging > 0
+
     def while_coarse(self) -> Recipe:
         """The recipe as it is at the sizes before the last."""
         if self.coarse_content == 1:

@@ -128,8 +128,8 @@ def luminance_pair(
     mean and deviation. A style picture of one luminance becomes the content's mean grey.
     """
     l_content, l_style = luminance(content, space), luminance(style, space)
-    mean_content, variance_content = moments(l_content[..., None], content_weights)
-    mean_style, variance_style = moments(l_style[..., None], style_weights)
+    mean_content, variance_content = color_moments(l_content[..., None], content_weights)
+    mean_style, variance_style = color_moments(l_style[..., None], style_weights)
     smallest = float(luminance(np.full(3, NOISE), space))  # a deviation that is noise, in the units of the space
     gain = variance_content[0, 0] ** 0.5 / variance_style[0, 0].clip(smallest**2) ** 0.5
     moved = ((l_style - mean_style) * gain + mean_content).astype(l_style.dtype)
@@ -150,7 +150,7 @@ def match_colors(
     A = L_reference L_image^-1 of the Cholesky factors. Weights (H, W) and (H', W'), such as opacity, count in the
     statistics. Directions in which the image has next to no colour (``NOISE``) are not stretched to the reference's.
     """
-    return match_moments(image, *moments(reference, reference_weights), method, image_weights)
+    return match_moments(image, *color_moments(reference, reference_weights), method, image_weights)
 
 
 def match_moments(
@@ -158,7 +158,7 @@ def match_moments(
 ) -> Array:
     """``image`` (H, W, 3) by the linear map of ``match_colors`` to a mean (3,) and covariance (3, 3) of colour."""
     _check(method, "colour method", METHODS)
-    own_mean, own = moments(image, weights)
+    own_mean, own = color_moments(image, weights)
     if method == "pca":
         matrix = _power(covariance, 0.5, 0) @ _power(own, -0.5, NOISE**2)
     else:
@@ -168,7 +168,7 @@ def match_moments(
     return ((image - own_mean) @ matrix.T + mean).astype(image.dtype)
 
 
-def moments(image: Array, weights: Array | None = None) -> tuple[Array, Array]:
+def color_moments(image: Array, weights: Array | None = None) -> tuple[Array, Array]:
     """Mean (C,) and covariance (C, C), in float64, of the colours of an image (H, W, C) with weights (H, W) or none.
 
     Raises ImageError when no pixel has weight, as in a picture that is all transparent.

@@ -19,7 +19,7 @@ from .stylize import stylize
 
 
 @dataclass(frozen=True)
-class Run:
+class SmallRun:
     """One of the runs: its label, its small recipe, and the result, or the error that left none."""
 
     label: str
@@ -34,30 +34,31 @@ def compare(
     recipes: Mapping[str, Recipe],
     *,
     network: Network,
+    draft: Network | None = None,
     size: int = 256,
     evaluations: int = 60,
     observers: Sequence[Observer] = (),
-) -> list[Run]:
+) -> list[SmallRun]:
     """Run each of ``recipes`` (label to recipe) small, one after the other: see ``small_recipe``.
 
     Images are as for ``stylize``; the observers are told of each run in turn. An error ends its own run only and
-    stands in ``Run.error``, or in the result's where a picture was made before. An interrupt ends all: what was made
-    until then is returned; where that is nothing it is raised.
+    stands in ``SmallRun.error``, or in the result's where a picture was made before. An interrupt ends all: what
+    was made until then is returned; where that is nothing it is raised.
     """
     require(len(recipes) > 0, "comparison", "at least one recipe", "none", RecipeError)
-    runs: list[Run] = []
+    runs: list[SmallRun] = []
     for label, recipe in recipes.items():
         small = small_recipe(recipe, content.shape, network, size=size, evaluations=evaluations)
         try:
-            result = stylize(content, styles, small, network=network, observers=observers)
+            result = stylize(content, styles, small, network=network, draft=draft, observers=observers)
         except (MinstyleError, OSError, MemoryError) as error:
-            runs.append(Run(label, small, error=error))
+            runs.append(SmallRun(label, small, error=error))
             continue
         except KeyboardInterrupt:
             if not any(run.result for run in runs):
                 raise
             return runs
-        runs.append(Run(label, small, result))
+        runs.append(SmallRun(label, small, result))
         if isinstance(result.error, KeyboardInterrupt):
             return runs
     return runs

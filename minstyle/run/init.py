@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import RecipeError, require
-from .color import match_moments, moments
+from .color import color_moments, match_moments
 
 STARTS = ("noise", "grey", "content", "style")
 # Noise by the exponent p of its power spectrum 1 / f^p, f the frequency in any direction: the larger, the coarser.
@@ -91,6 +91,6 @@ def _blended(
     require(good, "blend", f"{len(styles)} weights from 0, not all 0", blend, RecipeError)
     seen = opacities if opacities is not None else [None] * len(styles)
     require(len(seen) == len(styles), "opacities of styles", len(styles), len(seen), RecipeError)
-    each = [moments(style, opacity) for style, opacity in zip(styles, seen, strict=True)]
+    each = [color_moments(style, opacity) for style, opacity in zip(styles, seen, strict=True)]
     means, covariances = (np.tensordot(weights / weights.sum(), np.stack(m), 1) for m in zip(*each, strict=True))
     return means, covariances

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from ..backend import Array
 from ..optimize.adam import AdamState, adam
 from ..optimize.bounds import bounded
-from ..optimize.lbfgs import Function, OnEvaluation, scipy_lbfgs
+from ..optimize.lbfgs import scipy_lbfgs
+from ..optimize.minimum import Function, OnEvaluation
 from ..recipe.recipe import Recipe
 
 
@@ -33,13 +34,22 @@ def minimise(
     ``on_evaluation(image, loss)`` is called after each evaluation, with the mean of the images so far where the recipe
     averages; when it returns true, the round ends. Raises OptimizeError.
     """
-    if recipe.bounds == "smooth":
-        of_u, to_u, to_image = bounded(objective)
-        found = _minimise(
-            of_u, to_u(image), recipe, evaluations, state, lambda u, loss: on_evaluation(to_image(u), loss)
-        )
-        return Round(to_image(found.last), found.state, found.stopped)
-    return _minimise(objective, image, recipe, evaluations, state, on_evaluation)
+    if recipe.bounds != "smooth":
+        return _minimise(objective, image, recipe, evaluations, state, on_evaluation)
+    evaluated = image
+
+    def of_image(image: Array) -> tuple[float, Array]:
+        nonlocal evaluated
+        evaluated = image
+        return objective(image)
+
+    def on_evaluation_of_u(u: Array, loss: float) -> bool:
+        # u has an image already, unless it is a mean.
+        return bool(on_evaluation(to_image(u) if recipe.averages else evaluated, loss))
+
+    of_u, to_u, to_image = bounded(of_image)
+    found = _minimise(of_u, to_u(image), recipe, evaluations, state, on_evaluation_of_u)
+    return Round(to_image(found.last), found.state, found.stopped)
 
 
 def _minimise(

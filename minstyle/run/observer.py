@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..recipe.recipe import Recipe
 from ..recipe.terms import ROLES
-
-if TYPE_CHECKING:
-    pass
+from .result import Record
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run is going to do: the (height, width) of each size, and about how many evaluations in all."""
+    """What a run is going to do: the (height, width) of each stage, and about how many evaluations in all."""
 
     recipe: Recipe
     shapes: tuple[tuple[int, int], ...]
@@ -26,21 +23,17 @@ class Plan:
 
 @dataclass(frozen=True)
 class Step:
-    """The state after an evaluation, or, with ``ends_round``, after the last one of a round (told once more)."""
+    """What an observer is told after each evaluation, and once more, with ``ends_round``, when a round is over."""
 
-    shape: tuple[int, int]
-    round: int  # from 1, over all sizes
-    evaluation: int  # from 1, over all sizes
-    loss: float
-    terms: dict[str, float]
+    record: Record  # of the latest evaluation
+    round: int  # from 1, over all stages
     seconds: float  # since the start of the run
     ends_round: bool
     image: Callable[[], np.ndarray]  # the best image so far, on the host; computed only if asked for
-    stage: int = 1  # a size with a network; losses of different stages do not compare
 
 
 def role_of(name: str) -> str:
-    """What a term of ``Step.terms`` serves, by its name: content, style or tv."""
+    """What a term of ``Record.terms`` serves, by its name: content, style or tv."""
     return ROLES.get(name.split(" ")[0], "other")
 
 

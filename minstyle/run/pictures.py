@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import ImageError, require
-from ..images import resize
+from ..images import Picture, resize, resize_values
 from ..recipe.recipe import Recipe
-from ..recipe.sizes import SMALLEST, Shape, check_styles, crop_of, fitted_shape
-from ..style.regions import Regions, at_layer
+from ..recipe.sizes import SMALLEST, Shape, check_styles, crop_of, fitted_shape, shapes_of
+from ..style.regions import Regions, at_layer, with_opacity
 from ..style.targets import blend_of
 from .color import grey_image, luminance, luminance_pair, match_colors, transfer_luminance
 from .init import start_image
@@ -42,6 +42,34 @@ class Pictures:
             require(len(self.regions.styles) == len(self.styles), "regions",
                     f"those of {len(self.styles)} style pictures", len(self.regions.styles), ImageError)  # fmt: skip
 
+    @classmethod
+    def of(
+        cls,
+        content: np.ndarray | Picture,
+        styles: Sequence[np.ndarray | Picture],
+        recipe: Recipe,
+        initial: np.ndarray | Picture | None = None,
+        regions: Regions | None = None,
+    ) -> Pictures:
+        """Of images or ``Picture``s: what is transparent in content and styles counts in no region."""
+        given = (content, *styles)
+        images = [_image_of(picture) for picture in given]
+        start = None if initial is None else _image_of(initial)
+        pictures = cls(images[0], tuple(images[1:]), recipe, start, regions)
+        opacities = [picture.opacity if isinstance(picture, Picture) else None for picture in given]
+        shapes = last_shapes(recipe, *(image.shape for image in images))
+        if shapes is None or all(opacity is None for opacity in opacities):
+            return pictures
+        if regions is not None:
+            height_and_width = [weights.shape[1:] for weights in (regions.content, *regions.styles)]
+            shapes = [(height, width) for height, width in height_and_width]
+        seen = [
+            None if opacity is None else resize_values(opacity[:, :, None], *shape)[:, :, 0].clip(0, 1)
+            for opacity, shape in zip(opacities, shapes, strict=True)
+        ]
+        visible = with_opacity(regions, seen[0], seen[1:], content_shape=shapes[0], style_shapes=shapes[1:])
+        return dataclasses.replace(pictures, regions=visible)
+
     def cropped(self) -> Pictures:
         """With the parts of the style pictures that the recipe names in their place. Raises ImageError: too small."""
         styles, weights = [], []
@@ -55,7 +83,7 @@ class Pictures:
         regions = self.regions if self.regions is None else dataclasses.replace(self.regions, styles=tuple(weights))
         return dataclasses.replace(self, styles=tuple(styles), regions=regions)
 
-    def at(self, shape: Shape) -> Working:
+    def at(self, shape: Shape) -> ScaledPictures:
         """The pictures for images (height, width)."""
         recipe = self.recipe
         content = resize(self.content, *shape, recipe.resample)
@@ -63,37 +91,40 @@ class Pictures:
             resize(style, *fitted_shape(style.shape, shape, recipe, number), recipe.resample)
             for number, style in enumerate(self.styles)
         ]
-        original, (own, *seen) = content, self._visible([content, *styles])
+        weights = [None] * (1 + len(styles)) if self.regions is None else [self.regions.content, *self.regions.styles]
+        own, *seen = (_visible(w, image) for w, image in zip(weights, [content, *styles], strict=True))
         if recipe.color == "match":
             styles = [
-                match_colors(style, content, recipe.color_map, weights, own).clip(0, 255)
-                for style, weights in zip(styles, seen, strict=True)
+                match_colors(style, content, recipe.color_map, w, own).clip(0, 255)
+                for style, w in zip(styles, seen, strict=True)
             ]
         elif recipe.color == "luminance":
             pairs = zip(styles, seen, strict=True)
-            styles = [luminance_pair(original, style, "lab", own, weights)[1] for style, weights in pairs]
-            content = grey_image(luminance(original, "lab"), "lab")
-        return Working(original, content, tuple(styles), recipe, self.regions, (own, *seen))
+            styles = [luminance_pair(content, style, "lab", own, w)[1] for style, w in pairs]
+            content = grey_image(luminance(content, "lab"), "lab")
+        return ScaledPictures(content, tuple(styles), recipe, self.regions, tuple(seen))
 
-    def _visible(self, images: Sequence[np.ndarray]) -> list[np.ndarray | None]:
-        """How much each pixel of content and styles counts at their working sizes: transparent ones do not."""
-        if self.regions is None:
-            return [None] * len(images)
-        weights = (self.regions.content, *self.regions.styles)
-        return [
-            at_layer(w.sum(axis=0), (image.shape[0], image.shape[1]), "picture")
-            for w, image in zip(weights, images, strict=True)
-        ]
+    def finished(self, image: np.ndarray) -> np.ndarray:
+        """What was painted (H, W, 3), of any of the run's sizes, with the colours that the recipe wants."""
+        color = self.recipe.color
+        if color not in ("content", "luminance", "match-after"):
+            return image
+        original = resize(self.content, image.shape[0], image.shape[1], self.recipe.resample)
+        if color == "match-after":
+            seen = _visible(None if self.regions is None else self.regions.content, original)
+            finished = match_colors(image, original, self.recipe.color_map, seen, seen).clip(0, 255)
+        else:
+            finished = transfer_luminance(image, original)
+        return np.asarray(finished)
 
 
 @dataclass(frozen=True)
-class Working:
-    """The pictures at one size: the content as it is, and content and styles as the network is to see them.
+class ScaledPictures:
+    """The pictures at one size: content and styles as the network is to see them.
 
-    ``visible``: how much each pixel of the content and of each style counts, or None where all do.
+    ``visible``: how much each pixel of each style counts, or None where all do.
     """
 
-    original: np.ndarray
     content: np.ndarray
     styles: tuple[np.ndarray, ...]
     recipe: Recipe
@@ -116,18 +147,30 @@ class Working:
             mean_color=[value * grey for value in mean_color],
             deviation=recipe.deviation * grey,
             blend=blend_of(recipe, len(self.styles)),
-            opacities=self.visible[1:],
+            opacities=self.visible,
         )
 
-    def finished(self, image: np.ndarray) -> np.ndarray:
-        """What was painted (H, W, 3), with the colours that the recipe wants."""
-        if self.recipe.color in ("content", "luminance"):
-            image = transfer_luminance(image, self.original)
-        elif self.recipe.color == "match-after":
-            image = match_colors(image, self.original, self.recipe.color_map, self.visible[0], self.visible[0]).clip(
-                0, 255
-            )
-        return image
+
+def last_shapes(recipe: Recipe, content: tuple[int, ...], *styles: tuple[int, ...]) -> list[Shape] | None:
+    """(height, width) of the content and of each style at the last size of a run: more than that nobody sees.
+
+    None for a content that is too small to paint there: a run refuses it, in words.
+    """
+    shape = shapes_of(content, recipe)[-1]
+    if min(shape) < SMALLEST:
+        return None
+    return [shape, *(fitted_shape(style, shape, recipe, number) for number, style in enumerate(styles))]
+
+
+def _image_of(picture: np.ndarray | Picture) -> np.ndarray:
+    return picture.image if isinstance(picture, Picture) else picture
+
+
+def _visible(weights: np.ndarray | None, image: np.ndarray) -> np.ndarray | None:
+    """How much each pixel of an image (H, W, 3) counts, by the weights (R, h, w) of all regions: (H, W), sum 1."""
+    if weights is None:
+        return None
+    return at_layer(weights.sum(axis=0), (image.shape[0], image.shape[1]), "picture")
 
 
 def _part(first: float, last: float, length: int) -> slice:

@@ -1,208 +1,152 @@
-"""The front door of the library: from content, styles and a recipe to a picture, size by size."""
+"""The front door of the library, and the loop: from content, styles and a recipe to a picture, size by size."""
 
 from __future__ import annotations
 
-import dataclasses
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..backend import Array, to_host
-from ..errors import ImageError, MinstyleError, require
-from ..images import resize, resize_values
+from ..backend import Array, Device, to_host
+from ..errors import MinstyleError
+from ..images import Picture, resize, resize_values
 from ..network.vgg import Network
-from ..optimize.adam import AdamState
 from ..recipe.presets import RECIPES
 from ..recipe.recipe import Recipe
-from ..recipe.sizes import SMALLEST, Shape, of_size, shapes_of
-from ..recipe.terms import IMAGE
 from ..style.objective import Evaluation, Objective, build_objective
 from ..style.regions import Regions
-from ..weights.locate import load_network
-from .minimise import Round, minimise
+from .minimise import minimise
 from .observer import Observer, Plan, Step
-from .pictures import Pictures, Working
+from .pictures import Pictures
 from .result import Record, Result
+from .stages import Stage, plan_stages, planned_evaluations
+from .state import RunState
 
 # What ends a run early without losing the picture; anything else is a bug and is raised.
 _EXPECTED = (KeyboardInterrupt, MinstyleError, OSError, MemoryError)
 
+# (state, ends_round): called after each evaluation and at the end of each round; true ends the run.
+Tell = Callable[[RunState, bool], bool]
+
 
 def stylize(
-    content: np.ndarray,
-    styles: Sequence[np.ndarray],
+    content: np.ndarray | Picture,
+    styles: Sequence[np.ndarray | Picture],
     recipe: Recipe = RECIPES["document"],
     *,
     network: Network,
-    initial: np.ndarray | None = None,
+    draft: Network | None = None,
+    initial: np.ndarray | Picture | None = None,
     regions: Regions | None = None,
     observers: Sequence[Observer] = (),
 ) -> Result:
     """Make the picture that has the content of ``content`` and the style of ``styles``, as ``recipe`` says.
 
-    Images are (H, W, 3), RGB, 0..255, of any size: they are resized as the recipe says. ``initial`` starts the run in
-    place of the recipe's start image; ``regions`` say which parts take their style from where. Observers are told of
+    Images are (H, W, 3), RGB, 0..255, of any size: they are resized as the recipe says. What is transparent in a
+    ``Picture`` does not count. ``initial`` starts the run in place of the recipe's start image; ``regions`` say which
+    parts take their style from where. ``draft`` is the network that a recipe's ``draft`` names. Observers are told of
     every evaluation; nothing is printed or written here. An interrupt (Ctrl-C) or an error ends the run with the best
     image so far, see ``Result.error``; where there is none yet it is raised.
 
-    Raises ImageError for pictures that are no images or too small, LayerError, OptimizeError.
+    Raises ImageError for pictures that are no images or too small, RecipeError, LayerError, OptimizeError.
     """
-    pictures = Pictures(content, tuple(styles), recipe, initial, regions).cropped()
-    return _Run(pictures, network, observers).go()
+    pictures = Pictures.of(content, styles, recipe, initial, regions).cropped()
+    stages = plan_stages(pictures.content.shape, recipe, network, draft)
+    plan = Plan(recipe, tuple(stage.shape for stage in stages), planned_evaluations(stages, recipe))
+    state, started = RunState(), list[Observer]()
+    error: BaseException | None = None
+    try:
+        for observer in observers:
+            started.append(observer)
+            observer.start(plan)
+        run_stages(stages, pictures, state, _teller(pictures, observers))
+    except _EXPECTED as stop:
+        error = stop
+        if not state.history:
+            raise  # nothing was made yet that could be handed over
+    except BaseException as bug:
+        error = bug
+        raise
+    finally:
+        for observer in started:
+            try:
+                observer.close(error)
+            except _EXPECTED as failure:
+                error = error or failure
+    image = pictures.finished(_on_host(state.best))
+    return Result(image, state.best_loss, tuple(state.history), state.seconds, recipe, error)
 
 
-@dataclass(frozen=True)
-class _Stage:
-    """(height, width), the network, the evaluations of each round, and the recipe as it is there."""
+def run_stages(stages: Sequence[Stage], pictures: Pictures, state: RunState, tell: Tell) -> RunState:
+    """All stages and rounds that ``state`` has not done yet. It is brought forward in place, and returned."""
+    began = time.perf_counter() - state.seconds
 
-    shape: Shape
-    network: Network
-    evaluations: int
-    recipe: Recipe
+    def told(ends_round: bool) -> bool:
+        state.seconds = time.perf_counter() - began
+        return tell(state, ends_round)
+
+    for stage in stages[state.stage :]:
+        _run_stage(stage, pictures, state, told)
+        if state.stopped:
+            break
+        state.stage, state.round, state.image = state.stage + 1, 0, None
+    state.seconds = time.perf_counter() - began
+    return state
 
 
-class _Run:
-    """The state of one call of ``stylize``."""
-
-    def __init__(self, pictures: Pictures, network: Network, observers: Sequence[Observer]) -> None:
-        self.pictures, self.recipe, self.network, self.observers = pictures, pictures.recipe, network, observers
-        self.history: list[Record] = []
-        self.stage = self.round = 0
-        self.next: Working | None = None  # of the stage that runs
-        self.working: Working | None = None  # of the stage that the best image is of
-        self.state: AdamState | None = None
-        self.best: Array = np.empty(0)
-        self.best_loss = np.inf
-        self.began = time.perf_counter()
-
-    def go(self) -> Result:
-        stages = self._plan()
-        started: list[Observer] = []
-        error: BaseException | None = None
-        try:
-            for observer in self.observers:
-                started.append(observer)
-                observer.start(Plan(self.recipe, tuple(stage.shape for stage in stages), self._budget(stages)))
-            for stage in stages:
-                self.stage += 1
-                if self._minimise_at(stage):
-                    break
-        except _EXPECTED as stop:
-            error = stop
-            if not self.history:
-                raise  # nothing was made yet that could be handed over
-        except BaseException as bug:
-            error = bug
-            raise
-        finally:
-            for observer in started:
-                try:
-                    observer.close(error)
-                except _EXPECTED as failure:
-                    error = error or failure
-        seconds = time.perf_counter() - self.began
-        return Result(self._picture(), self.best_loss, tuple(self.history), seconds, self.recipe, error)
-
-    def _plan(self) -> list[_Stage]:
-        """The stages, once recipe, pictures and networks are known to go together."""
-        shapes = shapes_of(self.pictures.content.shape, self.recipe)
-        stages = []
-        for scale, shape in enumerate(shapes):
-            recipe = self.recipe if scale == len(shapes) - 1 else self.recipe.while_coarse()
-            stages.append(_Stage(shape, self.network, of_size(recipe.evaluations, scale), recipe))
-        if self.recipe.draft != "none" and not self.network.small:
-            device, dtype = self.network.device.name, self.network.dtype
-            draft = load_network(self.recipe.draft, device=device, dtype=dtype)
-            stages = [*(dataclasses.replace(stage, network=draft) for stage in stages), stages[-1]]
-        for network in {id(stage.network): stage.network for stage in stages}.values():
-            for term in self.recipe.terms:
-                if term.layer != IMAGE and self.recipe.effective_weight(term) > 0:
-                    network.check_loss_layer(term.layer)
-        for shape in shapes:
-            require(min(shape) >= SMALLEST, f"content at size {shape}",
-                    f"at least {SMALLEST} pixels on the shorter side", min(shape), ImageError)  # fmt: skip
-        return stages
-
-    def _budget(self, stages: Sequence[_Stage]) -> int:
-        """About how many evaluations the run will take: scipy looks at its budget only after an iteration."""
-        most = self.recipe.iterations
-        if self.recipe.optimizer == "adam":
-            per_round = [min(stage.evaluations, most) for stage in stages]
+@np.errstate(over="ignore", invalid="ignore")  # the optimiser refuses what comes of it
+def _run_stage(stage: Stage, pictures: Pictures, state: RunState, told: Callable[[bool], bool]) -> None:
+    """The rounds of a stage that are not done yet, or up to the one in which an observer asks to stop."""
+    scaled = pictures.at(stage.shape)
+    objective = build_objective(scaled.content, scaled.styles, stage.recipe, stage.network, scaled.regions)
+    if state.image is None:
+        if state.best is None:
+            start = scaled.start(stage.network.mean_color, pictures.initial)
         else:
-            per_round = [min(stage.evaluations + 1, 2 * most + 1) for stage in stages]
-        return self.recipe.rounds * sum(per_round)
+            start = resize(_on_host(state.best), *stage.shape, stage.recipe.resample)
+        state.image = start
+        if state.optimizer is not None:
+            state.optimizer = state.optimizer.resized(_resized_moment, *stage.shape)
+    while state.round < stage.recipe.rounds and not state.stopped:
+        stopped = _run_round(objective, stage, state, told)
+        state.round += 1
+        state.stopped = told(True) or stopped
 
-    @np.errstate(over="ignore", invalid="ignore")  # the optimiser refuses what comes of it
-    def _minimise_at(self, stage: _Stage) -> bool:
-        """All rounds of a stage, from the best image of the stage before. True when an observer asked to stop."""
-        start = self._best_image() if self.history else None
-        working = self.pictures.at(stage.shape)
-        objective = build_objective(working.content, working.styles, stage.recipe, stage.network, working.regions)
-        if start is None:
-            start = working.start(stage.network.mean_color, self.pictures.initial)
-        else:
-            start = resize(start, *stage.shape, self.recipe.resample)
-        self.next = working
-        x = stage.network.device.asarray(start, stage.network.dtype)
-        self.state = None if self.state is None else self.state.resized(_resized_moment, *stage.shape)
-        for _ in range(self.recipe.rounds):
-            self.round += 1
-            found = self._minimise_round(objective, x, stage.evaluations)
-            x = found.last
-            self.state = found.state
-            if self._tell(objective, ends_round=True) or found.stopped:
-                return True
-        return False
 
-    def _minimise_round(self, objective: Objective, x: Array, evaluations: int) -> Round:
-        """One run of the recipe's optimiser, for L-BFGS with a fresh history."""
+def _run_round(objective: Objective, stage: Stage, state: RunState, told: Callable[[bool], bool]) -> bool:
+    """One run of the recipe's optimiser, for L-BFGS with a fresh history. True when an observer asked to stop."""
+    latest: list[Evaluation] = []
 
-        def evaluate(x: Array) -> tuple[float, Array]:
-            evaluation = objective.evaluate(x)
-            self._record(objective, x, evaluation)
-            return evaluation.loss, evaluation.gradient
+    def evaluate(x: Array) -> tuple[float, Array]:
+        latest[:] = [objective.evaluate(x)]
+        return latest[0].loss, latest[0].gradient
 
-        def on_evaluation(x: Array, loss: float) -> bool:
-            if self.recipe.averaging > 0 and self.recipe.optimizer == "adam":
-                self.best, self.best_loss = x.copy(), loss  # the mean of the images so far
-            return self._tell(objective, ends_round=False)
+    def on_evaluation(x: Array, loss: float) -> bool:
+        record = Record(len(state.history) + 1, stage.shape, loss, latest[0].terms, state.stage + 1)
+        state.note(record, x, averaged=stage.recipe.averages)
+        return told(False)
 
-        return minimise(evaluate, x, self.recipe, evaluations, self.state, on_evaluation)
+    device: Device = stage.network.device
+    image = device.asarray(state.image, stage.network.dtype)
+    found = minimise(evaluate, image, stage.recipe, stage.evaluations, state.optimizer, on_evaluation)
+    state.image, state.optimizer = found.last, found.state
+    return found.stopped
 
-    def _record(self, objective: Objective, x: Array, evaluation: Evaluation) -> None:
-        if not np.isfinite(evaluation.loss):
-            return  # the optimiser refuses it
-        first = not self.history or self.history[-1].stage < self.stage
-        number, shape = len(self.history) + 1, objective.shape[:2]
-        self.history.append(Record(number, shape, evaluation.loss, evaluation.terms, self.stage))
-        # Losses of different stages do not compare: the first evaluation of a stage is its best so far.
-        if first or evaluation.loss < self.best_loss:
-            self.best, self.best_loss, self.working = x.copy(), evaluation.loss, self.next
 
-    def _tell(self, objective: Objective, ends_round: bool) -> bool:
-        last = self.history[-1]
-        step = Step(
-            objective.shape[:2],
-            self.round,
-            last.evaluation,
-            last.loss,
-            last.terms,
-            time.perf_counter() - self.began,
-            ends_round,
-            self._picture,
-            self.stage,
-        )
-        return any([observer.step(step) for observer in self.observers])  # a list: every observer is told
+def _teller(pictures: Pictures, observers: Sequence[Observer]) -> Tell:
+    def tell(state: RunState, ends_round: bool) -> bool:
+        number = state.stage * pictures.recipe.rounds + state.round + (not ends_round)
+        step = Step(state.history[-1], number, state.seconds, ends_round,
+                    lambda: pictures.finished(_on_host(state.best)))  # fmt: skip
+        return any([observer.step(step) for observer in observers])  # a list: every observer is told
 
-    def _best_image(self) -> np.ndarray:
-        return to_host(self.best).astype(np.float32).clip(0, 255)
+    return tell
 
-    def _picture(self) -> np.ndarray:
-        """The best image so far in the colours that the recipe wants."""
-        assert self.working is not None
-        return self.working.finished(self._best_image())
+
+def _on_host(best: Array) -> np.ndarray:
+    """The best image so far (H, W, 3), float32, clipped to 0..255."""
+    image: np.ndarray = to_host(best).astype(np.float32).clip(0, 255)
+    return image
 
 
 def _resized_moment(array: Array, height: int, width: int, resample: str) -> np.ndarray:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..images.grid import Picture, fit, grid, note
-from ..run.compare import Run
+from ..run.compare import SmallRun
 
 
 def compare_sheet(
-    content: np.ndarray, styles: Sequence[np.ndarray], runs: Sequence[Run], *, height: int = 256
+    content: np.ndarray, styles: Sequence[np.ndarray], runs: Sequence[SmallRun], *, height: int = 256
 ) -> np.ndarray:
     """The runs as a labelled grid, content and styles first -> image (H, W, 3), float32, 0..255.
 
@@ -23,7 +23,7 @@ def compare_sheet(
     return grid([*given, *(_cell(run, content, height) for run in runs)], height=height)
 
 
-def _cell(run: Run, content: np.ndarray, height: int) -> Picture:
+def _cell(run: SmallRun, content: np.ndarray, height: int) -> Picture:
     weights = ", ".join(
         f"{role} {value:g}" for role in ("content", "style", "tv") if (value := getattr(run.recipe, f"{role}_weight"))
     )

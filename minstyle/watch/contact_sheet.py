@@ -54,24 +54,24 @@ class Sheet(Observer):
 
     def step(self, step: Step) -> None:
         self._last = step
-        if step.ends_round or (step.evaluation - 1) % self._stride:
+        if step.ends_round or (step.record.evaluation - 1) % self._stride:
             return
         if len(self._copies) == MOST - 1:  # one place is kept for the last state
             self._stride *= 2
             self._copies = self._copies[::2]
-            if (step.evaluation - 1) % self._stride:
+            if (step.record.evaluation - 1) % self._stride:
                 return
         self._copies.append(_Copy(step, fit(step.image(), HEIGHT)))
 
     def close(self, error: BaseException | None = None) -> None:
         if self._last is None:
             return
-        on_the_way = [copy for copy in self._copies if copy.step.evaluation < self._last.evaluation]
+        on_the_way = [copy for copy in self._copies if copy.step.record.evaluation < self._last.record.evaluation]
         copies = [*on_the_way, _Copy(self._last, fit(self._last.image(), HEIGHT))]
         pictures = [(_label(copy.step), copy.image) for copy in copies]
         save_image(grid([*self._given, *pictures], height=HEIGHT), self._path)
 
 
 def _label(step: Step) -> str:
-    height, width = step.shape
-    return f"evaluation {step.evaluation}\n{step.seconds:.1f} s, {width} x {height}"
+    height, width = step.record.shape
+    return f"evaluation {step.record.evaluation}\n{step.seconds:.1f} s, {width} x {height}"

@@ -86,14 +86,14 @@ def draw(steps: Sequence[Step], title: str = "") -> Any:
 
 
 def _draw_lines(axes: Any, steps: Sequence[Step]) -> None:
-    names = list(dict.fromkeys(name for step in steps for name in step.terms))
+    names = list(dict.fromkeys(name for step in steps for name in step.record.terms))
     colours, labelled = _colours(names), set()
-    for _, piece in itertools.groupby(steps, key=lambda step: step.stage):
+    for _, piece in itertools.groupby(steps, key=lambda step: step.record.stage):
         stage = list(piece)
-        x = [step.evaluation for step in stage]
+        x = [step.record.evaluation for step in stage]
         marker = "o" if len(stage) == 1 else None  # a line through one point cannot be seen
-        lines = {name: [step.terms.get(name, np.nan) for step in stage] for name in names}
-        for name, y in {"total": [step.loss for step in stage], **lines}.items():
+        lines = {name: [step.record.terms.get(name, np.nan) for step in stage] for name in names}
+        for name, y in {"total": [step.record.loss for step in stage], **lines}.items():
             label = None if name in labelled else _plain(name)
             width = 2.2 if name == "total" else 1.2
             axes.plot(x, y, color=colours[name], linewidth=width, marker=marker, markersize=4, label=label)
@@ -102,7 +102,8 @@ def _draw_lines(axes: Any, steps: Sequence[Step]) -> None:
 
 def _scale_losses(axes: Any, steps: Sequence[Step]) -> None:
     """A logarithmic scale of the losses above 0, of at most DECADES from the largest down, with some room around."""
-    values = np.array([value for step in steps for value in (step.loss, *step.terms.values()) if value > 0])
+    losses = [loss for step in steps for loss in (step.record.loss, *step.record.terms.values())]
+    values = np.array([loss for loss in losses if loss > 0])
     if values.size:
         top = np.log10(values.max())
         bottom = max(np.log10(values.min()), top - DECADES)
@@ -126,9 +127,9 @@ def _colours(names: Sequence[str]) -> Mapping[str, Any]:
 
 def _draw_stages(axes: Any, steps: Sequence[Step]) -> None:
     """A mark where another stage begins; at the top each stage's size, width x height, where there is room for it."""
-    stages = [list(piece) for _, piece in itertools.groupby(steps, key=lambda step: step.stage)]
+    stages = [list(piece) for _, piece in itertools.groupby(steps, key=lambda step: step.record.stage)]
     for stage in stages if len(stages) > 1 else []:
-        begin, (height, width) = stage[0].evaluation - 0.5, stage[0].shape
+        begin, (height, width) = stage[0].record.evaluation - 0.5, stage[0].record.shape
         if stage is not stages[0]:
             axes.axvline(begin, color="0.6", linewidth=0.8, linestyle="--")
         if len(stage) > 0.1 * len(steps):
@@ -140,7 +141,7 @@ def _draw_seconds(axes: Any, steps: Sequence[Step]) -> None:
     """A second axis above: seconds at the evaluations that were done by then, where there is room for them."""
     from matplotlib.ticker import MaxNLocator
 
-    seconds, evaluations = [step.seconds for step in steps], [step.evaluation for step in steps]
+    seconds, evaluations = [step.seconds for step in steps], [step.record.evaluation for step in steps]
     left, right = _limits(steps)
     ticks: dict[float, str] = {}
     for value in MaxNLocator(nbins=7).tick_values(seconds[0], seconds[-1]):
@@ -156,7 +157,7 @@ def _draw_seconds(axes: Any, steps: Sequence[Step]) -> None:
 
 
 def _limits(steps: Sequence[Step]) -> tuple[float, float]:
-    return steps[0].evaluation - 0.5, steps[-1].evaluation + 0.5
+    return steps[0].record.evaluation - 0.5, steps[-1].record.evaluation + 0.5
 
 
 def _plain(text: str) -> str:

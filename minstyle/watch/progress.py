@@ -24,9 +24,9 @@ class Progress(Observer):
 
     def step(self, step: Step) -> None:
         bar = self._bar
-        bar.total = max(bar.total, step.evaluation)  # scipy may spend a few more than its budget
-        bar.set_postfix(loss=f"{step.loss:.4g}", refresh=False)
-        bar.update(step.evaluation - bar.n)
+        bar.total = max(bar.total, step.record.evaluation)  # scipy may spend a few more than its budget
+        bar.set_postfix(loss=f"{step.record.loss:.4g}", refresh=False)
+        bar.update(step.record.evaluation - bar.n)
 
     def close(self, error: BaseException | None = None) -> None:
         if error is None:

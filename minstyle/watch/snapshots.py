@@ -28,8 +28,8 @@ class Snapshots(Observer):
     def step(self, step: Step) -> None:
         if self._every is None and step.ends_round:
             self._save(step, f"round{step.round:02d}")
-        elif self._every is not None and not step.ends_round and step.evaluation % self._every == 0:
-            self._save(step, f"eval{step.evaluation:04d}")
+        elif self._every is not None and not step.ends_round and step.record.evaluation % self._every == 0:
+            self._save(step, f"eval{step.record.evaluation:04d}")
 
     def _save(self, step: Step, mark: str) -> None:
         self._save_image(step.image(), self._path.with_name(f"{self._path.stem}_{mark}{self._path.suffix}"))

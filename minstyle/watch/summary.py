@@ -1,11 +1,26 @@
-"""What a run did to each term of the loss, as a few lines of text."""
+"""What a run made, as a few lines of text: the picture, its cost, and what became of each term of the loss."""
 
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 from ..run.observer import role_of
 from ..run.result import Result
+
+
+def summary(result: Result, path: Path) -> str:
+    """The last lines: where the picture is, what it took, the loss from and to, by term."""
+    height, width, _ = result.image.shape
+    fall = 100 * (1 - result.loss / result.first_loss) if result.first_loss else 0.0
+    word = "painted"
+    if result.error is not None:
+        word = "interrupted" if isinstance(result.error, KeyboardInterrupt) else "ended early"
+    return (
+        f"{summary_by_term(result)}\n"
+        f"{path}: {width} x {height}, {word} in {result.seconds:.1f} s ({result.evaluations} evaluations), "
+        f"loss {result.first_loss:.4g} -> {result.loss:.4g} (-{fall:.1f} %)"
+    )
 
 
 def summary_by_term(result: Result) -> str:

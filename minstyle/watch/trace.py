@@ -32,8 +32,7 @@ class Trace(Observer):
     def step(self, step: Step) -> None:
         if step.ends_round:
             return
-        record = {field.name: getattr(step, field.name) for field in dataclasses.fields(step)}
-        del record["image"], record["ends_round"]
+        record = {**dataclasses.asdict(step.record), "round": step.round, "seconds": step.seconds}
         self._write("a", json.dumps(record) + "\n")
 
     def _write(self, mode: str, text: str) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import pytest
 from PIL import Image
 
-import minstyle.cli.main as cli
+import minstyle.job.comparison as module
 from minstyle.cli.main import main
 from minstyle.images import save_image
 from minstyle.recipe.presets import RECIPES
@@ -16,8 +15,14 @@ from tests.support.small import picture
 from tests.support.studio import Captured, Studio, told_in_one_line
 
 
+def make_smaller(monkeypatch: pytest.MonkeyPatch, evaluations: int) -> None:
+    """Runs of 40 pixels in place of those that are usual."""
+    compare, small = module.compare, {"size": 40, "evaluations": evaluations}
+    monkeypatch.setattr(module, "compare", lambda *arguments, **settings: compare(*arguments, **{**settings, **small}))
+
+
 def test_a_comparison_is_a_grid_of_runs(studio: Studio, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "compare", functools.partial(cli.compare, size=40, evaluations=3))
+    make_smaller(monkeypatch, evaluations=3)
     assert studio.run("--quiet", "--compare", "document,johnson:style_weight=5,document:init=content") == 0
     with Image.open(studio.out) as grid:
         width, height = grid.size
@@ -35,8 +40,8 @@ def test_a_comparison_heeds_the_other_options(studio: Studio, monkeypatch: pytes
         seen.update(settings, recipes=arguments[2])
         return compare(*arguments, **settings)
 
-    compare = cli.compare
-    monkeypatch.setattr(cli, "compare", watched)
+    compare = module.compare
+    monkeypatch.setattr(module, "compare", watched)
     options = ["--size", "48", "--evaluations", "3", "--pooling", "l2", "--style-weight", "9", "--rounds", "1"]
     assert studio.run("--quiet", "--compare", "document,johnson:style_weight=5", *options) == 0
     assert (seen["size"], seen["evaluations"]) == (48, 3)
@@ -63,7 +68,7 @@ def test_a_comparison_in_which_nothing_can_be_made_is_told_in_one_line(studio: S
 
 
 def test_a_comparison_counts_what_was_made(studio: Studio, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "compare", functools.partial(cli.compare, size=40, evaluations=2))
+    make_smaller(monkeypatch, evaluations=2)
     assert studio.run("--compare", "document,document:style-scale=1,2") == 0
     assert "1 of 2 runs side by side" in capsys.readouterr().out
 

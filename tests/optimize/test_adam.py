@@ -182,25 +182,6 @@ def test_a_request_to_stop_ends_before_the_step(averaging: float) -> None:
     np.testing.assert_array_equal(on.last, adam(bowl, start(), iterations=7, **options).last)
 
 
-@settings(deadline=None, max_examples=25)
-@given(rate=st.sampled_from([0.1, 1.0, 4.0]), count=st.integers(1, 30), seed=st.integers(0, 99))
-def test_without_averaging_the_iterate_of_the_lowest_loss_is_kept(rate: float, count: int, seed: int) -> None:
-    """Large steps overshoot: the loss goes up and down, and the best x must live through what follows."""
-    seen: list[tuple[float, np.ndarray]] = []
-    best: list[tuple[float, np.ndarray]] = []  # what a caller holds who does not copy
-
-    def watch(x: np.ndarray, loss: float) -> None:
-        seen.append((loss, x.copy()))
-        if not best or loss < best[-1][0]:
-            best.append((loss, x))
-        np.testing.assert_array_equal(best[-1][1], min(seen, key=lambda pair: pair[0])[1])
-
-    found = adam(bowl, start(seed=seed), learning_rate=rate, iterations=count, on_evaluation=watch)
-    loss, x = min(seen, key=lambda pair: pair[0])
-    assert found.loss == loss
-    np.testing.assert_array_equal(found.x, x)
-
-
 def test_the_start_and_the_gradient_are_not_written_to() -> None:
     x0, g = start(), start(seed=1)
     held = x0.copy(), g.copy()

@@ -16,13 +16,13 @@ from minstyle.errors import ImageError, RecipeError
 from minstyle.run.color import (
     METHODS,
     SPACES,
+    color_moments,
     from_lab,
     from_linear,
     grey_image,
     luminance,
     luminance_pair,
     match_colors,
-    moments,
     to_lab,
     to_linear,
     transfer_luminance,
@@ -146,7 +146,7 @@ def test_transparent_pixels_do_not_count_in_the_luminance_pair() -> None:
 def test_mean_and_covariance_are_the_references(xp: ModuleType, method: str, seed: int) -> None:
     image = picture(30, 40, seed).astype(np.float64)
     reference = picture(20, 50, seed + 10).astype(np.float64)
-    mean, covariance = moments(match_colors(xp.asarray(image), xp.asarray(reference), method))
+    mean, covariance = color_moments(match_colors(xp.asarray(image), xp.asarray(reference), method))
     np.testing.assert_allclose(to_host(mean), reference.reshape(-1, 3).mean(0), rtol=1e-6)
     expected = np.cov(reference.reshape(-1, 3).T, bias=True)
     np.testing.assert_allclose(to_host(covariance), expected, atol=1e-6 * np.trace(expected))

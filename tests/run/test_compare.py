@@ -20,7 +20,7 @@ from minstyle.recipe.presets import RECIPES
 from minstyle.recipe.recipe import Recipe
 from minstyle.recipe.sizes import SMALLEST, side_of, working_shape
 from minstyle.recipe.terms import Term
-from minstyle.run.compare import Run, compare, small_recipe
+from minstyle.run.compare import SmallRun, compare, small_recipe
 from minstyle.run.observer import Observer, Plan, Step
 from minstyle.watch.compare_sheet import compare_sheet
 from tests.support.small import picture, random_weights
@@ -99,14 +99,14 @@ class Breaker(Observer):
         self._at(0)
 
     def step(self, step: Step) -> None:
-        self._at(step.evaluation)
+        self._at(step.record.evaluation)
 
     def _at(self, evaluation: int) -> None:
         if (self.runs, evaluation) == (self.run, self.evaluation):
             raise self.error
 
 
-def run(recipes: dict[str, Recipe], *observers: Observer) -> list[Run]:
+def run(recipes: dict[str, Recipe], *observers: Observer) -> list[SmallRun]:
     return compare(CONTENT, STYLES, recipes, network=NETWORK, size=48, evaluations=4, observers=observers)
 
 
@@ -193,7 +193,7 @@ def test_the_sheet_shows_pictures_reasons_and_weights(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("error", [MemoryError(), OSError(), LayerError("unknown layer " * 40)], ids=str)
 @pytest.mark.parametrize("shape", [(36, 48, 3), (3, 900, 3), (900, 3, 3)], ids=str)
 def test_any_failure_has_its_cell(error: BaseException, shape: tuple[int, ...]) -> None:
-    sheet = compare_sheet(np.zeros(shape), [], [Run("a", GATYS, error=error)], height=64)
+    sheet = compare_sheet(np.zeros(shape), [], [SmallRun("a", GATYS, error=error)], height=64)
     assert np.isfinite(sheet).all()
 
 

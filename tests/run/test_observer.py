@@ -14,7 +14,7 @@ from minstyle.network.vgg import Network
 from minstyle.recipe.presets import RECIPES
 from minstyle.recipe.recipe import Recipe
 from minstyle.run.observer import Observer, Plan, Step, role_of
-from minstyle.run.result import Result
+from minstyle.run.result import Record, Result
 from minstyle.run.stylize import stylize
 from minstyle.watch.progress import Progress
 from tests.support.small import picture
@@ -48,7 +48,7 @@ class Watcher(Observer):
 
     def best(self) -> np.ndarray:
         """The image of the lowest loss that was told, by the watcher's own account."""
-        return self.images[int(np.argmin([step.loss for step in self.steps]))]
+        return self.images[int(np.argmin([step.record.loss for step in self.steps]))]
 
 
 class Breaker(Observer):
@@ -61,7 +61,7 @@ class Breaker(Observer):
         self._at("start")
 
     def step(self, step: Step) -> None:
-        self._at(step.evaluation)
+        self._at(step.record.evaluation)
 
     def close(self, error: BaseException | None = None) -> None:
         self._at("close")
@@ -78,9 +78,9 @@ class Stopper(Observer):
         self.evaluation = evaluation
 
     def step(self, step: Step) -> bool:
-        return (
-            step.ends_round if self.evaluation is None else not step.ends_round and step.evaluation == self.evaluation
-        )
+        if self.evaluation is None:
+            return step.ends_round
+        return not step.ends_round and step.record.evaluation == self.evaluation
 
 
 # What is told
@@ -100,15 +100,16 @@ def test_steps_count_evaluations_and_rounds_over_all_sizes(tiny_network: Network
     result = run(tiny_network, [watcher], dataclasses.replace(SHORT, sizes=(32, 40)))
     evaluations = [step for step in watcher.steps if not step.ends_round]
     ends = [step for step in watcher.steps if step.ends_round]
-    assert [step.evaluation for step in evaluations] == list(range(1, result.evaluations + 1))
-    assert [(step.round, step.shape) for step in ends] == [(1, (32, 40)), (2, (32, 40)), (3, (40, 50)), (4, (40, 50))]
+    assert [step.record.evaluation for step in evaluations] == list(range(1, result.evaluations + 1))
+    assert [step.round for step in ends] == [1, 2, 3, 4]
+    assert [step.record.shape for step in ends] == [(32, 40), (32, 40), (40, 50), (40, 50)]
     for end in ends:
         before = watcher.steps[watcher.steps.index(end) - 1]
-        assert (end.evaluation, end.loss, end.terms) == (before.evaluation, before.loss, before.terms)
+        assert end.record == before.record
     seconds = [step.seconds for step in watcher.steps]
     assert seconds == sorted(seconds)
     assert 0 < seconds[0] <= seconds[-1] <= result.seconds
-    assert all(sum(step.terms.values()) == pytest.approx(step.loss) for step in watcher.steps)
+    assert all(sum(step.record.terms.values()) == pytest.approx(step.record.loss) for step in watcher.steps)
 
 
 def test_an_observer_that_does_nothing_changes_nothing(tiny_network: Network) -> None:
@@ -128,7 +129,7 @@ def test_a_term_s_name_tells_its_role(recipe: Recipe) -> None:
 
 
 def step_at(evaluation: int, image: Callable[[], np.ndarray]) -> Step:
-    return Step((4, 4), 1, evaluation, 1.0, {}, 0.0, False, image)
+    return Step(Record(evaluation, (4, 4), 1.0, {}), 1, 0.0, False, image)
 
 
 def last_frame(capfd: pytest.CaptureFixture[str]) -> str:
@@ -176,9 +177,9 @@ def test_an_observer_can_end_the_run(tiny_network: Network, evaluation: int | No
     first, last = Watcher(), Watcher()
     result = run(tiny_network, [first, Stopper(evaluation), last])
     assert result.error is None
-    assert result.evaluations == (evaluation or len({s.evaluation for s in first.steps}))
+    assert result.evaluations == (evaluation or len({s.record.evaluation for s in first.steps}))
     assert first.steps[-1].round == 1
-    assert last.steps[-1].evaluation == result.evaluations, "the observers behind it are told of that step too"
+    assert last.steps[-1].record.evaluation == result.evaluations, "the observers behind it are told of that step too"
     np.testing.assert_array_equal(result.image, first.best().clip(0, 255))
     assert first.closed == last.closed == [None]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,8 +12,8 @@ import pytest
 
 from minstyle import load_image, stylize
 from minstyle.backend import CPU, choose_device
-from minstyle.errors import ImageError
-from minstyle.images import resize
+from minstyle.errors import ImageError, RecipeError
+from minstyle.images import Picture, resize, resize_values
 from minstyle.network.vgg import Network
 from minstyle.network.weightfile import Weights
 from minstyle.optimize.lbfgs import scipy_lbfgs
@@ -23,9 +22,9 @@ from minstyle.recipe.recipe import Recipe
 from minstyle.recipe.sizes import fitted_shape, working_shape
 from minstyle.run.observer import Observer, Plan, Step
 from minstyle.style.objective import build_objective
+from minstyle.style.regions import Regions, with_opacity
 from tests.support.small import picture, random_weights
 
-module = importlib.import_module("minstyle.run.stylize")
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SHORT = dataclasses.replace(RECIPES["document"], sizes=(32,), rounds=2, evaluations=3)
 
@@ -52,6 +51,37 @@ def test_real_pictures_with_real_features_come_near_the_painting(
         return sum(loss for term, loss in objective.evaluate(image).terms.items() if term.startswith("gram"))
 
     assert style_loss(result.image) < 0.25 * style_loss(photo)
+
+
+def test_transparent_parts_of_pictures_do_not_count(tiny_network: Network) -> None:
+    """As with regions drawn by hand: a ``Picture`` brings its opacity along."""
+    content, style = picture(40, 50, 1), picture(48, 40, 2)
+    opacity = np.ones((48, 40), np.float32)
+    opacity[:, 20:] = 0
+    recipe = dataclasses.replace(SHORT, sizes=(40,), style_fit="keep")
+    plain = stylize(Picture(content), [Picture(style)], recipe, network=tiny_network)
+    np.testing.assert_array_equal(plain.image, stylize(content, [style], recipe, network=tiny_network).image)
+    half = stylize(content, [Picture(style, opacity)], recipe, network=tiny_network, initial=Picture(content))
+    seen = with_opacity(None, None, [resize_values(opacity[..., None], 40, 33)[..., 0].clip(0, 1)],
+                        content_shape=(40, 50), style_shapes=[(40, 33)])  # fmt: skip
+    by_hand = stylize(content, [style], recipe, network=tiny_network, initial=content, regions=seen)
+    np.testing.assert_array_equal(half.image, by_hand.image)
+    other = stylize(content, [style], recipe, network=tiny_network, initial=content)
+    assert np.abs(half.image - other.image).max() > 0.1
+
+
+def test_opacity_joins_regions_at_their_own_resolution(tiny_network: Network) -> None:
+    content, style = picture(40, 50, 1), picture(48, 40, 2)
+    opacity = np.ones((40, 50), np.float32)
+    opacity[:20] = 0
+    whole = Regions(np.ones((1, 20, 25), np.float32), (np.ones((1, 24, 20), np.float32),), ("picture",))
+    lower = Regions(np.ones((1, 20, 25), np.float32), whole.styles, ("picture",))
+    lower.content[:, :10] = 0
+    one, two = (
+        stylize(given, [style], dataclasses.replace(SHORT, color="match"), network=tiny_network, regions=regions)
+        for given, regions in ((Picture(content, opacity), whole), (content, lower))
+    )
+    np.testing.assert_allclose(one.image, two.image, atol=2, err_msg="but for soft edges of the resized opacity")
 
 
 def test_same_seed_same_picture_other_seed_other_picture(tiny_network: Network) -> None:
@@ -97,21 +127,18 @@ class Stages(Observer):
 
     def step(self, step: Step) -> None:
         if self.new or step.ends_round:
-            self.seen.append((step.image(), step.loss))
+            self.seen.append((step.image(), step.record.loss))
         self.new = step.ends_round
 
 
-def test_a_draft_is_painted_by_the_small_network_and_finished_by_the_network_itself(
-    tiny_network: Network, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_draft_is_painted_by_the_small_network_and_finished_by_the_network_itself(tiny_network: Network) -> None:
     small = Network(random_weights("vgg19", (2, 2, 2, 2, 2), seed=5), dtype=np.float64)
-    asked: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(module, "load_network", lambda name, **how: (asked.append((name, how["device"])), small)[1])
     recipe = dataclasses.replace(SHORT, sizes=(32, 48), draft="mini", init="content")
     content, style = picture(40, 48, 1), picture(40, 48, 2)
     stages = Stages()
-    result = stylize(content, [style], recipe, network=tiny_network, observers=[stages])
-    assert asked == [("mini", "cpu")]
+    with pytest.raises(RecipeError, match=r"draft: expected the network mini, got none; pass draft=load_network"):
+        stylize(content, [style], recipe, network=tiny_network)
+    result = stylize(content, [style], recipe, network=tiny_network, draft=small, observers=[stages])
     shapes = [record.shape for record in result.history]
     assert list(dict.fromkeys(zip((r.stage for r in result.history), shapes, strict=True))) == [
         (1, (32, 38)), (2, (48, 57)), (3, (48, 57)),
@@ -160,7 +187,7 @@ def test_observers_see_the_plan_each_evaluation_and_the_end(tiny_network: Networ
             plans.append(plan)
 
         def step(self, step: Step) -> None:
-            assert step.image().shape == (*step.shape, 3)
+            assert step.image().shape == (*step.record.shape, 3)
             steps.append(step)
 
         def close(self, error: BaseException | None = None) -> None:
@@ -168,11 +195,11 @@ def test_observers_see_the_plan_each_evaluation_and_the_end(tiny_network: Networ
 
     result = stylize(picture(32, 40, 1), [picture(32, 40, 2)], SHORT, network=tiny_network, observers=[Watcher()])
     assert plans[0].shapes == ((32, 40),)
-    each = [step.evaluation for step in steps if not step.ends_round]
+    each = [step.record.evaluation for step in steps if not step.ends_round]
     assert each == list(range(1, result.evaluations + 1))
     assert [step.round for step in steps if step.ends_round] == [1, 2]
     assert ends == [None]
-    assert [record.loss for record in result.history] == [step.loss for step in steps if not step.ends_round]
+    assert [record.loss for record in result.history] == [step.record.loss for step in steps if not step.ends_round]
 
 
 def test_the_result_is_the_best_evaluation(tiny_network: Network) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from minstyle import stylize
+from minstyle import load_network, stylize
 from minstyle.backend import CPU, choose_device
 from minstyle.errors import ImageError, RecipeError
 from minstyle.images import resize, resize_values
@@ -69,7 +69,7 @@ def test_before_the_last_size_the_content_counts_by_coarse_content(
     def parts(**changes: Any) -> np.ndarray:
         """(stages, 2): content and style of each stage's evaluation, of images that hardly move."""
         chosen = adam(sizes=(32, 40, 48), evaluations=1, init="style", learning_rate=1e-6, draft=draft, **changes)
-        history = stylize(CONTENT, [STYLE], chosen, network=tiny_network).history
+        history = stylize(CONTENT, [STYLE], chosen, network=tiny_network, draft=load_network("mini")).history
         return np.array([[r.terms["content_sum block5_conv2"], r.terms["gram_image block1_conv1"]] for r in history])
 
     shares = parts(coarse_content=0.25) / parts()
@@ -249,7 +249,7 @@ def test_an_interrupt_between_two_sizes_keeps_the_smaller_picture(
 def test_an_observer_may_end_a_run_of_adam(tiny_network: Network) -> None:
     class Enough(Observer):
         def step(self, step: Any) -> bool:
-            return bool(step.evaluation == 3)
+            return bool(step.record.evaluation == 3)
 
     result = stylize(CONTENT, [STYLE], ADAM, network=tiny_network, observers=[Enough()])
     assert (result.evaluations, result.error) == (3, None)

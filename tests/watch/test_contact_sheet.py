@@ -18,6 +18,7 @@ from minstyle.images.grid import Picture, fit, grid
 from minstyle.network.vgg import Network
 from minstyle.recipe.presets import RECIPES
 from minstyle.run.observer import Observer, Plan, Step
+from minstyle.run.result import Record
 from minstyle.run.stylize import stylize
 from minstyle.watch.contact_sheet import HEIGHT, MOST, Sheet
 from tests.support.small import picture
@@ -52,7 +53,7 @@ def watch(sheet: Sheet, evaluations: int, error: BaseException | None = None) ->
     """A run of so many evaluations, with a round's end after every seventh."""
     sheet.start(Plan(SHORT, ((4, 6),), 60))
     for number in range(1, evaluations + 1):
-        step = Step((4, 6), 1, number, 1.0, {}, 0.5 * number, False, flat(number % 256))
+        step = Step(Record(number, (4, 6), 1.0, {}), 1, 0.5 * number, False, flat(number % 256))
         sheet.step(step)
         if number % 7 == 0:
             sheet.step(dataclasses.replace(step, ends_round=True))
@@ -89,7 +90,7 @@ def test_few_images_are_asked_for(tmp_path: Path) -> None:
     sheet = Sheet(tmp_path / "sheet.png", CONTENT, STYLES)
     sheet.start(Plan(SHORT, ((4, 6),), 60))
     for number in range(1, 2001):
-        sheet.step(Step((4, 6), 1, number, 1.0, {}, 0.0, False, image))
+        sheet.step(Step(Record(number, (4, 6), 1.0, {}), 1, 0.0, False, image))
     sheet.close()
     assert len(asked) < 80, "some 6 for each doubling of the run's length"
 
@@ -124,7 +125,7 @@ class Interrupter(Observer):
             raise KeyboardInterrupt
 
     def step(self, step: Step) -> None:
-        if step.evaluation == self.evaluation:
+        if step.record.evaluation == self.evaluation:
             raise KeyboardInterrupt
 
 

@@ -55,7 +55,7 @@ def test_a_trace_can_be_followed_while_the_run_goes(tiny_network: Network, tmp_p
 
     class Follower(Observer):
         def step(self, step: Step) -> None:
-            counts.append((len(lines(path)), step.evaluation))
+            counts.append((len(lines(path)), step.record.evaluation))
 
     run(tiny_network, [Trace(path), Follower()])
     assert counts
@@ -85,7 +85,7 @@ def test_a_folder_that_goes_away_ends_the_run_with_the_picture(
 
     class Remover(Observer):
         def step(self, step: Step) -> None:
-            if step.evaluation == 3:
+            if step.record.evaluation == 3:
                 shutil.rmtree(folder)
 
     watcher = Watcher()
@@ -105,7 +105,7 @@ def test_snapshots_every_n_evaluations(tiny_network: Network, tmp_path: Path) ->
     result = run(tiny_network, [watcher, Snapshots(tmp_path / "out.png", every=2)])
     numbers = range(2, result.evaluations + 1, 2)
     assert sorted(os.listdir(tmp_path)) == [f"out_eval{number:04d}.png" for number in numbers]
-    images = {s.evaluation: i for s, i in zip(watcher.steps, watcher.images, strict=True) if not s.ends_round}
+    images = {s.record.evaluation: i for s, i in zip(watcher.steps, watcher.images, strict=True) if not s.ends_round}
     for number in numbers:
         expected = np.rint(images[number]).clip(0, 255)
         np.testing.assert_array_equal(load_image(tmp_path / f"out_eval{number:04d}.png"), expected)

@@ -18,6 +18,7 @@ from minstyle.errors import FileError, ImageError, MinstyleError
 from minstyle.network.vgg import Network
 from minstyle.recipe.presets import RECIPES
 from minstyle.run.observer import Observer, Plan, Step
+from minstyle.run.result import Record
 from minstyle.run.stylize import stylize
 from minstyle.watch.plot import Plot, draw
 from tests.support.small import picture
@@ -35,7 +36,7 @@ def steps_of(stages: Sequence[int], values: Sequence[float] = (4.0, 3.0, 2.0, 1.
             terms = {name: value / n for name, value in zip(TERMS, values, strict=True)}
             shape = (10 * stage, 20 * stage)
             loss = sum(terms.values())
-            steps.append(Step(shape, stage, n, loss, terms, 0.5 * n, False, lambda: np.zeros((4, 4, 3)), stage))
+            steps.append(Step(Record(n, shape, loss, terms, stage), stage, 0.5 * n, False, lambda: np.zeros((4, 4, 3))))
     return steps
 
 
@@ -51,14 +52,14 @@ def test_one_line_a_term_and_one_for_the_sum_broken_between_stages(stages: tuple
     drawn = lines(axes)
     assert len(drawn) == len(stages) * (1 + len(TERMS))
     for i, piece in enumerate(range(0, len(drawn), 1 + len(TERMS))):
-        own = [step for step in steps if step.stage == i + 1]
+        own = [step for step in steps if step.record.stage == i + 1]
         total, *terms = drawn[piece : piece + 1 + len(TERMS)]
         for line in (total, *terms):
-            np.testing.assert_array_equal(line.get_xdata(), [step.evaluation for step in own])
+            np.testing.assert_array_equal(line.get_xdata(), [step.record.evaluation for step in own])
             assert (line.get_marker() == "o") == (len(own) == 1), "one point alone is a dot"
-        np.testing.assert_allclose(total.get_ydata(), [step.loss for step in own])
+        np.testing.assert_allclose(total.get_ydata(), [step.record.loss for step in own])
         for name, line in zip(TERMS, terms, strict=True):
-            np.testing.assert_allclose(line.get_ydata(), [step.terms[name] for step in own])
+            np.testing.assert_allclose(line.get_ydata(), [step.record.terms[name] for step in own])
     assert axes.get_yscale() == "log"
 
 
@@ -95,7 +96,9 @@ def test_seconds_stand_where_they_had_passed() -> None:
 
 
 def test_seconds_that_would_overlap_are_left_out() -> None:
-    steps = [dataclasses.replace(step, seconds=step.seconds + 20 * (step.evaluation > 10)) for step in steps_of((40,))]
+    steps = [
+        dataclasses.replace(step, seconds=step.seconds + 20 * (step.record.evaluation > 10)) for step in steps_of((40,))
+    ]
     _, top = draw(steps).axes
     assert np.diff(top.get_xticks()).min() > 0.06 * 40
 
@@ -121,7 +124,7 @@ def test_a_term_of_nearly_nothing_does_not_press_the_others_flat() -> None:
 def test_a_term_that_a_stage_lacks_has_a_gap() -> None:
     steps = steps_of((3, 3))
     for step in steps[:3]:
-        del step.terms[TERMS[1]]
+        del step.record.terms[TERMS[1]]
     axes, _ = draw(steps).axes
     named = {line.get_label(): line for line in lines(axes)}
     assert np.isnan(named[TERMS[1]].get_ydata()).all()
@@ -159,7 +162,7 @@ def test_any_title_can_be_drawn(title: str) -> None:
 
 class Interrupter(Observer):
     def step(self, step: Step) -> None:
-        if step.evaluation == 3:
+        if step.record.evaluation == 3:
             raise KeyboardInterrupt
 
 
@@ -227,7 +230,7 @@ def test_a_plot_that_cannot_be_drawn_is_an_error_of_its_file(tmp_path: Path, mon
 
     plot = Plot(tmp_path / "plot.png")
     plot.start(Plan(RECIPES["document"], ((32, 32),), 1))
-    plot.step(Step((32, 32), 1, 1, 1.0, {"total_variation": 1.0}, 0.1, False, lambda: np.zeros((1, 1, 3))))
+    plot.step(Step(Record(1, (32, 32), 1.0, {"total_variation": 1.0}), 1, 0.1, False, lambda: np.zeros((1, 1, 3))))
     monkeypatch.setattr("minstyle.watch.plot.draw", broken)
     with pytest.raises(FileError, match=r"cannot draw .*plot\.png: a locator that gives up"):
         plot.close()

@@ -32,7 +32,7 @@ class Moments(Observer):
         self.size, self.evaluations, self.kept, self.seen = size, evaluations, [], 0
 
     def step(self, step: Step) -> None:
-        if step.shape[0] == self.size and not step.ends_round:
+        if step.record.shape[0] == self.size and not step.ends_round:
             self.seen += 1
             if self.seen in self.evaluations:
                 self.kept.append(step.image().astype(np.float32))

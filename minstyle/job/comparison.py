@@ -1,0 +1,48 @@
+"""A comparison: small runs of several recipes, from paths to one saved sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from ..engine.kernels import use_threads
+from ..errors import ImageError, require
+from ..images import check_image_path, load_picture, save_image
+from ..recipe.recipe import Recipe
+from ..run.compare import SmallRun, compare
+from ..run.observer import Observer
+from ..watch.compare_sheet import compare_sheet
+from .inputs import check_out
+from .machine import Machine, Networks, load_networks
+
+
+def paint_comparison(
+    content: Path,
+    styles: Sequence[Path],
+    out: Path,
+    recipes: Mapping[str, Recipe],
+    machine: Machine,
+    *,
+    watch: Callable[[Networks], Sequence[Observer]] = lambda networks: (),
+    size: int = 256,
+    evaluations: int = 60,
+) -> list[SmallRun]:
+    """Run each of ``recipes`` (label to recipe) small, and save them side by side where any of them made a picture.
+
+    ``watch``, given the networks once they are loaded, returns observers, who are told of each run in turn. Raises a
+    MinstyleError that says what is wrong; errors of single runs stand in them.
+    """
+    check_out(out, [content, *styles], len(styles))
+    check_image_path(out)
+    pictures = [load_picture(path) for path in (content, *styles)]
+    for path, picture in zip((content, *styles), pictures, strict=True):
+        require(picture.opacity is None, f"--compare: {path}", "a picture without transparency", "one with it",
+                ImageError)  # fmt: skip
+    given, *paintings = (picture.image for picture in pictures)
+    networks = load_networks(machine, recipes.values())
+    with use_threads(machine.threads):
+        runs = compare(given, paintings, recipes, network=networks.network, draft=networks.draft,
+                       observers=watch(networks), size=size, evaluations=evaluations)  # fmt: skip
+    if any(run.result is not None for run in runs):
+        save_image(compare_sheet(given, paintings, runs), out)
+    return runs

@@ -1,0 +1,52 @@
+"""Which network computes a job, where and how precisely; and the networks, loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..network.vgg import Network
+from ..recipe.recipe import Recipe
+from ..run.stages import needs_draft
+from ..weights.locate import find_weights, load_network
+
+
+@dataclass(frozen=True)
+class Machine:
+    """``network`` is a name or a weights file, looked for in ``weights_dir`` first; ``threads`` None: all cores."""
+
+    network: str = "auto"
+    weights_dir: Path | None = None
+    device: str = "auto"
+    threads: int | None = None
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The network of a job, the file that it was read from, and the network of the draft where a recipe wants one."""
+
+    network: Network
+    path: Path
+    draft: Network | None = None
+
+    def description(self, recipe: Recipe) -> str:
+        """What computes a run of ``recipe``, in a line."""
+        network = self.network
+        name = f"small network in place of {network.name}" if network.small else network.name
+        text = f"{name} from {self.path}, recipe {recipe.name}, {network.dtype}, {network.device.name}"
+        if needs_draft(recipe, network):
+            text += f", draft by {recipe.draft}"
+        if network.small:
+            text += f". For the pictures of {network.name} itself: python -m minstyle.weights fetch {network.name}"
+        return text
+
+
+def load_networks(machine: Machine, recipes: Iterable[Recipe]) -> Networks:
+    """The machine's network, and what ``recipes`` draft with. Raises WeightsError, DeviceError."""
+    path = find_weights(machine.network, machine.weights_dir)
+    network = load_network(str(path), device=machine.device, dtype=machine.dtype)
+    drafts = {recipe.draft for recipe in recipes if needs_draft(recipe, network)}
+    draft = load_network(drafts.pop(), device=network.device.name, dtype=network.dtype) if drafts else None
+    return Networks(network, path, draft)

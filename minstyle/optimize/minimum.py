@@ -1,0 +1,40 @@
+"""What every method of minimisation is given, hands back, and refuses. Knows no images, no files, no recipes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..backend import Array, array_module
+from ..engine.kernels import by_rows
+from ..errors import OptimizeError
+
+Function = Callable[[Array], tuple[float, Array]]  # x -> (loss, gradient)
+OnEvaluation = Callable[[Array, float], Any]  # (x, loss) -> true to stop
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """Where a minimisation ended: ``x`` and its loss, ``stopped`` if it was asked to stop.
+
+    That need not be the best x: who wants it keeps it from ``on_evaluation``.
+    """
+
+    x: Array
+    loss: float
+    evaluations: int
+    iterations: int
+    message: str
+    stopped: bool
+
+
+def check_evaluation(loss: float, g: Array, evaluation: int) -> None:
+    """Raise OptimizeError unless the loss and every entry of its gradient g, and its square, are finite numbers."""
+    limit = math.sqrt(float(array_module(g).finfo(g.dtype).max))
+    if not (math.isfinite(loss) and all(by_rows(lambda rows: bool(max(g[rows].max(), -g[rows].min()) < limit), g))):
+        raise OptimizeError(
+            f"the loss ({loss}) or its gradient is no number at evaluation {evaluation}: "
+            "try smaller weights, or --dtype float64"
+        )

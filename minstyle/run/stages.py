@@ -1,0 +1,71 @@
+"""The plan of a run: its stages, each a size with the network and the recipe that are used there."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ..errors import ImageError, RecipeError, require
+from ..network.vgg import Network
+from ..recipe.recipe import Recipe
+from ..recipe.sizes import SMALLEST, Shape, of_size, shapes_of
+from ..recipe.terms import IMAGE
+
+
+@dataclass(frozen=True)
+class Stage:
+    """(height, width), the network, the evaluations of each round, and the recipe as it is there."""
+
+    shape: Shape
+    network: Network
+    evaluations: int
+    recipe: Recipe
+
+
+def needs_draft(recipe: Recipe, network: Network) -> bool:
+    """Whether another network paints first: a small one needs no draft by a small one."""
+    return recipe.draft != "none" and not network.small
+
+
+def plan_stages(
+    content: tuple[int, ...], recipe: Recipe, network: Network, draft: Network | None = None
+) -> tuple[Stage, ...]:
+    """The stages for a content of shape (H, W, 3), coarse to fine, once recipe, pictures and networks go together.
+
+    Where the recipe wants a draft, ``draft`` paints all of them, and ``network`` the last one once more. Raises
+    RecipeError for a draft without a network, LayerError for a layer that a network does not have, ImageError for a
+    content that is too small.
+    """
+    shapes = shapes_of(content, recipe)
+    stages = []
+    for scale, shape in enumerate(shapes):
+        here = recipe if scale == len(shapes) - 1 else recipe.while_coarse()
+        stages.append(Stage(shape, network, of_size(here.evaluations, scale), here))
+    if needs_draft(recipe, network):
+        if draft is None:
+            raise RecipeError(f"draft: expected the network {recipe.draft}, got none; pass "
+                              f"draft=load_network({recipe.draft!r}), or set the recipe's draft to none")  # fmt: skip
+        stages = [*(dataclasses.replace(stage, network=draft) for stage in stages), stages[-1]]
+    _check_layers(recipe, (stage.network for stage in stages))
+    for shape in shapes:
+        require(min(shape) >= SMALLEST, f"content at size {shape}",
+                f"at least {SMALLEST} pixels on the shorter side", min(shape), ImageError)  # fmt: skip
+    return tuple(stages)
+
+
+def _check_layers(recipe: Recipe, networks: Iterable[Network]) -> None:
+    for network in {id(network): network for network in networks}.values():
+        for term in recipe.terms:
+            if term.layer != IMAGE and recipe.effective_weight(term) > 0:
+                network.check_loss_layer(term.layer)
+
+
+def planned_evaluations(stages: Sequence[Stage], recipe: Recipe) -> int:
+    """About how many evaluations the run will take: scipy looks at its budget only after an iteration."""
+    most = recipe.iterations
+    if recipe.optimizer == "adam":
+        per_round = [min(stage.evaluations, most) for stage in stages]
+    else:
+        per_round = [min(stage.evaluations + 1, 2 * most + 1) for stage in stages]
+    return recipe.rounds * sum(per_round)

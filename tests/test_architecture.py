@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 import minstyle
 
 PACKAGE = Path(minstyle.__file__).parent
+PAGES = Path(__file__).resolve().parents[1]
 
 # Lowest first: a file imports from its own folder or from those before it.
 FOLDERS = (
@@ -21,6 +23,12 @@ FOLDERS = (
     "weights/readers", "weights", "style", "run", "watch", "job", "cli", "door",
 )  # fmt: skip
 DOOR = ("__init__.py", "__main__.py")  # of the package itself: how one comes in, above all folders
+
+# What a student reads, in this order.
+CORE = (
+    "engine/autodiff.py", "engine/ops/*.py", "network/vgg.py", "style/losses.py", "style/objective.py",
+    "optimize/lbfgs.py", "run/stylize.py",
+)  # fmt: skip
 
 # Functions that are allowed more than 40 lines: one thought each that does not come apart.
 LONGER = {"scipy_lbfgs": 50, "check_vjp": 50}
@@ -88,6 +96,16 @@ def test_a_planted_upward_import_is_found(tmp_path: Path, file: str, line: str, 
     with open(package / file, "a") as source:
         source.write(f"\n\n{line}\n")
     assert upward_imports(package) == [f"{file} imports {target}"]
+
+
+def test_the_map_is_the_list_and_the_core_is_counted() -> None:
+    text = (PAGES / "docs" / "architecture.md").read_text()
+    rows = re.findall(r"^\| `([a-z/.]+)` \|", text, flags=re.M)
+    assert [row.removesuffix("/") for row in rows] == list(FOLDERS[:-1])
+    lines = sum(len(path.read_text().splitlines()) for name in CORE for path in sorted(PACKAGE.glob(name)))
+    for page in (text, (PAGES / "README.md").read_text()):
+        (told,) = re.findall(r"core is (?:about )?([\d,]+) lines", page)
+        assert abs(int(told.replace(",", "")) - lines) < 50, f"the core has {lines} lines"
 
 
 def test_there_is_no_cycle() -> None:

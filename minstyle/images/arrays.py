@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-_FILTERS = {
+# How recipes may have pictures resized; the table of the recipe's choices too.
+RESAMPLES = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
+_FILTERS = {**RESAMPLES, "box": Image.Resampling.BOX}
 
 
 def resize(image: np.ndarray, height: int, width: int, resample: str = "lanczos") -> np.ndarray:
@@ -22,7 +24,11 @@ def resize(image: np.ndarray, height: int, width: int, resample: str = "lanczos"
 
 
 def resize_values(array: np.ndarray, height: int, width: int, resample: str = "lanczos") -> np.ndarray:
-    """An array (H, W, C) of any values at another size, float32, not clipped."""
+    """An array (H, W, C) of any values at another size, float32, not clipped.
+
+    ``resample`` is one of RESAMPLES, or "box": the mean of the pixels whose centres lie in the new pixel's area, a
+    fraction of a pixel counting whole or not at all; the nearest pixel where none does.
+    """
     channels = [
         Image.fromarray(np.ascontiguousarray(array[:, :, c], dtype=np.float32)).resize(
             (width, height), _FILTERS[resample]

@@ -11,7 +11,7 @@ from typing import Any
 from ..arguments import OneLineParser
 from ..job.recipefile import named_recipe
 from ..network.layers import canonical
-from ..recipe.presets import RECIPES
+from ..recipe.presets import PRESET_NAMES, RECIPES
 from ..recipe.recipe import Recipe
 from ..recipe.settings import EXPECTED
 from ..recipe.terms import ORDER, ROLES
@@ -52,9 +52,8 @@ def build_parser() -> OneLineParser:
 
 def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(f"recipe (the groups after it change it; their defaults are {DEFAULT_RECIPE}'s)")
-    names = ", ".join(RECIPES)
     group.add_argument("--recipe", default=DEFAULT_RECIPE, metavar="NAME|FILE",
-                       help=f"{names}, a recipe's JSON file, or a picture that minstyle made "
+                       help=f"{PRESET_NAMES}, a recipe's JSON file, or a picture that minstyle made "
                        f"(default: {DEFAULT_RECIPE})")  # fmt: skip
     group.add_argument("--print-recipe", action="store_true", help="print the recipe, with all options, and end")
     group.add_argument("--show-recipe", type=Path, metavar="FILE", help="print the recipe that a picture was made by, "

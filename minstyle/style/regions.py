@@ -43,6 +43,10 @@ class Regions:
             require(bool(style.any()), f"style picture {i}", "visible pixels in a region", "none; leave it out",
                     ImageError)  # fmt: skip
 
+    def check_styles(self, count: int) -> None:
+        """Raise ImageError unless these are the regions of so many style pictures."""
+        require(len(self.styles) == count, "regions", f"those of {count} style pictures", len(self.styles), ImageError)
+
 
 def from_masks(
     content_mask: np.ndarray,

@@ -7,9 +7,10 @@ from typing import Any
 
 from ..backend import Array
 from ..engine import ops
-from ..errors import ImageError, RecipeError, require
+from ..errors import RecipeError, require
 from ..network.vgg import TORCHVISION_UNIT, Network
 from ..recipe.recipe import Recipe
+from ..recipe.sizes import blend_of
 from ..recipe.terms import IMAGE, Term
 from .losses import LOSSES, Features
 from .regions import Regions, at_layer, share
@@ -60,8 +61,7 @@ def style_targets(
     names = ("picture",) if regions is None else regions.names
     totals = [0.0] * len(names)
     if regions is not None:
-        require(len(regions.styles) == len(styles), "regions", f"those of {len(styles)} style pictures",
-                len(regions.styles), ImageError)  # fmt: skip
+        regions.check_styles(len(styles))
     for number, (style, weight) in enumerate(zip(styles, blend, strict=True)):
         if weight == 0:
             continue
@@ -81,13 +81,6 @@ def style_targets(
         )
         for term, parts in sums.items()
     }
-
-
-def blend_of(recipe: Recipe, count: int) -> list[float]:
-    """The share of each of ``count`` style pictures. Raises RecipeError where the recipe blends another number."""
-    blend = recipe.blend or (1.0,) * count
-    require(len(blend) == count, "blend", f"{count} numbers, one for each style picture", blend, RecipeError)
-    return [weight / sum(blend) for weight in blend]
 
 
 def features_of(network: Network, image: Any, layers: Sequence[str], recipe: Recipe) -> Iterator[tuple[str, Any]]:

@@ -220,6 +220,10 @@ def test_variants_are_parted_by_commas() -> None:
     assert [v.sizes for v in variants.values()] == [(400,), (64, 128), (512,), (400,)]
 
 
+def test_a_variant_of_a_recipe_by_its_other_name() -> None:
+    assert parse_variant("keras:seed=3") == ("keras:seed=3", dataclasses.replace(RECIPES["document"], seed=3))
+
+
 def test_a_variant_of_a_file(tmp_path: Path) -> None:
     path = tmp_path / "my recipe.json"
     path.write_text(dataclasses.replace(GATYS, name="mine", seed=5).to_json())

@@ -16,7 +16,7 @@ from minstyle.recipe.terms import IMAGE, Term
 from minstyle.style.histogram import quantiles
 from minstyle.style.objective import build_objective
 from minstyle.style.regions import Regions
-from minstyle.style.targets import Areas, blend_of, content_targets, features_of, style_targets, unit_of
+from minstyle.style.targets import Areas, content_targets, features_of, style_targets, unit_of
 from tests.support.small import picture
 
 LAYER = "block2_conv1"
@@ -80,11 +80,9 @@ def test_a_style_that_does_not_count_is_not_computed(tiny_network: Network) -> N
     assert np.isfinite(target).all()
 
 
-def test_the_shares_of_a_blend() -> None:
-    assert blend_of(recipe("gram_paper"), 4) == [0.25] * 4
-    assert blend_of(recipe("gram_paper", blend=(1, 3)), 2) == [0.25, 0.75]
-    with pytest.raises(RecipeError, match=r"blend: expected 3 numbers, one for each style picture, got \(1, 3\)"):
-        blend_of(recipe("gram_paper", blend=(1, 3)), 3)
+def test_a_blend_of_other_styles_is_refused(tiny_network: Network) -> None:
+    with pytest.raises(RecipeError, match="blend: expected one for each of 2 style pictures, got 3"):
+        targets(recipe("gram_paper", blend=(1, 3, 1)), tiny_network)
 
 
 def test_content_is_the_features_themselves(tiny_network: Network) -> None:

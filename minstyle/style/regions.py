@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import ImageError, RecipeError, require
 
 TOLERANCE = 24.0  # distance in RGB within which two colours are one label: more than JPEG, less than 16 levels of grey
-SMALLEST = 0.005  # part of a mask that a label covers at least
+MIN_COVERAGE = 0.005  # part of a mask that a label covers at least
 MOST = 16  # regions
 _BIN = 4  # grey levels: colours are counted in cubes of this side
 
@@ -94,8 +94,8 @@ def from_masks(
 def find_labels(mask: np.ndarray, place: str = "mask") -> tuple[np.ndarray, np.ndarray]:
     """Colours (L, 3) of the labels of a mask (h, w, 3), largest first, and each pixel's label (h, w) in 0..L-1.
 
-    A label is a colour that, within TOLERANCE, covers SMALLEST of the mask, with flat neighbourhoods (3 x 3 pixels) in
-    at least a tenth of that: the mixed colours of smooth edges have none. Other pixels belong to the label of the
+    A label is a colour that, within TOLERANCE, covers MIN_COVERAGE of the mask, with flat neighbourhoods (3 x 3 pixels)
+    in at least a tenth of that: the mixed colours of smooth edges have none. Other pixels belong to the label of the
     nearest colour. Raises ImageError where there is no label, or more than 16.
     """
     good = mask.ndim == 3 and mask.shape[2] == 3 and mask.size > 0 and bool(np.isfinite(mask).all())
@@ -103,14 +103,14 @@ def find_labels(mask: np.ndarray, place: str = "mask") -> tuple[np.ndarray, np.n
     codes, bins, counts, flat = _histogram(mask)
     centres: list[tuple[float, np.ndarray]] = []  # (pixels, colour)
     pixels, taken = counts.sum(), np.zeros(len(bins), bool)
-    while flat.sum() >= SMALLEST / 10 * pixels and len(centres) <= MOST:
+    while flat.sum() >= MIN_COVERAGE / 10 * pixels and len(centres) <= MOST:
         start = flat.argmax()
         near = _near(bins, bins[start]) & (flat > 0)
         centre = np.average(bins[near], axis=0, weights=flat[near])
         near = _near(bins, centre) & ~taken
         near[start] = True
         covered = counts[near].sum()
-        if covered >= SMALLEST * pixels and flat[near].sum() >= covered / 10:
+        if covered >= MIN_COVERAGE * pixels and flat[near].sum() >= covered / 10:
             centres.append((covered, centre))
         taken |= near
         flat[near] = 0
@@ -145,7 +145,7 @@ def with_opacity(
             return weights
         require(opacity.shape == weights.shape[1:], f"opacity of {where}", weights.shape[1:], opacity.shape, ImageError)
         seen: np.ndarray = weights * opacity.astype(np.float32).clip(0, 1)
-        require(share(opacity) > 0, where, "pixels that can be seen", "a picture that is transparent altogether",
+        require(coverage(opacity) > 0, where, "pixels that can be seen", "a picture that is transparent altogether",
                 ImageError)  # fmt: skip
         return seen
 
@@ -170,7 +170,7 @@ def at_layer(weights: np.ndarray, shape: tuple[int, int], name: str = "region") 
     return mean
 
 
-def share(weights: np.ndarray) -> float:
+def coverage(weights: np.ndarray) -> float:
     """The part of the picture, in 0..1, that a weight map (H, W) covers."""
     return float(weights.mean(dtype=np.float64))
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from minstyle.errors import ImageError, RecipeError
-from minstyle.style.regions import Regions, at_layer, find_labels, from_masks, name_of, share, with_opacity
+from minstyle.style.regions import Regions, at_layer, coverage, find_labels, from_masks, name_of, with_opacity
 
 FAST = settings(max_examples=40, deadline=None)
 RED, GREEN, BLUE, WHITE, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (128, 128, 128)
@@ -135,7 +135,7 @@ def test_colours_match_within_a_tolerance() -> None:
 def test_several_styles_share_the_regions() -> None:
     regions = two(mask((RED, BLUE, GREY)), mask((RED, RED)), mask((BLUE,), (GREY,), size=(20, 90)))
     assert [style.shape for style in regions.styles] == [(3, 40, 60), (3, 20, 90)]
-    named = {name: [share(style[r]) for style in regions.styles] for r, name in enumerate(regions.names)}
+    named = {name: [coverage(style[r]) for style in regions.styles] for r, name in enumerate(regions.names)}
     assert named == {"#ff0000": [1, 0], "#0000ff": [0, 0.5], "#808080": [0, 0.5]}
 
 
@@ -292,4 +292,4 @@ def test_one_pixel_is_enough_for_any_layer() -> None:
     weights[100, 300] = 1
     made = at_layer(weights, (32, 32))
     assert made[6, 18] == pytest.approx(1)
-    assert share(weights) == pytest.approx(1 / 512**2)
+    assert coverage(weights) == pytest.approx(1 / 512**2)

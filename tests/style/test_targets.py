@@ -13,10 +13,11 @@ from minstyle.network.vgg import TORCHVISION_UNIT, Network
 from minstyle.network.weightfile import Weights
 from minstyle.recipe.recipe import Recipe
 from minstyle.recipe.terms import IMAGE, Term
+from minstyle.style.features import Areas, read_features, unit_of
 from minstyle.style.histogram import quantiles
 from minstyle.style.objective import build_objective
 from minstyle.style.regions import Regions
-from minstyle.style.targets import Areas, content_targets, features_of, style_targets, unit_of
+from minstyle.style.targets import content_targets, style_targets
 from tests.support.small import picture
 
 LAYER = "block2_conv1"
@@ -164,7 +165,9 @@ def test_the_unit_of_features_and_image(tiny_weights: Weights) -> None:
 def test_the_image_comes_first_as_white_as_the_recipe_says(tiny_network: Network) -> None:
     image = STYLES[0]
     for white in (255.0, 256.0, 100.0):
-        (name, seen), (layer, f) = features_of(tiny_network, image, [LAYER], recipe("gram_paper", white=white))
-        assert (name, layer) == (IMAGE, LAYER)
-        np.testing.assert_allclose(seen, image * (white / 255), rtol=1e-12)
-        np.testing.assert_allclose(f, features(tiny_network, image * (white / 255)), rtol=1e-9, atol=1e-9)
+        first, second = read_features(tiny_network, image, [LAYER], recipe("gram_paper", white=white))
+        assert (first.layer, second.layer) == (IMAGE, LAYER)
+        np.testing.assert_allclose(first.whole.map, image * (white / 255), rtol=1e-12)
+        np.testing.assert_allclose(
+            second.whole.map, features(tiny_network, image * (white / 255)), rtol=1e-9, atol=1e-9
+        )

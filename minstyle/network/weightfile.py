@@ -26,7 +26,7 @@ from ..files import replacing
 FORMAT = "minstyle-weights"
 VERSION = 1
 LAYER_NAME = re.compile(r"block[1-9]_conv[1-9]")
-MAX_NUMBERS = 1 << 25  # in one file; VGG19 has 20 million
+MAX_PER_FILE = 1 << 25  # in one file; VGG19 has 20 million
 MAX_LAYERS = 100
 MAX_COORDINATES = 512  # the channels of the widest layer of a VGG
 _TEXTS = ("network", "channel_order", "source", "source_sha256", "licence")
@@ -139,7 +139,7 @@ def _read(file: h5py.File) -> Weights:
     # Declared sizes cost nothing: they are checked before memory is asked for them.
     sizes = {f"{name}/{part}": dataset.size for name, parts in datasets.items() for part, dataset in parts.items()}
     declared, largest = sum(sizes.values()), max(sizes, key=lambda name: sizes[name], default="")
-    _check(declared <= MAX_NUMBERS, largest, f"at most {MAX_NUMBERS} numbers in the file", declared)
+    _check(declared <= MAX_PER_FILE, largest, f"at most {MAX_PER_FILE} numbers in the file", declared)
     arrays = {name: {part: dataset[()] for part, dataset in parts.items()} for name, parts in datasets.items()}
     layers = {name: (parts["kernel"], parts["bias"]) for name, parts in arrays.items()}
     projections = {name: parts["projection"] for name, parts in arrays.items() if "projection" in parts}

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from ..errors import FileError, WeightsError
-from .sources import Download, check_sum
+from .checksums import check_sum
+from .sources import Download
 
 TRIES = 3
 PAUSE = 1.0  # seconds before the second try, twice as long before each further one

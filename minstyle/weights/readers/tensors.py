@@ -14,7 +14,7 @@ from ...network.layers import BLOCKS, layer_names
 Tensors = dict[str, np.ndarray]
 Layers = dict[str, tuple[np.ndarray, np.ndarray]]
 
-MAX_NUMBERS = 2_400_000  # of one array; VGG's largest kernels have 2.36 million
+MAX_PER_ARRAY = 2_400_000  # of one array; VGG's largest kernels have 2.36 million
 MAX_TOTAL = 21_000_000  # of all arrays that are read; VGG19's convolutions have 20.02 million
 
 _KERNEL, _BIAS = "weight|weights|W|w|kernel|filters|0", "bias|biases|b|1"
@@ -34,9 +34,11 @@ class Allowance:
         """The count of numbers in ``shape``. Raises WeightsError if they are no floats, too many, or nonsense."""
         shape = tuple(shape)
         count = math.prod(shape) if len(shape) <= 8 and min(shape, default=0) >= 0 else -1
-        if not isinstance(dtype, np.dtype) or dtype.kind != "f" or not 0 <= count <= MAX_NUMBERS:
+        if not isinstance(dtype, np.dtype) or dtype.kind != "f" or not 0 <= count <= MAX_PER_ARRAY:
             sizes = ", ".join(f"{n:.0e}" if n > 10**9 else f"{n}" for n in shape[:8])
-            raise WeightsError(f"{name}: expected at most {MAX_NUMBERS} floating-point numbers, got {dtype} ({sizes})")
+            raise WeightsError(
+                f"{name}: expected at most {MAX_PER_ARRAY} floating-point numbers, got {dtype} ({sizes})"
+            )
         self._left -= count
         if self._left < 0:
             raise WeightsError(f"{name}: expected at most {MAX_TOTAL} numbers in all, as VGG19 has, got more")

@@ -12,7 +12,6 @@ RESAMPLES = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
-_FILTERS = {**RESAMPLES, "box": Image.Resampling.BOX}
 
 
 def resize(image: np.ndarray, height: int, width: int, resample: str = "lanczos") -> np.ndarray:
@@ -24,14 +23,10 @@ def resize(image: np.ndarray, height: int, width: int, resample: str = "lanczos"
 
 
 def resize_values(array: np.ndarray, height: int, width: int, resample: str = "lanczos") -> np.ndarray:
-    """An array (H, W, C) of any values at another size, float32, not clipped.
-
-    ``resample`` is one of RESAMPLES, or "box": the mean of the pixels whose centres lie in the new pixel's area, a
-    fraction of a pixel counting whole or not at all; the nearest pixel where none does.
-    """
+    """An array (H, W, C) of any values at another size, float32, not clipped."""
     channels = [
         Image.fromarray(np.ascontiguousarray(array[:, :, c], dtype=np.float32)).resize(
-            (width, height), _FILTERS[resample]
+            (width, height), RESAMPLES[resample]
         )
         for c in range(array.shape[2])
     ]

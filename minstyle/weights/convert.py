@@ -1,4 +1,4 @@
-"""Foreign weights files to minstyle's format: recognise, read, name, attach what the network must know of its input."""
+"""Other programs' weights files to minstyle's: recognise format and network, read, add the input's normalisation."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def convert(
 
 @contextlib.contextmanager
 def _naming(source: Path) -> Iterator[None]:
-    """Errors in reading become one line that begins with the file."""
+    """Turns errors in reading into one line that begins with the file's name."""
     try:
         yield
     except WeightsError as error:
@@ -81,7 +81,7 @@ def _naming(source: Path) -> Iterator[None]:
 
 
 def _read(source: Path) -> tuple[Layers, Normalisation]:
-    """Layers and normalisation of a file; whatever its reader stumbles over becomes a WeightsError."""
+    """Layers and normalisation of a file; whatever its reader raises becomes a WeightsError."""
     found = None
     try:
         found = find_format(source)

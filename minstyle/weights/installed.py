@@ -1,4 +1,4 @@
-"""What is installed and what can be had, as tables; a file verified; how long it takes to load."""
+"""Installed networks: list them beside what can be fetched, verify a file, measure its loading, remove it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where weights files are looked for, and a network made from what is found."""
+"""Where weights files are searched, and ``load_network``, which makes a network from the first that is found."""
 
 from __future__ import annotations
 

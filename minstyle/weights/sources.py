@@ -131,7 +131,7 @@ def choose(network: str, source: str | None = None) -> tuple[Source, ...]:
 
 
 def identify(path: Path) -> Source | None:
-    """The source whose file (or package) ``path`` is by its checksum, None if it is none. Raises WeightsError."""
+    """The source whose file or package has the checksum of ``path``; None where there is none. Raises WeightsError."""
     digests = {algorithm: digest(path, algorithm) for algorithm in ("md5", "sha256")}
     for source in (source for sources in SOURCES.values() for source in sources):
         if isinstance(source, Package):

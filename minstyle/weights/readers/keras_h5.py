@@ -26,7 +26,7 @@ def read_keras(path: str | Path) -> Layers:
     Groups may lie at the root, under ``model_weights`` or ``layers``, or in a model within; Keras 3 counts them
     (``conv2d``, ``conv2d_1``) instead of naming them. Datasets are told apart by their rank, since their names changed
     between versions (``block1_conv1_W_1:0``, ``block1_conv1/kernel:0``, ``vars/0``). Other layers are passed over.
-    Raises WeightsError when the file is no such file.
+    Raises WeightsError for any other file.
     """
     try:
         with h5py.File(path, "r") as file:

@@ -1,8 +1,8 @@
-"""Read MATLAB's files of level 5 (``.mat`` up to version 7.2): arrays, cells, structures, texts; packed or not.
+"""Read MATLAB's level 5 MAT-files (``.mat`` up to version 7.2): arrays, cells, structures, texts; compressed or not.
 
-A file is a sequence of elements, each a type, a size and its content; a matrix is an element made of elements. The
-layout is MathWorks' "MAT-File Format". A file is read from front to back, so that arrays too large to be wanted are
-never in memory. (scipy's reader ends the whole process on matrices that are nested some thousand times.)
+A file is a sequence of elements, each a type, a size and its content; a matrix is an element made of elements. Source:
+MathWorks, "MAT-File Format". Files are read as a stream, so that arrays which nobody wants are skipped without being
+allocated. scipy's reader is not used: matrices nested some thousand deep crash the process.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def read_matlab(path: Path, names: Container[str]) -> dict[str, Any]:
 
 
 class _Packed:
-    """The content of a packed element, as a file that can be read and skipped."""
+    """The content of a compressed element, as a stream that can be read and skipped."""
 
     def __init__(self, file: BinaryIO, size: int, most: int) -> None:
         self._file, self._left, self._most = file, size, most

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import minstyle.watch.compare_sheet as module
 from minstyle.errors import LayerError, RecipeError
-from minstyle.images.grid import Picture, grid
+from minstyle.images.grid import Labelled, grid
 from minstyle.job.variants import parse_variant, parse_variants
 from minstyle.network.vgg import Network
 from minstyle.recipe.presets import RECIPES
@@ -164,9 +164,9 @@ def test_a_comparison_of_nothing_is_refused() -> None:
 
 
 def test_the_sheet_shows_pictures_reasons_and_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[list[Picture]] = []
+    calls: list[list[Labelled]] = []
 
-    def note(pictures: list[Picture], **settings: Any) -> np.ndarray:
+    def note(pictures: list[Labelled], **settings: Any) -> np.ndarray:
         calls.append(pictures)
         return grid(pictures, **settings)
 

@@ -114,7 +114,7 @@ def test_there_is_no_cycle() -> None:
 
 
 @pytest.mark.parametrize(("package", "allowed"), [
-    ("cupy", {"."}), ("PIL", {"images"}), ("scipy", {"optimize"}), ("tqdm", {"watch", "weights"}),
+    ("cupy", {"."}), ("PIL", {"images"}), ("scipy", {"optimize", "style"}), ("tqdm", {"watch", "weights"}),
     ("h5py", {"network", "weights", "weights/readers"}), ("pickle", {"weights/readers"}), ("torch", set()),
     ("platformdirs", {"weights"}), ("matplotlib", {"watch"}),
 ])  # fmt: skip

@@ -13,7 +13,7 @@ from ..job.job import Job
 from ..job.machine import Machine
 from ..job.recipefile import named_recipe
 from ..network.layers import canonical
-from ..recipe.presets import RECIPES
+from ..recipe.presets import PRESET_NAMES, RECIPES
 from ..recipe.recipe import Recipe
 from ..recipe.settings import EXPECTED
 from ..recipe.terms import ORDER, ROLES
@@ -54,9 +54,8 @@ def build_parser() -> OneLineParser:
 
 def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(f"recipe (the groups after it change it; their defaults are {DEFAULT_RECIPE}'s)")
-    names = ", ".join(RECIPES)
     group.add_argument("--recipe", default=DEFAULT_RECIPE, metavar="NAME|FILE",
-                       help=f"{names}, a recipe's JSON file, or a picture that minstyle made "
+                       help=f"{PRESET_NAMES}, a recipe's JSON file, or a picture that minstyle made "
                        f"(default: {DEFAULT_RECIPE})")  # fmt: skip
     group.add_argument("--print-recipe", action="store_true", help="print the recipe, with all options, and end")
     group.add_argument("--show-recipe", type=Path, metavar="FILE", help="print the recipe that a picture was made by, "

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-_FILTERS = {
+# How recipes may have pictures resized; the table of the recipe's choices too.
+RESAMPLES = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
@@ -25,7 +26,7 @@ def resize_values(array: np.ndarray, height: int, width: int, resample: str = "l
     """An array (H, W, C) of any values at another size, float32, not clipped."""
     channels = [
         Image.fromarray(np.ascontiguousarray(array[:, :, c], dtype=np.float32)).resize(
-            (width, height), _FILTERS[resample]
+            (width, height), RESAMPLES[resample]
         )
         for c in range(array.shape[2])
     ]

@@ -21,11 +21,11 @@ WIDEST = 2.0  # width over height of a picture's place: wider ones are made lowe
 LINE = 1.35  # from line to line, over the height of the letters
 LONGEST = 300  # characters of a label's line that are looked at
 
-Picture = tuple[str, np.ndarray]  # label, image (H, W, 3)
+Labelled = tuple[str, np.ndarray]  # label, image (H, W, 3)
 
 
 def grid(
-    pictures: Sequence[Picture],
+    pictures: Sequence[Labelled],
     *,
     columns: int | None = None,
     height: int = 256,

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import FileError, RecipeError, require
 from ..images import WRITERS, Picture, load_image, read_text
+from ..notices import Notice
 from ..recipe.recipe import Recipe
 from ..run.pictures import last_shapes
 from ..style.regions import Regions, from_masks
-
-
-@dataclass(frozen=True)
-class Notice:
-    """Something that the user should know and that ends nothing: ``kind`` for programs, ``text`` for people."""
-
-    kind: str
-    text: str
 
 
 def check_out(out: Path, read: Iterable[Path], styles: int) -> None:
@@ -56,5 +48,5 @@ def read_regions(
     regions = from_masks(
         images[0], images[1:], content_shape=shapes[0], style_shapes=shapes[1:], feather=recipe.feather
     )
-    left_out = [Notice("label left out", text) for text in regions.warnings if text.endswith("left out")]
-    return regions, [*notices, *left_out]
+    # The masks were resampled to the run's size, of which nobody knows: that is not worth a word.
+    return regions, [*notices, *(notice for notice in regions.notices if notice.kind != "mask resampled")]

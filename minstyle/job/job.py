@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..engine.kernels import use_threads
 from ..images import Picture, check_image_path, load_image, load_picture
+from ..notices import Notice
 from ..recipe.recipe import Recipe
 from ..recipe.sizes import check_styles
 from ..run.observer import Observer
@@ -24,7 +25,7 @@ from ..watch.contact_sheet import Sheet
 from ..watch.plot import Plot
 from ..watch.snapshots import Save, Snapshots
 from ..watch.trace import Trace
-from .inputs import Notice, check_out, read_regions
+from .inputs import check_out, read_regions
 from .machine import Machine, Networks, load_networks
 from .output import save_or_rescue, writer
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import RecipeError
 from ..images import read_text
-from ..recipe.presets import RECIPES, find_recipe
+from ..recipe.presets import ALIASES, RECIPES, find_recipe
 from ..recipe.recipe import Recipe
 
 
@@ -18,7 +18,7 @@ def named_recipe(name: str) -> Recipe:
     """
     path = Path(name)
     is_json = path.suffix.lower() == ".json"
-    if name in RECIPES or not (is_json or os.path.isfile(path)):
+    if name in RECIPES or name in ALIASES or not (is_json or os.path.isfile(path)):
         return find_recipe(name)
     if not is_json:
         return recipe_of_picture(path)

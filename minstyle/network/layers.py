@@ -1,4 +1,11 @@
-"""The layers of VGG16 and VGG19 (Simonyan, Zisserman 2014): names, order, widths."""
+"""The layers of VGG16 and VGG19 (Simonyan, Zisserman 2014, table 1, columns D and E): names, order, channels.
+
+Names are those of Keras; what the papers and other programs write means the same:
+
+    block1_conv1          conv1_1, relu1_1     first convolution of block 1: its features after ReLU
+    block1_conv1_linear   conv1_1_linear       the same before ReLU
+    block1_pool           pool1                after the pooling that ends block 1
+"""
 
 from __future__ import annotations
 
@@ -9,6 +16,7 @@ from ..errors import LayerError
 # Convolutions in each of the five blocks, and their channels.
 BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 CHANNELS = (64, 128, 256, 512, 512)
+LINEAR = "_linear"  # ends the name of a convolution's features before ReLU
 
 _SYNONYM = re.compile(r"(?:relu([1-5])_([1-9])|conv([1-5])_([1-9])(_linear)?|pool([1-5]))")
 
@@ -24,10 +32,7 @@ def layer_names(network: str) -> tuple[str, ...]:
 
 
 def canonical(layer: str) -> str:
-    """``conv1_1`` and ``relu1_1`` -> ``block1_conv1``, ``pool1`` -> ``block1_pool``; any other name as it is.
-
-    ``conv1_1_linear`` -> ``block1_conv1_linear``.
-    """
+    """Keras's name of a layer: ``relu1_1`` -> ``block1_conv1``, ``pool1`` -> ``block1_pool``; others as they are."""
     match = _SYNONYM.fullmatch(layer)
     if match is None:
         return layer

@@ -1,8 +1,8 @@
-"""Feature maps in other coordinates, x @ P at every position, without the map wherever that can be.
+"""Linearly projected feature maps x @ P, whose statistics are computed without making the projected map.
 
-A small network stands in for a wider one by linear maps from its features to the wider one's coordinates. A Gram matrix
-of projected features is a product of three small matrices, (x P)^T (x P) = P^T (x^T x) P, and so is its adjoint: the
-projected map, as large as the picture, is never made.
+A small network stands in for a wider one: a matrix P (C, K) maps its features (H, W, C) to coordinates of the wider
+network's features. Second moments of projected features are products of small matrices, (x P)^T (x P) = P^T (x^T x) P,
+and so are their adjoints. Only losses that read the features themselves need the map x @ P.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Projected:
 
 
 def as_map(f: Any) -> Any:
-    """The feature map (H, W, K) itself; a map that is no ``Projected`` is given back."""
+    """The feature map (H, W, K) as an array or a Var: x @ P of a ``Projected``, any other map as it is."""
     if not isinstance(f, Projected):
         return f
     zeros = array_module(f.matrix).zeros(f.matrix.shape[1], dtype=f.matrix.dtype)
@@ -70,9 +70,10 @@ def _in_coordinates(f: Projected, s: Any) -> Any:
 
 
 def thinnest(matrix: np.ndarray) -> np.ndarray:
-    """A matrix (C, min(C, K)) that keeps all distances and inner products of x @ matrix, matrix (C, K).
+    """A matrix R^T (C, min(C, K)) whose products x @ R^T have the distances and inner products of x @ matrix.
 
-    With matrix^T = Q R, Q's columns orthonormal, x @ matrix = (x @ R^T) Q^T: the same features, turned.
+    From the QR decomposition matrix^T = Q R: x @ matrix = (x @ R^T) Q^T, a rotation of x @ R^T, since Q (K, C) has
+    orthonormal columns.
     """
     if matrix.shape[0] >= matrix.shape[1]:
         return matrix

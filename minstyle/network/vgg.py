@@ -1,22 +1,27 @@
-"""VGG16 and VGG19 (Simonyan, Zisserman 2014) as a table, and the network that computes their features.
+"""VGG16 and VGG19 (Simonyan, Zisserman 2014): the network that computes features of images.
 
-Five blocks of 3x3 convolutions, each followed by ReLU; after each block a pooling layer halves the picture. A layer's
-features are those after ReLU. Names are Keras's (``block1_conv1``, ``block1_pool``); the paper-style ``conv1_1``,
-``relu1_1`` and ``pool1`` mean the same. ``block1_conv1_linear`` (or ``conv1_1_linear``) are the features before ReLU.
+          block1        block2        block3        block4        block5      channels 64, 128, 256, 512, 512
+    VGG16 conv conv     conv conv     conv x 3      conv x 3      conv x 3    each conv: 3 x 3, bias, ReLU
+    VGG19 conv conv     conv conv     conv x 4      conv x 4      conv x 4    each block ends with 2 x 2 pooling
+
+The table as data, and the names of the layers, are in ``layers``. Here ``plan`` lists the ops that lead to the layers
+that somebody wants, and ``Network.walk`` runs the list.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..backend import CPU, Array, Device
 from ..engine import ops
 from ..engine.kernels import Kernel
+from ..engine.ops.padding import PADDINGS
 from ..errors import LayerError, WeightsError, require
-from .layers import BLOCKS, CHANNELS, canonical, layer_names
+from .layers import BLOCKS, CHANNELS, LINEAR, canonical, layer_names
 from .projection import Projected, as_map
 
 if TYPE_CHECKING:  # it brings h5py, a fifth of the time that the command line takes to start
@@ -29,10 +34,51 @@ TORCHVISION_UNIT = 255 * (0.229 + 0.224 + 0.225) / 3
 # networks were trained (the factors that Crowson's program measured on VGG19).
 POOLINGS = {"max": (ops.max_pool2, 1.0), "average": (ops.avg_pool2, 2.0), "l2": (ops.l2_pool2, 0.78)}
 
-LINEAR = "_linear"  # what a convolution gives before ReLU
-# How the first convolution continues the picture: with its mean colour, which is 0 after normalisation, with copies of
-# its edge, or mirrored. The others pad with zeros.
-PADDINGS = ("zero", "replicate", "reflect")
+
+class PlannedOp(NamedTuple):
+    """One op of a pass through the network: ``x = op(x, *parameters, **settings)``."""
+
+    op: Callable[..., Any]
+    layer: str = ""  # whose kernel and bias are the parameters; "" for an op that has none
+    settings: Mapping[str, Any] = MappingProxyType({})
+    gives: str = ""  # the name of the features that x now is, where they are wanted
+
+
+def plan(
+    layers: Sequence[str],
+    wanted: Collection[str],
+    *,
+    pooling: str = "max",
+    pooling_factor: float | None = None,
+    padding: str = "zero",
+) -> list[PlannedOp]:
+    """The ops that lead from the normalised image through ``layers``, in their order; settings as in ``walk``.
+
+    ``wanted`` are canonical names, those of features before ReLU among them. Where a map is not wanted itself, ReLU and
+    max pooling are done together with the convolution, which then keeps less for the backward pass.
+    """
+    pool, own_factor = POOLINGS[pooling]
+    factor = own_factor if pooling_factor is None else pooling_factor
+    framed = bool(layers) and padding != "zero"  # for the first convolution, which then adds no zeros of its own
+    steps = [PlannedOp(ops.pad, settings={"width": 1, "mode": padding})] if framed else []
+    for name, following in zip(layers, (*layers, "")[1:], strict=True):
+        if name.endswith("_pool"):
+            if steps[-1].op is not ops.conv_relu_pool2:
+                steps.append(PlannedOp(pool))
+            if factor != 1.0:
+                steps.append(PlannedOp(ops.scale, settings={"factor": factor}))
+        elif name + LINEAR in wanted:
+            steps.append(PlannedOp(ops.conv2d, name, {"valid": framed}, gives=name + LINEAR))
+            if name in wanted or following:
+                steps.append(PlannedOp(ops.relu))
+        elif pooling == "max" and following.endswith("_pool") and name not in wanted:
+            steps.append(PlannedOp(ops.conv_relu_pool2, name))
+        else:
+            steps.append(PlannedOp(ops.conv_relu, name, {"kept": name in wanted, "valid": framed}))
+        if name in wanted:
+            steps[-1] = steps[-1]._replace(gives=name)
+        framed = False
+    return steps
 
 
 class Network:
@@ -84,45 +130,28 @@ class Network:
     ) -> Iterator[tuple[str, Any]]:
         """(canonical name, feature map (H', W', C)) of ``image`` at each of ``layers``, as they are computed.
 
-        A map that the caller lets go of does not stay. Nothing past the last layer is computed. Where the weights have
-        a projection, what is given is a ``Projected`` map; what the next layer reads is as it is.
-        ``image`` is an array on the network's device or a Var of one. ``pooling`` is "max", "average" or "l2";
-        ``pooling_factor`` multiplies after it (None: the pooling's own factor, see POOLINGS). ``padding`` is how the
-        first convolution continues the image, one of PADDINGS.
+        ``image`` is an array on the network's device or a Var of one. ``pooling`` is one of POOLINGS;
+        ``pooling_factor`` multiplies after it (None: the pooling's own factor). ``padding`` is how the first
+        convolution continues the image, one of PADDINGS: "zero" is the mean colour, which is 0 after normalisation.
+        The other convolutions always pad with zeros.
+
+        Nothing past the last layer is computed, and a map that the caller drops is freed. Where the weights have a
+        projection for a layer, the caller gets a ``Projected`` map; the next layer reads the map as it is.
         Raises LayerError for a layer the network does not have, ShapeError for an image too small to be pooled, or to
         be reflected.
         """
         wanted = {self.check_layer(layer) for layer in layers}
         require(pooling in POOLINGS, "pooling", " or ".join(POOLINGS), repr(pooling), LayerError)
         require(padding in PADDINGS, "padding", " or ".join(PADDINGS), repr(padding), LayerError)
-        pool, own_factor = POOLINGS[pooling]
-        factor = own_factor if pooling_factor is None else pooling_factor
         require(len(image.shape) == 3 and image.shape[2] == 3, "image", "(H, W, 3)", image.shape)
         needed = self._up_to_the_last(wanted, image.shape[:2])
-        # One name for the map in hand: rebinding it lets the previous map go as soon as it has been read.
+        steps = plan(needed, wanted, pooling=pooling, pooling_factor=pooling_factor, padding=padding)
+        # One name for the map in hand: rebinding it frees the previous map as soon as it has been read.
         x = ops.add(image, self._minus_mean)
-        framed = bool(needed) and padding != "zero"
-        x = ops.pad(x, width=1, mode=padding) if framed else x
-        pooled = False
-        for name, following in zip(needed, (*needed, "")[1:], strict=True):
-            if name + LINEAR in wanted:
-                x = ops.conv2d(x, *self._parameters[name], valid=framed)
-                yield name + LINEAR, x
-                x = ops.relu(x) if name in wanted or following else x
-            elif "conv" in name:
-                # Where nobody wants the map itself, it is pooled on the way.
-                pooled = pooling == "max" and following.endswith("_pool") and name not in wanted
-                if pooled:
-                    x = ops.conv_relu_pool2(x, *self._parameters[name])
-                else:
-                    x = ops.conv_relu(x, *self._parameters[name], kept=name in wanted, valid=framed)
-            else:
-                x = x if pooled else pool(x)
-                pooled = False
-                x = x if factor == 1.0 else ops.scale(x, factor=factor)
-            framed = False
-            if name in wanted:
-                yield name, Projected(x, self._projections[name]) if name in self._projections else x
+        for op, layer, settings, gives in steps:
+            x = op(x, *self._parameters.get(layer, ()), **settings)
+            if gives:
+                yield gives, Projected(x, self._projections[gives]) if gives in self._projections else x
 
     def channel_share(self, layer: str) -> float:
         """Channels of a layer's features over those of the network that they stand for: 1 but for projections."""

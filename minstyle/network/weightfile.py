@@ -3,7 +3,7 @@
 Root attributes: ``format`` ("minstyle-weights"), ``version`` (1), ``network`` ("vgg16", "vgg19"), ``mean`` and ``std``
 (3 each, RGB order, in 0..255 units: the network wants (image - mean) / std), ``channel_order`` ("RGB" or "BGR": the
 order in which the first kernel wants its input), ``source``, ``source_sha256``, ``licence``. Texts are UTF-8 of fixed
-length: HDF5's reader of variable-length texts does not come back from some damaged files.
+length: on some damaged files HDF5's reader of variable-length texts never returns.
 One group a layer, ``block1_conv1`` and so on, with ``kernel`` (3, 3, Cin, Cout) and ``bias`` (Cout,), both float32 or
 float16. A network that imitates a wider one may have ``projection`` (Cout, K) in some groups too: the linear map from
 the layer's features to orthonormal coordinates of the wider network's, in which losses are to be computed.
@@ -26,7 +26,7 @@ from ..files import replacing
 FORMAT = "minstyle-weights"
 VERSION = 1
 LAYER_NAME = re.compile(r"block[1-9]_conv[1-9]")
-MAX_NUMBERS = 1 << 25  # in one file; VGG19 has 20 million
+MAX_PER_FILE = 1 << 25  # in one file; VGG19 has 20 million
 MAX_LAYERS = 100
 MAX_COORDINATES = 512  # the channels of the widest layer of a VGG
 _TEXTS = ("network", "channel_order", "source", "source_sha256", "licence")
@@ -139,7 +139,7 @@ def _read(file: h5py.File) -> Weights:
     # Declared sizes cost nothing: they are checked before memory is asked for them.
     sizes = {f"{name}/{part}": dataset.size for name, parts in datasets.items() for part, dataset in parts.items()}
     declared, largest = sum(sizes.values()), max(sizes, key=lambda name: sizes[name], default="")
-    _check(declared <= MAX_NUMBERS, largest, f"at most {MAX_NUMBERS} numbers in the file", declared)
+    _check(declared <= MAX_PER_FILE, largest, f"at most {MAX_PER_FILE} numbers in the file", declared)
     arrays = {name: {part: dataset[()] for part, dataset in parts.items()} for name, parts in datasets.items()}
     layers = {name: (parts["kernel"], parts["bias"]) for name, parts in arrays.items()}
     projections = {name: parts["projection"] for name, parts in arrays.items() if "projection" in parts}
@@ -178,9 +178,9 @@ def _text(file: h5py.File, name: str) -> Any:
 def member(group: Any, name: str) -> Any:
     """What an HDF5 group itself holds under ``name``, else None.
 
-    Links to elsewhere are not followed, and datasets whose numbers lie in other files or other datasets are not taken:
-    a weights file from a stranger has no business with them. Nor with datasets in pieces, the only ones that may be
-    packed: HDF5 unpacks a piece of a megabyte to gigabytes before anybody can stop it. They raise WeightsError.
+    Soft and external links are not followed, and external and virtual datasets, whose numbers lie elsewhere, are left
+    out: a weights file needs none of them. Chunked datasets, the only ones that can be compressed, raise WeightsError:
+    HDF5 would unpack a chunk of a megabyte to gigabytes before its size could be checked.
     """
     if not isinstance(group, h5py.Group) or not isinstance(group.get(name, getlink=True), h5py.HardLink):
         return None

@@ -181,10 +181,14 @@ _FINE = Recipe(
 
 _ALL = (_FINE, _DOCUMENT, _GATYS, _GATYS_CODE, _JOHNSON, _CROWSON, _ATHALYE, _PYTORCH_TUTORIAL)
 RECIPES: Mapping[str, Recipe] = MappingProxyType({recipe.name: recipe for recipe in _ALL})
+ALIASES: Mapping[str, str] = MappingProxyType({"keras": "document"})  # other names of presets
+# For people: what --recipe takes.
+PRESET_NAMES = ", ".join((*RECIPES, *(f"{alias} (the same as {name})" for alias, name in ALIASES.items())))
 
 
 def find_recipe(name: str) -> Recipe:
-    """The preset of that name; raises RecipeError with the list of known ones."""
-    if name not in RECIPES:
-        raise RecipeError(f"unknown recipe {name!r}: known are {', '.join(RECIPES)}")
-    return RECIPES[name]
+    """The preset of that name, one of RECIPES or of ALIASES; raises RecipeError with the list of known ones."""
+    recipe = RECIPES.get(ALIASES.get(name, name))
+    if recipe is None:
+        raise RecipeError(f"unknown recipe {name!r}: known are {PRESET_NAMES}")
+    return recipe

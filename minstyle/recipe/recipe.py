@@ -8,10 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..engine.ops.padding import PADDINGS
 from ..errors import RecipeError
+from ..images.arrays import RESAMPLES
 from ..network.layers import canonical
+from ..network.vgg import POOLINGS
 from .settings import check, check_setting, is_many, numbers, setting, whole_numbers, windows
 from .terms import IMAGE, ORDER, ROLES, Term
+
+# Noise by the exponent p of its power spectrum 1 / f^p, f the frequency in any direction: the larger, the coarser.
+NOISES = {"white": 0.0, "pink": 1.0, "brown": 2.0}
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class Recipe:
     )  # fmt: skip
     noise: str = setting(
         "spectrum of the noise: white, pink (1/f) or brown (1/f^2)",
-        str, group="look", default="white", choices=("white", "pink", "brown"),
+        str, group="look", default="white", choices=tuple(NOISES),
     )  # fmt: skip
     mix: float = setting(
         "share of noise that is mixed into the start image",
@@ -95,16 +101,14 @@ class Recipe:
     white: float = setting(
         "value of white for the network", float, group="network's use", default=255.0, minimum=1, metavar="X"
     )
-    pooling: str = setting(
-        "pooling of the network", str, group="network's use", default="max", choices=("max", "average", "l2")
-    )
+    pooling: str = setting("pooling of the network", str, group="network's use", default="max", choices=tuple(POOLINGS))
     pooling_factor: float | None = setting(
         "factor after pooling (default: the pooling's own: max 1, average 2, l2 0.78)",
         float, group="network's use", default=None, minimum=0, metavar="X",
     )  # fmt: skip
     padding: str = setting(
         "how the first layer continues the picture", str, group="network's use", default="zero",
-        choices=("zero", "replicate", "reflect"),
+        choices=tuple(PADDINGS),
     )  # fmt: skip
     gradients: str = setting(
         "unit: the gradient of each term but total variation is divided by its sum of absolute values, so that weights "
@@ -129,10 +133,7 @@ class Recipe:
     min_size: int = setting(
         "no size that leads to the last one is smaller", int, group="size", default=128, minimum=32, metavar="N"
     )
-    resample: str = setting(
-        "how pictures are resized", str, group="size", default="lanczos",
-        choices=("nearest", "bilinear", "bicubic", "lanczos"),
-    )  # fmt: skip
+    resample: str = setting("how pictures are resized", str, group="size", default="lanczos", choices=tuple(RESAMPLES))
     optimizer: str = setting(
         "scipy's L-BFGS-B, or Adam", str, group="optimiser", default="lbfgs", choices=("lbfgs", "adam")
     )
@@ -283,6 +284,12 @@ class Recipe:
             return cls(terms=terms, **{name: _as_tuple(value) for name, value in data.items()})
         except (ValueError, TypeError, RecursionError) as error:
             raise RecipeError(f"not a recipe: {error}") from error
+
+
+def choices_of(name: str) -> tuple[str, ...]:
+    """The values that the field of that name, one with a fixed set of them, may have."""
+    choices: tuple[str, ...] = Recipe.__dataclass_fields__[name].metadata["choices"]
+    return choices
 
 
 def _as_tuple(value: Any) -> Any:

@@ -1,4 +1,8 @@
-"""The sizes of a run: from a recipe's numbers to (height, width) of the content and of each style at every scale."""
+"""What a recipe's numbers mean for the pictures at hand, as pure functions of the recipe and the pictures' shapes.
+
+Sizes: (height, width) of the content at each scale, coarse to fine, and of each style picture beside it. Styles: the
+part of each that is cut out, the share of each in a blend, and whether the recipe speaks of as many as there are.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from .recipe import Recipe
 
 SMALLEST = 32  # pixels on the shorter side: block 5 sees one sixteenth of them
 
-Shape = tuple[int, int]
+Shape = tuple[int, int]  # (height, width)
 
 
 def sizes_of(recipe: Recipe) -> tuple[int, ...]:
@@ -65,9 +69,21 @@ def crop_of(recipe: Recipe, number: int) -> tuple[float, ...]:
 def check_styles(recipe: Recipe, count: int) -> None:
     """Raise RecipeError where the recipe says something about another number of style pictures."""
     for name in ("blend", "style_scale", "style_crop"):
-        values = getattr(recipe, name)
-        good = len(values) in (0, count) or (name == "style_scale" and len(values) == 1)
-        require(good, name, f"one for each of {count} style pictures", len(values), RecipeError)
+        _check_count(recipe, name, count)
+
+
+def blend_of(recipe: Recipe, count: int) -> list[float]:
+    """The share of each of ``count`` style pictures; they sum to 1. Raises RecipeError for a blend of others."""
+    _check_count(recipe, "blend", count)
+    blend = recipe.blend or (1.0,) * count
+    return [weight / sum(blend) for weight in blend]
+
+
+def _check_count(recipe: Recipe, name: str, count: int) -> None:
+    """Of the field of that name, a tuple with a value for each style picture; () says nothing of any."""
+    values = getattr(recipe, name)
+    good = len(values) in (0, count) or (name == "style_scale" and len(values) == 1)
+    require(good, name, f"one for each of {count} style pictures", len(values), RecipeError)
 
 
 def side_of(shape: tuple[int, ...], recipe: Recipe) -> int:

@@ -10,11 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import RecipeError, require
+from ..recipe.recipe import NOISES, choices_of
 from .color import color_moments, match_moments
 
-STARTS = ("noise", "grey", "content", "style")
-# Noise by the exponent p of its power spectrum 1 / f^p, f the frequency in any direction: the larger, the coarser.
-NOISES = {"white": 0.0, "pink": 1.0, "brown": 2.0}
+STARTS = choices_of("init")
 
 
 def start_image(

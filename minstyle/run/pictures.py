@@ -11,9 +11,8 @@ import numpy as np
 from ..errors import ImageError, require
 from ..images import Picture, resize, resize_values
 from ..recipe.recipe import Recipe
-from ..recipe.sizes import SMALLEST, Shape, check_styles, crop_of, fitted_shape, shapes_of
+from ..recipe.sizes import SMALLEST, Shape, blend_of, check_styles, crop_of, fitted_shape, shapes_of
 from ..style.regions import Regions, at_layer, with_opacity
-from ..style.targets import blend_of
 from .color import grey_image, luminance, luminance_pair, match_colors, transfer_luminance
 from .init import start_image
 
@@ -39,8 +38,7 @@ class Pictures:
             check_image("initial", self.initial)
         check_styles(self.recipe, len(self.styles))
         if self.regions is not None:
-            require(len(self.regions.styles) == len(self.styles), "regions",
-                    f"those of {len(self.styles)} style pictures", len(self.regions.styles), ImageError)  # fmt: skip
+            self.regions.check_styles(len(self.styles))
 
     @classmethod
     def of(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,14 +15,15 @@ from ..network.projection import unit_gradient
 from ..network.vgg import Network
 from ..recipe.recipe import Recipe
 from ..recipe.terms import IMAGE, Term
+from .features import Areas, LayerFeatures, read_features, unit_of
 from .losses import LOSSES, Features
 from .regions import Regions
-from .targets import Areas, content_targets, features_of, style_targets, unit_of
+from .targets import content_targets, style_targets
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One forward and one backward pass: total loss, gradient (H, W, 3), and each term's share of the loss by name."""
+    """One forward and one backward pass: total loss, its gradient (H, W, 3), and each term's part of it by name."""
 
     loss: float
     gradient: Array
@@ -30,8 +31,8 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class Goal:
-    """A term, the factor of its loss, and what is compared with: for style terms in each region of the picture."""
+class WeightedTerm:
+    """A term, the factor of its loss in the total, and its targets: a style term's in each region, else one."""
 
     term: Term
     weight: float
@@ -46,13 +47,19 @@ class Objective:
     """
 
     def __init__(
-        self, shape: tuple[int, int], goals: Sequence[Goal], recipe: Recipe, network: Network, areas: Areas | None
+        self,
+        shape: tuple[int, int],
+        terms: Sequence[WeightedTerm],
+        recipe: Recipe,
+        network: Network,
+        areas: Areas | None,
     ) -> None:
         self.shape = (*shape, 3)
         self.recipe, self.network = recipe, network
         self._arena = kernels.Arena()
-        self._goals, self._areas = tuple(goals), areas
-        self._layers = tuple(dict.fromkeys(goal.term.layer for goal in goals if goal.term.layer != IMAGE))
+        self._terms, self._areas = tuple(terms), areas
+        self._shares = [1.0] if areas is None else areas.shares
+        self._layers = tuple(weighted.term.layer for weighted in terms)
 
     def __call__(self, image: Array) -> tuple[float, Array]:
         """``image`` (H, W, 3), RGB, 0..255 -> (loss, gradient (H, W, 3)), on the network's device."""
@@ -70,37 +77,29 @@ class Objective:
         return Evaluation(float(total.value), dx, {name: float(v.value) for name, v in losses.items()})
 
     def _losses(self, x: Var) -> dict[str, Var]:
-        """The loss of each term by name, in the terms' order; each map is read as soon as it is there, and let go."""
+        """The loss of each term by name, in the terms' order; a map is read as soon as it is computed, then freed."""
         losses: dict[str, Var] = {}
-        for name, f in features_of(self.network, x, self._layers, self.recipe):
-            for goal, loss in self._losses_at(name, f):
-                key = goal.term.name
-                losses[key] = ops.add(losses[key], loss) if key in losses else loss
-            del f
-        return {goal.term.name: losses[goal.term.name] for goal in self._goals}
+        for here in read_features(self.network, x, self._layers, self.recipe, self._areas):
+            for weighted in self._terms:
+                if weighted.term.layer == here.layer:
+                    name, loss = weighted.term.name, self._loss(weighted, here)
+                    losses[name] = ops.add(losses[name], loss) if name in losses else loss
+            del here
+        return {weighted.term.name: losses[weighted.term.name] for weighted in self._terms}
 
-    def _losses_at(self, name: str, f: Any) -> Iterator[tuple[Goal, Any]]:
-        """The losses of the terms that read f (H, W, C), the map of that layer."""
-        unit = unit_of(name, self.network, self.recipe)
-        whole = [(1.0, Features(f, None, unit))]
-        parts = whole
-        if self._areas is not None:
-            weights = self._areas.at(f.shape[:2])
-            parts = [(s, Features(f, w, unit)) for s, w in zip(self._areas.shares, weights, strict=True)]
-        for goal in self._goals:
-            if goal.term.layer != name:
-                continue
-            pieces = parts if goal.term.role == "style" else whole
-            if self.recipe.gradients == "unit" and goal.term.role != "tv":
-                # The term's own gradient with respect to the map, in the recipe's units, is brought to one size.
-                own = unit_gradient(f, unit * self.recipe.effective_weight(goal.term))
-                pieces = [(part, Features(own, features.weights, unit)) for part, features in pieces]
-            loss, size = LOSSES[goal.term.kind].loss, self.shape[:2]
-            losses = [
-                ops.scale(loss(features, target, size), factor=part * goal.weight)
-                for (part, features), target in zip(pieces, goal.targets, strict=True)
-            ]
-            yield goal, functools.reduce(ops.add, losses)
+    def _loss(self, weighted: WeightedTerm, here: LayerFeatures) -> Any:
+        """The weighted loss of a term that reads this layer: for style, the sum over the regions by their shares."""
+        term, unit = weighted.term, here.whole.unit
+        shares, parts = (self._shares, here.parts) if term.role == "style" else ([1.0], [here.whole])
+        pieces = [(share, part, target) for share, part, target in zip(shares, parts, weighted.targets, strict=True)
+                  if part is not None]  # fmt: skip
+        if self.recipe.gradients == "unit" and term.role != "tv":
+            # The term's own gradient with respect to the map, in the recipe's units, is brought to one size.
+            own = unit_gradient(here.whole.f, unit * self.recipe.effective_weight(term))
+            pieces = [(share, Features(own, part.weights, unit), target) for share, part, target in pieces]
+        loss, size = LOSSES[term.kind].loss, self.shape[:2]
+        losses = [ops.scale(loss(part, target, size), factor=share * weighted.weight) for share, part, target in pieces]
+        return functools.reduce(ops.add, losses)
 
 
 def build_objective(
@@ -128,9 +127,10 @@ def build_objective(
     terms = [term for term, _ in canonical]
     of_styles = style_targets(styles, [t for t in terms if t.role == "style"], recipe, network, regions)
     of_content = content_targets(content, [t for t in terms if t.role != "style"], recipe, network)
-    goals = [Goal(t, w * _scale(t, network, recipe), (of_styles | of_content)[t]) for t, w in canonical]
+    targets = of_styles | of_content
+    weighted = [WeightedTerm(t, w * _scale(t, network, recipe), targets[t]) for t, w in canonical]
     areas = None if regions is None else Areas(regions.content, regions.names, network)
-    return Objective(content.shape[:2], goals, recipe, network, areas)
+    return Objective(content.shape[:2], weighted, recipe, network, areas)
 
 
 def _scale(term: Term, network: Network, recipe: Recipe) -> float:

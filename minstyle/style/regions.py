@@ -1,20 +1,23 @@
-"""Regions: masks with colours as labels become weight maps, region by region, for the content and for each style.
+"""Regions: label masks, in which each colour is a label, become weight maps, one a region, of content and styles.
 
-A region of the content takes its style from the areas that have the same colour in the style masks. Everything here is
-on NumPy arrays; the sums that are guided by the maps are elsewhere.
+A region of the content takes its style from the areas of the same colour in the style masks. Here are the maps, as
+NumPy arrays; the statistics that they weight are in ``losses``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from ..errors import ImageError, RecipeError, require
+from ..notices import Notice
 
-TOLERANCE = 24.0  # distance in RGB within which two colours are one label: more than JPEG, less than 16 levels of grey
-SMALLEST = 0.005  # part of a mask that a label covers at least
+# Distance in RGB within which two colours are one label: JPEG's errors are smaller, the steps of 16 greys are larger.
+TOLERANCE = 24.0
+MIN_COVERAGE = 0.005  # part of a mask that a label covers at least
 MOST = 16  # regions
 _BIN = 4  # grey levels: colours are counted in cubes of this side
 
@@ -24,14 +27,14 @@ class Regions:
     """Weights 0..1 of R regions: ``content`` (R, H, W), ``styles`` one (R, H', W') a style picture, all float32.
 
     A content pixel's weights sum to its opacity (1 where there is none), a style pixel's to at most that. ``names``
-    are for messages; ``warnings`` are lines for the user. Raises ImageError for a region that is empty in the content
+    are for messages; ``notices`` are for the user. Raises ImageError for a region that is empty in the content
     or in all styles, and for a style picture without any region.
     """
 
     content: np.ndarray
     styles: tuple[np.ndarray, ...]
     names: tuple[str, ...]
-    warnings: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
     def __post_init__(self) -> None:
         for r, name in enumerate(self.names):
@@ -42,6 +45,10 @@ class Regions:
         for i, style in enumerate(self.styles, start=1):
             require(bool(style.any()), f"style picture {i}", "visible pixels in a region", "none; leave it out",
                     ImageError)  # fmt: skip
+
+    def check_styles(self, count: int) -> None:
+        """Raise ImageError unless these are the regions of so many style pictures."""
+        require(len(self.styles) == count, "regions", f"those of {count} style pictures", len(self.styles), ImageError)
 
 
 def from_masks(
@@ -56,7 +63,7 @@ def from_masks(
 
     The labels of a mask are the colours (or grey levels) of its flat areas, see ``find_labels``. ``feather`` softens
     the edges: the deviation of a Gaussian, as a part of the picture's longer side. A mask of another size than its
-    picture is resampled, a label that only style masks have is left out; both are told in ``warnings``.
+    picture is resampled, a label that only style masks have is left out; both are told in ``notices``.
 
     Raises ImageError for a mask without or with more than 16 labels, and for a label that no style mask has,
     RecipeError where masks and pictures are not as many or ``feather`` is not in 0..0.25.
@@ -68,15 +75,17 @@ def from_masks(
     places = ["content mask", *("style mask" if one else f"style mask {i + 1}" for i in range(len(style_masks)))]
     found = [find_labels(mask, place) for mask, place in zip([content_mask, *style_masks], places, strict=True)]
     colours, drawn = found[0]
-    names, warnings, weights = tuple(map(name_of, colours)), [], []
+    names, notices, weights = tuple(map(name_of, colours)), list[Notice](), []
     served = np.zeros(len(colours), bool)
     for (own, index), place, shape in zip(found, places, [content_shape, *style_shapes], strict=True):
         if index.shape != tuple(shape[:2]):
-            warnings.append(f"{place}: {_size(index.shape)} pixels for a picture of {_size(shape)}: resampled to fit")
+            text = f"{place}: {_size(index.shape)} pixels for a picture of {_size(shape)}: resampled to fit"
+            notices.append(Notice("mask resampled", text))
         distance = np.linalg.norm(own[:, None] - colours, axis=2)
         region = np.where(distance.min(axis=1) <= TOLERANCE, distance.argmin(axis=1), len(colours))
         left_out = [name_of(own[i]) for i in np.flatnonzero(region == len(colours))]
-        warnings += [f"{place}: the content mask has no {name}: left out" for name in left_out]
+        texts = [f"{place}: the content mask has no {name}: left out" for name in left_out]
+        notices += [Notice("label left out", text) for text in texts]
         if place != places[0]:
             served[region[region < len(colours)]] = True
         weights.append(_weights(_nearest(region[index], shape), len(colours), feather))
@@ -84,14 +93,14 @@ def from_masks(
         y, x = (int(np.median(where)) for where in np.nonzero(drawn == r))
         raise ImageError(f"content mask: no style mask has its colour {names[r]} ({(drawn == r).mean():.1%} of it, "
                          f"around x {x}, y {y}); paint it in a style mask, or in another colour here")  # fmt: skip
-    return Regions(weights[0], tuple(weights[1:]), names, tuple(warnings))
+    return Regions(weights[0], tuple(weights[1:]), names, tuple(notices))
 
 
 def find_labels(mask: np.ndarray, place: str = "mask") -> tuple[np.ndarray, np.ndarray]:
     """Colours (L, 3) of the labels of a mask (h, w, 3), largest first, and each pixel's label (h, w) in 0..L-1.
 
-    A label is a colour that, within TOLERANCE, covers SMALLEST of the mask, with flat neighbourhoods (3 x 3 pixels) in
-    at least a tenth of that: the mixed colours of smooth edges have none. Other pixels belong to the label of the
+    A label is a colour that, within TOLERANCE, covers MIN_COVERAGE of the mask, with flat neighbourhoods (3 x 3 pixels)
+    in at least a tenth of that: the mixed colours of smooth edges have none. Other pixels belong to the label of the
     nearest colour. Raises ImageError where there is no label, or more than 16.
     """
     good = mask.ndim == 3 and mask.shape[2] == 3 and mask.size > 0 and bool(np.isfinite(mask).all())
@@ -99,14 +108,14 @@ def find_labels(mask: np.ndarray, place: str = "mask") -> tuple[np.ndarray, np.n
     codes, bins, counts, flat = _histogram(mask)
     centres: list[tuple[float, np.ndarray]] = []  # (pixels, colour)
     pixels, taken = counts.sum(), np.zeros(len(bins), bool)
-    while flat.sum() >= SMALLEST / 10 * pixels and len(centres) <= MOST:
+    while flat.sum() >= MIN_COVERAGE / 10 * pixels and len(centres) <= MOST:
         start = flat.argmax()
         near = _near(bins, bins[start]) & (flat > 0)
         centre = np.average(bins[near], axis=0, weights=flat[near])
         near = _near(bins, centre) & ~taken
         near[start] = True
         covered = counts[near].sum()
-        if covered >= SMALLEST * pixels and flat[near].sum() >= covered / 10:
+        if covered >= MIN_COVERAGE * pixels and flat[near].sum() >= covered / 10:
             centres.append((covered, centre))
         taken |= near
         flat[near] = 0
@@ -141,7 +150,7 @@ def with_opacity(
             return weights
         require(opacity.shape == weights.shape[1:], f"opacity of {where}", weights.shape[1:], opacity.shape, ImageError)
         seen: np.ndarray = weights * opacity.astype(np.float32).clip(0, 1)
-        require(share(opacity) > 0, where, "pixels that can be seen", "a picture that is transparent altogether",
+        require(coverage(opacity) > 0, where, "pixels that can be seen", "a picture that is transparent altogether",
                 ImageError)  # fmt: skip
         return seen
 
@@ -154,10 +163,11 @@ def with_opacity(
 def at_layer(weights: np.ndarray, shape: tuple[int, int], name: str = "region") -> np.ndarray:
     """A weight map (H, W) at the (h, w) positions of a layer: the mean over each position's area, divided by the sum.
 
-    float64, sum 1. Raises ImageError, with ``name`` and the size, for a region that is empty there.
+    float64, sum 1. Where h and w do not divide H and W, a pixel on the border of two areas counts in each by the part
+    of it that lies there. Raises ImageError, with ``name`` and the size, for a region that is empty there.
     """
     (height, width), (h, w) = weights.shape, shape
-    mean: np.ndarray = _area(height, h) @ weights.astype(np.float64) @ _area(width, w).T
+    mean: np.ndarray = _averaging(height, h) @ weights.astype(np.float64) @ _averaging(width, w).T
     total = float(mean.sum())
     if not total > 1e-6 * mean.size:
         raise ImageError(f"region {name}: empty at a layer of {w} x {h} positions; "
@@ -166,8 +176,8 @@ def at_layer(weights: np.ndarray, shape: tuple[int, int], name: str = "region") 
     return mean
 
 
-def share(weights: np.ndarray) -> float:
-    """The part of the picture, in 0..1, that a weight map (H, W) covers."""
+def coverage(weights: np.ndarray) -> float:
+    """The part of the picture, in 0..1, that a weight map (H, W) covers: its mean."""
     return float(weights.mean(dtype=np.float64))
 
 
@@ -210,7 +220,7 @@ def _near(colours: np.ndarray, centre: np.ndarray) -> np.ndarray:
 
 
 def _nearest(index: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """(h, w) at the size of ``shape`` (H, W), each pixel that of the nearest one."""
+    """An index map (h, w) at the size of ``shape`` (H, W), by the nearest pixel."""
     rows, columns = (((np.arange(n) + 0.5) * m / n).astype(int) for m, n in zip(index.shape, shape[:2], strict=True))
     resampled: np.ndarray = index[rows[:, None], columns]
     return resampled
@@ -221,25 +231,34 @@ def _weights(region: np.ndarray, count: int, feather: float) -> np.ndarray:
     weights: np.ndarray = (region == np.arange(count)[:, None, None]).astype(np.float32)
     deviation = feather * max(region.shape)
     if deviation > 0.1:  # in pixels: less would not be seen
-        height, width = region.shape
-        weights = _gauss(height, deviation) @ weights @ _gauss(width, deviation).T
+        for axis in (1, 2):
+            weights = _blurred(weights, deviation, axis)
     return weights
 
 
-def _gauss(n: int, deviation: float) -> np.ndarray:
-    """(n, n): the matrix that blurs n values; the rows' sums are 1, so that edges do not darken."""
-    away = np.arange(n) - np.arange(n)[:, None]
-    matrix: np.ndarray = np.exp(-0.5 * (away / deviation) ** 2)
-    matrix /= matrix.sum(axis=1, keepdims=True)
-    return matrix.astype(np.float32)
+def _blurred(weights: np.ndarray, deviation: float, axis: int) -> np.ndarray:
+    """Weights (R, H, W) blurred along an axis by a Gaussian of so many pixels, as far as it lies in the picture.
+
+    Dividing by the part that lies in it keeps edges from darkening, and the sum of the regions at each pixel.
+    """
+    from scipy.ndimage import gaussian_filter1d  # here: it takes a noticeable part of the time of `import minstyle`
+
+    length = weights.shape[axis]
+    settings = {"sigma": deviation, "mode": "constant", "radius": min(round(4 * deviation), length - 1)}
+    inside = gaussian_filter1d(np.ones(length, weights.dtype), **settings)
+    blurred: np.ndarray = gaussian_filter1d(weights, axis=axis, **settings)
+    blurred /= inside[:, None] if axis == 1 else inside
+    return blurred
 
 
-def _area(n: int, m: int) -> np.ndarray:
-    """(m, n): the matrix that averages n values over m equal intervals, parts of a value counted as parts."""
-    ends = np.arange(m + 1)[:, None] * n / m
-    covered = (ends - np.arange(n)).clip(0, 1)  # of each value, up to each end
-    matrix: np.ndarray = np.diff(covered, axis=0) * (m / n)
-    return matrix
+def _averaging(n: int, m: int) -> Any:
+    """(m, n), sparse: the matrix that averages n pixels over m equal intervals."""
+    from scipy.sparse import csr_array  # here: it takes a noticeable part of the time of `import minstyle`
+
+    borders = np.unique(np.concatenate([np.arange(n + 1), np.arange(m + 1) * n / m]))
+    middles = (borders[1:] + borders[:-1]) / 2  # between two neighbouring borders there is one pixel and one interval
+    places = ((middles * m / n).astype(int), middles.astype(int))
+    return csr_array((np.diff(borders) * (m / n), places), shape=(m, n))
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..images.grid import Picture, fit, grid, note
+from ..images.grid import Labelled, fit, grid, note
 from ..run.compare import SmallRun
 
 
@@ -18,12 +18,12 @@ def compare_sheet(
     Under each picture stand its label, seconds and evaluations, and the recipe's main weights; in the place of a
     picture that was not made stands the reason.
     """
-    given: list[Picture] = [("content", content)]
+    given: list[Labelled] = [("content", content)]
     given += [(f"style {i}" if len(styles) > 1 else "style", style) for i, style in enumerate(styles, start=1)]
     return grid([*given, *(_cell(run, content, height) for run in runs)], height=height)
 
 
-def _cell(run: SmallRun, content: np.ndarray, height: int) -> Picture:
+def _cell(run: SmallRun, content: np.ndarray, height: int) -> Labelled:
     weights = ", ".join(
         f"{role} {value:g}" for role in ("content", "style", "tv") if (value := getattr(run.recipe, f"{role}_weight"))
     )

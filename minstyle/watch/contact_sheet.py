@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..images import check_image_path, save_image
-from ..images.grid import Picture, fit, grid
+from ..images.grid import Labelled, fit, grid
 from ..run.observer import Observer, Plan, Step
 
 MOST = 12  # pictures of the run
@@ -44,7 +44,7 @@ class Sheet(Observer):
         check_image_path(path)
         styled = [(f"style {i}" if len(styles) > 1 else "style", style) for i, style in enumerate(styles, start=1)]
         given = [("content", content), *styled]
-        self._given: list[Picture] = [(label, fit(image, HEIGHT, label)) for label, image in given]
+        self._given: list[Labelled] = [(label, fit(image, HEIGHT, label)) for label, image in given]
         grid(self._given, height=HEIGHT)  # what fails, fails before an hour of work
 
     def start(self, plan: Plan) -> None:

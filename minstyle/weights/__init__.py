@@ -1,4 +1,5 @@
-"""Getting weights in: where they are, from which formats, from where.
+"""Weights files: finding those on this machine, downloading others, converting other programs' formats.
 
-Each file is imported by its name (``minstyle.weights.convert``), so that finding a file loads no readers.
+Import each module by its own name (``minstyle.weights.convert``): this one imports nothing, so that finding a file
+(``locate``) does not load the readers.
 """

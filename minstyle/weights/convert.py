@@ -1,10 +1,9 @@
-"""Foreign weights files to minstyle's format: recognise, read, name, attach what the network must know of its input."""
+"""Other programs' weights files to minstyle's: recognise format and network, read, add the input's normalisation."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime
-import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from ..errors import LayerError, MinstyleError, WeightsError
 from ..files import check_writable
 from ..network.layers import BLOCKS, canonical, layer_names
 from ..network.weightfile import Weights, write_weights
+from .checksums import digest
 from .formats import CAFFE_IN_TORCH, NORMALISATIONS, Normalisation, find_format
 from .readers.tensors import Layers
 
@@ -47,18 +47,18 @@ def convert(
     if normalisation not in (None, *NORMALISATIONS):
         raise WeightsError(f"unknown normalisation {normalisation!r}: known are {', '.join(NORMALISATIONS)}")
     with _naming(source):
-        digest = sha256(source)
+        checksum = digest(source)
         layers, own = _read(source)
         recognised = _recognise(layers)
         if network not in (None, recognised):
             raise WeightsError(f"expected {network}, found the layers of {recognised}")
-        if digest.startswith(CAFFE_IN_TORCH):
+        if checksum.startswith(CAFFE_IN_TORCH):
             own = NORMALISATIONS["caffe"]
         weights = Weights(
             network=recognised,
             layers=_up_to(layers, through, recognised),
             source=f"{origin or source.name}, converted {datetime.date.today().isoformat()}",
-            source_sha256=digest,
+            source_sha256=checksum,
             licence=licence or "not stated by the source file",
             **(NORMALISATIONS[normalisation] if normalisation else own),
         )
@@ -68,7 +68,7 @@ def convert(
 
 @contextlib.contextmanager
 def _naming(source: Path) -> Iterator[None]:
-    """Errors in reading become one line that begins with the file."""
+    """Turns errors in reading into one line that begins with the file's name."""
     try:
         yield
     except WeightsError as error:
@@ -80,17 +80,8 @@ def _naming(source: Path) -> Iterator[None]:
         raise WeightsError(f"{source}: cannot be read ({error.strerror or error})") from error
 
 
-def sha256(path: str | Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with open(path, "rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def _read(source: Path) -> tuple[Layers, Normalisation]:
-    """Layers and normalisation of a file; whatever its reader stumbles over becomes a WeightsError."""
+    """Layers and normalisation of a file; whatever its reader raises becomes a WeightsError."""
     found = None
     try:
         found = find_format(source)

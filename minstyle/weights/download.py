@@ -1,6 +1,6 @@
-"""Get the file of a source into a folder: over HTTP, tried again when the fault may pass, checked before it is used.
+"""Download a source's file over HTTP: retried after errors that may pass, its length and checksum verified.
 
-pooch and requests do the talking: redirects, the proxy variables, certificates.
+pooch and requests handle redirects, proxies and certificates.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from ..errors import FileError, WeightsError
-from .sources import Download, check_sum
+from .checksums import check_sum
+from .sources import Download
 
 TRIES = 3
 PAUSE = 1.0  # seconds before the second try, twice as long before each further one
 TIMEOUT = (10.0, 60.0)  # seconds to connect, and without a byte
 LARGEST = 600_000_000  # bytes that a source of unknown size may have
 _CHUNK = 1 << 16
-_PASSING = {408, 429}  # and all from 500: answers that may be others in a while
+_PASSING = {408, 429}  # statuses after which a later request may succeed; so may all from 500
 
 Say = Callable[[str], None]
 
@@ -31,7 +32,7 @@ class UnreachableError(WeightsError):
 
 
 class _BrokenError(WeightsError):
-    """An answer that is not whole, or that says: not now."""
+    """An answer that is cut short, or that asks to come back later."""
 
 
 class _Sink:

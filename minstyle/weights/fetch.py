@@ -1,7 +1,4 @@
-"""Get a network's weights by name.
-
-From the first source that answers, or from a file, checked, converted, installed.
-"""
+"""Install a network's weights: from the first source that delivers or from a file, verified and converted."""
 
 from __future__ import annotations
 
@@ -73,7 +70,7 @@ def fetch(
 
 @contextlib.contextmanager
 def _temporary_folder() -> Iterator[Path]:
-    """A folder of our own that is gone afterwards; its path is left out of what is said of the files in it."""
+    """A temporary folder; errors about files in it name them without the folder's path, which tells nobody anything."""
     try:
         with tempfile.TemporaryDirectory(prefix="minstyle-") as folder:
             try:

@@ -1,4 +1,6 @@
-"""The table of foreign formats: how each is recognised from its content, read, and what its networks take as input."""
+"""The table of formats that can be converted: how a file is recognised, which reader it goes to, and how the networks
+of that format want their input normalised.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,7 @@ class Format:
 
 
 def _by_names(read: Callable[[Path], Tensors]) -> Callable[[Path], tuple[Layers, Normalisation]]:
-    """Names that count modules are torchvision's, with its normalisation; names that name blocks are Caffe's."""
+    """A reader of layers from one of arrays by name: counted modules are torchvision's, named blocks are Caffe's."""
 
     def read_layers(path: Path) -> tuple[Layers, Normalisation]:
         tensors = read(path)
@@ -98,7 +100,7 @@ def _begins(*magics: bytes) -> Callable[[bytes, Path], bool]:
 # In this order: the first that matches is taken.
 FORMATS = (
     Format("Keras HDF5", lambda first, path: bool(h5py.is_hdf5(path)), _keras),
-    # Before the formats that are known by one byte: a table's length begins with any byte.
+    # Before the formats that are known by their first byte: safetensors begins with a length, that is with any byte.
     Format("safetensors", lambda first, path: first[4:9] == b"\0\0\0\0{", _by_names(read_safetensors)),
     Format("PyTorch zip", _zip_with("/data.pkl"), _by_names(read_torch_zip)),
     Format("NumPy .npz", _zip_with(".npy"), _npz),

@@ -1,4 +1,4 @@
-"""What is installed and what can be had, as tables; a file verified; how long it takes to load."""
+"""Installed networks: list them beside what can be fetched, verify a file, measure its loading, remove it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ..errors import FileError, WeightsError
 from ..network.layers import BLOCKS
 from ..network.vgg import Network
 from ..network.weightfile import Weights, read_weights
-from .convert import sha256
-from .locate import folders
+from .checksums import digest
+from .locate import first_file, folders
 from .sources import SOURCES, megabytes
 
 
@@ -67,7 +67,7 @@ def verify(path: Path) -> list[str]:
         raise WeightsError(f"{path}: {error}") from error
     facts = {
         "file": f"{path} ({megabytes(path.stat().st_size)})",
-        "SHA-256": sha256(path),
+        "SHA-256": digest(path),
         "network": weights.network,
         "layers": _layers(weights),
         "channels": " ".join(str(bias.size) for _, bias in weights.layers.values()),
@@ -140,10 +140,9 @@ def _memory(name: str) -> int | None:
 def find_installed(network: str, weights_dir: str | Path | None = None) -> Path:
     """The file that ``network`` is read from: in ``weights_dir``, or in the first folder. Raises WeightsError."""
     places = folders() if weights_dir is None else [Path(weights_dir)]
-    for folder in places:
-        if (folder / f"{network}.h5").is_file():
-            return folder / f"{network}.h5"
-    raise WeightsError(f"{network} is not installed in {', '.join(map(str, places))}; nothing to remove")
+    if (path := first_file((network,), places)) is None:
+        raise WeightsError(f"{network} is not installed in {', '.join(map(str, places))}; nothing to remove")
+    return path
 
 
 def remove(path: Path) -> None:

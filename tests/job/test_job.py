@@ -13,12 +13,12 @@ from PIL import Image
 from minstyle.errors import FileError, ImageError, MinstyleError, RecipeError
 from minstyle.images import Picture, load_image, load_picture, save_image, save_picture
 from minstyle.job.comparison import paint_comparison
-from minstyle.job.inputs import Notice
 from minstyle.job.job import Job, paint, prepare
 from minstyle.job.machine import Machine, Networks, load_networks
 from minstyle.job.output import save_or_rescue
 from minstyle.network.vgg import Network
 from minstyle.network.weightfile import write_weights
+from minstyle.notices import Notice
 from minstyle.recipe.presets import RECIPES
 from minstyle.run.observer import Observer, Plan, Step
 from minstyle.run.stylize import stylize

@@ -95,6 +95,14 @@ def test_an_unknown_recipe_is_refused_with_the_known_ones() -> None:
         find_recipe("dokument")
 
 
+def test_keras_is_another_name_of_document() -> None:
+    assert find_recipe("keras") is RECIPES["document"]
+    assert find_recipe("keras").name == "document"
+    assert "keras" not in RECIPES
+    with pytest.raises(RecipeError, match=r"known are fine, .*, keras \(the same as document\)"):
+        find_recipe("kerras")
+
+
 @pytest.mark.parametrize("text", [
     "", "{", "[]", "null", '{"name": "x"}', '{"name": "x", "terms": [1]}', "[" * 100_000,
     '{"name": "x", "terms": [{"kind": "gram_paper"}]}',

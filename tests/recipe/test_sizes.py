@@ -1,4 +1,4 @@
-"""scales.py: sizes grow to the last one, pictures keep their shape, styles have the size that the recipe says."""
+"""sizes.py: sizes grow to the last one, pictures keep their shape, styles have the size that the recipe says."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from minstyle.recipe.presets import RECIPES
 from minstyle.recipe.recipe import Recipe
 from minstyle.recipe.sizes import (
     SMALLEST,
+    blend_of,
     check_styles,
     crop_of,
     fitted_shape,
@@ -137,3 +138,13 @@ def test_one_scale_goes_for_any_number_of_styles_but_one_blend_does_not() -> Non
     check_styles(recipe(style_scale=2), 3)
     with pytest.raises(RecipeError, match="blend"):
         check_styles(recipe(blend=1), 3)
+
+
+def test_the_shares_of_a_blend() -> None:
+    assert blend_of(recipe(), 4) == [0.25] * 4
+    assert blend_of(recipe(blend=(1, 3)), 2) == [0.25, 0.75]
+    assert blend_of(recipe(), 0) == []
+    with pytest.raises(RecipeError, match="blend: expected one for each of 3 style pictures, got 2"):
+        blend_of(recipe(blend=(1, 3)), 3)
+    # Sizes and crops of other styles do not matter to it: an objective takes pictures as they are.
+    assert blend_of(recipe(style_crop=((0, 0, 1, 1), (0, 0, 1, 0.5))), 1) == [1.0]

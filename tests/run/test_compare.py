@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import minstyle.watch.compare_sheet as module
 from minstyle.errors import LayerError, RecipeError
-from minstyle.images.grid import Picture, grid
+from minstyle.images.grid import Labelled, grid
 from minstyle.job.variants import parse_variant, parse_variants
 from minstyle.network.vgg import Network
 from minstyle.recipe.presets import RECIPES
@@ -164,9 +164,9 @@ def test_a_comparison_of_nothing_is_refused() -> None:
 
 
 def test_the_sheet_shows_pictures_reasons_and_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[list[Picture]] = []
+    calls: list[list[Labelled]] = []
 
-    def note(pictures: list[Picture], **settings: Any) -> np.ndarray:
+    def note(pictures: list[Labelled], **settings: Any) -> np.ndarray:
         calls.append(pictures)
         return grid(pictures, **settings)
 
@@ -218,6 +218,10 @@ def test_variants_are_parted_by_commas() -> None:
     variants = parse_variants("document, gatys:size=64,128,gatys:tv_weight=1,document:seed=3")
     assert list(variants) == ["document", "gatys:size=64,128", "gatys:tv_weight=1", "document:seed=3"]
     assert [v.sizes for v in variants.values()] == [(400,), (64, 128), (512,), (400,)]
+
+
+def test_a_variant_of_a_recipe_by_its_other_name() -> None:
+    assert parse_variant("keras:seed=3") == ("keras:seed=3", dataclasses.replace(RECIPES["document"], seed=3))
 
 
 def test_a_variant_of_a_file(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from minstyle.errors import ImageError, RecipeError
-from minstyle.run.init import NOISES, STARTS, noise_image, start_image
+from minstyle.recipe.recipe import NOISES
+from minstyle.run.init import STARTS, noise_image, start_image
 from tests.support.small import picture
 
 CONTENT, STYLES = picture(40, 60, 1), (picture(50, 30, 2), 0.5 * picture(32, 48, 3))
@@ -129,7 +130,7 @@ def test_nothing_is_written_into_the_pictures() -> None:
 
 
 @pytest.mark.parametrize(("options", "words"), [
-    ({"kind": "gray"}, "unknown start 'gray': known are noise, grey, content, style"),
+    ({"kind": "gray"}, "unknown start 'gray': known are noise, content, style, grey"),
     ({"kind": "noise", "noise": "blue"}, "unknown noise 'blue': known are white, pink, brown"),
     ({"kind": "content", "mix": 1.5}, r"mix of noise: expected a part in 0\.\.1, got 1\.5"),
     ({"kind": "content", "mix": float("nan")}, r"mix of noise: expected a part in 0\.\.1, got nan"),

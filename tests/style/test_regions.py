@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from minstyle.errors import ImageError, RecipeError
-from minstyle.style.regions import Regions, at_layer, find_labels, from_masks, name_of, share, with_opacity
+from minstyle.notices import Notice
+from minstyle.style import regions as regions_module
+from minstyle.style.regions import Regions, at_layer, coverage, find_labels, from_masks, name_of, with_opacity
 
 FAST = settings(max_examples=40, deadline=None)
 RED, GREEN, BLUE, WHITE, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (128, 128, 128)
@@ -118,7 +121,7 @@ def test_what_is_no_image_is_refused(wrong: np.ndarray) -> None:
 def test_a_region_is_its_colour_in_every_mask() -> None:
     regions = two(mask((RED, RED, BLUE)), mask((BLUE, RED), size=(30, 30)))
     assert regions.names == ("#ff0000", "#0000ff")
-    assert regions.warnings == ()
+    assert regions.notices == ()
     np.testing.assert_array_equal(regions.content[0], mask((RED, RED, BLUE))[..., 0] == 255)
     np.testing.assert_array_equal(regions.styles[0][0], mask((BLUE, RED), size=(30, 30))[..., 0] == 255)
     np.testing.assert_array_equal(regions.styles[0].sum(0), 1)
@@ -135,7 +138,7 @@ def test_colours_match_within_a_tolerance() -> None:
 def test_several_styles_share_the_regions() -> None:
     regions = two(mask((RED, BLUE, GREY)), mask((RED, RED)), mask((BLUE,), (GREY,), size=(20, 90)))
     assert [style.shape for style in regions.styles] == [(3, 40, 60), (3, 20, 90)]
-    named = {name: [share(style[r]) for style in regions.styles] for r, name in enumerate(regions.names)}
+    named = {name: [coverage(style[r]) for style in regions.styles] for r, name in enumerate(regions.names)}
     assert named == {"#ff0000": [1, 0], "#0000ff": [0, 0.5], "#808080": [0, 0.5]}
 
 
@@ -150,7 +153,7 @@ def test_a_label_that_no_style_mask_has_is_refused_with_its_place() -> None:
 
 def test_a_label_of_style_masks_only_is_left_out_with_a_warning() -> None:
     regions = two(mask((RED, BLUE)), mask((RED, BLUE, GREEN)), feather=0.02)
-    assert regions.warnings == ("style mask: the content mask has no #00ff00: left out",)
+    assert regions.notices == (Notice("label left out", "style mask: the content mask has no #00ff00: left out"),)
     assert regions.names == ("#0000ff", "#ff0000")[:: 1 if regions.names[0] == "#0000ff" else -1]
     assert regions.styles[0][:, :, -10:].max() < 0.01
 
@@ -163,7 +166,8 @@ def test_a_style_picture_without_regions_is_refused() -> None:
 def test_a_mask_of_another_size_is_resampled_with_a_warning() -> None:
     drawn = mask((RED, BLUE), (BLUE, RED))
     regions = from_masks(drawn, [drawn], content_shape=(80, 30, 3), style_shapes=[(40, 60)])
-    assert regions.warnings == ("content mask: 60 x 40 pixels for a picture of 30 x 80: resampled to fit",)
+    text = "content mask: 60 x 40 pixels for a picture of 30 x 80: resampled to fit"
+    assert regions.notices == (Notice("mask resampled", text),)
     small = two(mask((RED, BLUE), (BLUE, RED), size=(80, 30)), drawn)
     np.testing.assert_array_equal(regions.content, small.content)
 
@@ -193,6 +197,32 @@ def test_feather_is_the_deviation_of_the_edge() -> None:
     place = np.arange(len(slope)) + 1.0  # between pixels
     assert slope @ place == pytest.approx(100, abs=0.1)
     assert np.sqrt(slope @ (place - 100) ** 2) == pytest.approx(0.03 * 200, rel=0.02)
+
+
+def test_a_blur_is_the_mean_over_the_gaussian_inside_the_picture() -> None:
+    drawn = mask((RED, BLUE), (BLUE, BLUE), size=(30, 50))
+    regions = two(drawn, drawn, feather=0.1)
+    away = [np.arange(n) - np.arange(n)[:, None] for n in (30, 50)]
+    rows, columns = (np.exp(-0.5 * (x / 5) ** 2) for x in away)
+    red = (drawn[..., 0] == 255).astype(np.float64)
+    expected = rows @ red @ columns / np.outer(rows.sum(axis=1), columns.sum(axis=0))
+    # The Gaussian ends at 4 deviations: 6e-5 of it lie behind them.
+    np.testing.assert_allclose(regions.content[regions.names.index("#ff0000")], expected, atol=1e-4)
+
+
+def test_a_long_map_is_blurred_and_averaged_without_dense_matrices_of_its_length(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn = mask((RED,), (BLUE,), size=(20_000, 50))
+    index = (drawn[..., 2] == 255).astype(int)
+    monkeypatch.setattr(regions_module, "find_labels", lambda mask, place: (np.array([RED, BLUE], float), index))
+    tracemalloc.start()
+    regions = two(drawn, drawn, feather=0.005)
+    for layer in ((20_000, 50), (9_999, 25), (1_250, 3)):
+        at_layer(regions.content[0], layer)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 12 * 2 * index.size * 8, "some copies of the two maps; 20,000 x 20,000 numbers would be 1.6 GB"
 
 
 @pytest.mark.parametrize("feather", [-0.1, 0.3, float("nan")])
@@ -292,4 +322,4 @@ def test_one_pixel_is_enough_for_any_layer() -> None:
     weights[100, 300] = 1
     made = at_layer(weights, (32, 32))
     assert made[6, 18] == pytest.approx(1)
-    assert share(weights) == pytest.approx(1 / 512**2)
+    assert coverage(weights) == pytest.approx(1 / 512**2)

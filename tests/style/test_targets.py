@@ -13,10 +13,11 @@ from minstyle.network.vgg import TORCHVISION_UNIT, Network
 from minstyle.network.weightfile import Weights
 from minstyle.recipe.recipe import Recipe
 from minstyle.recipe.terms import IMAGE, Term
+from minstyle.style.features import Areas, read_features, unit_of
 from minstyle.style.histogram import quantiles
 from minstyle.style.objective import build_objective
 from minstyle.style.regions import Regions
-from minstyle.style.targets import Areas, blend_of, content_targets, features_of, style_targets, unit_of
+from minstyle.style.targets import content_targets, style_targets
 from tests.support.small import picture
 
 LAYER = "block2_conv1"
@@ -80,11 +81,9 @@ def test_a_style_that_does_not_count_is_not_computed(tiny_network: Network) -> N
     assert np.isfinite(target).all()
 
 
-def test_the_shares_of_a_blend() -> None:
-    assert blend_of(recipe("gram_paper"), 4) == [0.25] * 4
-    assert blend_of(recipe("gram_paper", blend=(1, 3)), 2) == [0.25, 0.75]
-    with pytest.raises(RecipeError, match=r"blend: expected 3 numbers, one for each style picture, got \(1, 3\)"):
-        blend_of(recipe("gram_paper", blend=(1, 3)), 3)
+def test_a_blend_of_other_styles_is_refused(tiny_network: Network) -> None:
+    with pytest.raises(RecipeError, match="blend: expected one for each of 2 style pictures, got 3"):
+        targets(recipe("gram_paper", blend=(1, 3, 1)), tiny_network)
 
 
 def test_content_is_the_features_themselves(tiny_network: Network) -> None:
@@ -166,7 +165,9 @@ def test_the_unit_of_features_and_image(tiny_weights: Weights) -> None:
 def test_the_image_comes_first_as_white_as_the_recipe_says(tiny_network: Network) -> None:
     image = STYLES[0]
     for white in (255.0, 256.0, 100.0):
-        (name, seen), (layer, f) = features_of(tiny_network, image, [LAYER], recipe("gram_paper", white=white))
-        assert (name, layer) == (IMAGE, LAYER)
-        np.testing.assert_allclose(seen, image * (white / 255), rtol=1e-12)
-        np.testing.assert_allclose(f, features(tiny_network, image * (white / 255)), rtol=1e-9, atol=1e-9)
+        first, second = read_features(tiny_network, image, [LAYER], recipe("gram_paper", white=white))
+        assert (first.layer, second.layer) == (IMAGE, LAYER)
+        np.testing.assert_allclose(first.whole.map, image * (white / 255), rtol=1e-12)
+        np.testing.assert_allclose(
+            second.whole.map, features(tiny_network, image * (white / 255)), rtol=1e-9, atol=1e-9
+        )

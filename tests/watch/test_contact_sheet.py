@@ -14,7 +14,7 @@ import pytest
 import minstyle.watch.contact_sheet as module
 from minstyle.errors import FileError, ImageError
 from minstyle.images import load_image
-from minstyle.images.grid import Picture, fit, grid
+from minstyle.images.grid import Labelled, fit, grid
 from minstyle.network.vgg import Network
 from minstyle.recipe.presets import RECIPES
 from minstyle.run.observer import Observer, Plan, Step
@@ -28,11 +28,11 @@ CONTENT, STYLES = picture(40, 50, 1), [picture(40, 40, 2), picture(50, 40, 3)]
 
 
 @pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[list[Picture]]:
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[list[Labelled]]:
     """What each sheet was made of."""
-    calls: list[list[Picture]] = []
+    calls: list[list[Labelled]] = []
 
-    def note(pictures: list[Picture], **settings: Any) -> np.ndarray:
+    def note(pictures: list[Labelled], **settings: Any) -> np.ndarray:
         calls.append(pictures)
         return grid(pictures, **settings)
 
@@ -40,7 +40,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[list[Picture]]:
     return calls
 
 
-def numbers(pictures: list[Picture]) -> list[int]:
+def numbers(pictures: list[Labelled]) -> list[int]:
     """The evaluations on a sheet."""
     return [int(label.split()[1]) for label, _ in pictures if label.startswith("evaluation")]
 
@@ -63,7 +63,7 @@ def watch(sheet: Sheet, evaluations: int, error: BaseException | None = None) ->
 @pytest.mark.parametrize("every", [None, 1, 3, 10])
 @pytest.mark.parametrize("evaluations", [1, 2, 11, 12, 13, 23, 24, 25, 100, 533, 2000])
 def test_copies_are_few_and_spread_evenly(
-    drawn: list[list[Picture]], tmp_path: Path, evaluations: int, every: int | None
+    drawn: list[list[Labelled]], tmp_path: Path, evaluations: int, every: int | None
 ) -> None:
     watch(Sheet(tmp_path / "sheet.png", CONTENT, STYLES, every), evaluations)
     found = numbers(drawn[-1])
@@ -95,7 +95,7 @@ def test_few_images_are_asked_for(tmp_path: Path) -> None:
     assert len(asked) < 80, "some 6 for each doubling of the run's length"
 
 
-def test_a_sheet_of_a_run(tiny_network: Network, drawn: list[list[Picture]], tmp_path: Path) -> None:
+def test_a_sheet_of_a_run(tiny_network: Network, drawn: list[list[Labelled]], tmp_path: Path) -> None:
     path = tmp_path / "sheet.png"
     result = stylize(CONTENT, STYLES, SHORT, network=tiny_network, observers=[Sheet(path, CONTENT, STYLES)])
     labels = [label for label, _ in drawn[-1]]
@@ -111,7 +111,7 @@ def test_a_sheet_of_a_run(tiny_network: Network, drawn: list[list[Picture]], tmp
     assert os.listdir(tmp_path) == ["sheet.png"]
 
 
-def test_one_style_has_no_number(drawn: list[list[Picture]], tmp_path: Path) -> None:
+def test_one_style_has_no_number(drawn: list[list[Labelled]], tmp_path: Path) -> None:
     watch(Sheet(tmp_path / "sheet.png", CONTENT, STYLES[:1]), 1)
     assert [label for label, _ in drawn[-1]][:2] == ["content", "style"]
 
@@ -129,7 +129,7 @@ class Interrupter(Observer):
             raise KeyboardInterrupt
 
 
-def test_an_interrupted_run_has_its_sheet(tiny_network: Network, drawn: list[list[Picture]], tmp_path: Path) -> None:
+def test_an_interrupted_run_has_its_sheet(tiny_network: Network, drawn: list[list[Labelled]], tmp_path: Path) -> None:
     observers = [Sheet(tmp_path / "sheet.jpg", CONTENT, STYLES), Interrupter(5)]
     result = stylize(CONTENT, STYLES, SHORT, network=tiny_network, observers=observers)
     assert isinstance(result.error, KeyboardInterrupt)
@@ -145,7 +145,7 @@ def test_before_the_first_evaluation_there_is_no_sheet(tiny_network: Network, tm
     assert os.listdir(tmp_path) == []
 
 
-def test_a_sheet_watches_one_run_after_another(drawn: list[list[Picture]], tmp_path: Path) -> None:
+def test_a_sheet_watches_one_run_after_another(drawn: list[list[Labelled]], tmp_path: Path) -> None:
     sheet = Sheet(tmp_path / "sheet.png", CONTENT, STYLES)
     watch(sheet, 500)
     watch(sheet, 3)

@@ -11,17 +11,8 @@ import pytest
 
 from minstyle.errors import WeightsError
 from minstyle.network.layers import BLOCKS
-from minstyle.weights.sources import (
-    SOURCES,
-    Download,
-    Package,
-    Source,
-    check_sum,
-    choose,
-    digest,
-    identify,
-    megabytes,
-)
+from minstyle.weights.checksums import check_sum, digest
+from minstyle.weights.sources import SOURCES, Download, Package, Source, choose, identify, megabytes
 
 ALL = [source for sources in SOURCES.values() for source in sources]
 DOWNLOADS = [source for source in ALL if isinstance(source, Download)]

@@ -8,7 +8,7 @@ from ..autodiff import Vjp, differentiable
 
 ValueAndVjps = tuple[Array, tuple[Vjp, ...]]
 
-_PADDINGS = {"zero": "constant", "replicate": "edge", "reflect": "reflect"}  # as NumPy calls them
+PADDINGS = {"zero": "constant", "replicate": "edge", "reflect": "reflect"}  # as NumPy calls them
 
 
 @differentiable
@@ -19,7 +19,7 @@ def pad(x: Array, *, width: int, mode: str = "zero") -> ValueAndVjps:
     which H and W must be larger than ``width``). The adjoint cuts the frame off, and adds it to what it is a copy of.
     """
     xp = array_module(x)
-    require(mode in _PADDINGS, "pad: mode", " or ".join(map(repr, _PADDINGS)), repr(mode))
+    require(mode in PADDINGS, "pad: mode", " or ".join(map(repr, PADDINGS)), repr(mode))
     require(width >= 0, "pad: width", "0 or more", width)
     if mode == "reflect":
         require(min(x.shape[:2]) > width, f"pad: x to reflect {width} pixels", f"more than {width} x {width}", x.shape)
@@ -34,5 +34,5 @@ def pad(x: Array, *, width: int, mode: str = "zero") -> ValueAndVjps:
             inside[len(inside) - 1 - width : len(inside) - 1] += after[::-1]
         return inside
 
-    padded = xp.pad(x, ((width, width), (width, width), (0, 0)), mode=_PADDINGS[mode])
+    padded = xp.pad(x, ((width, width), (width, width), (0, 0)), mode=PADDINGS[mode])
     return padded, (lambda g: fold(fold(g).swapaxes(0, 1)).swapaxes(0, 1),)

@@ -1,4 +1,7 @@
-"""Zip archives from strangers: opened with a look at the table of contents first, and never unpacked to disk."""
+"""Zip archives from strangers, for the readers of PyTorch's and NumPy's files.
+
+The table of contents is checked before any record is read, and nothing is unpacked to disk.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,12 @@ from pathlib import Path
 
 from ...errors import WeightsError
 
-MAX_TABLE = 1 << 20  # bytes of the table of contents, which is read whole; a network's has some thousand
+MAX_TABLE = 1 << 20  # bytes of the table of contents; a network's has some thousand
 _LEADS_OUT = re.compile(r"[/\\]|[A-Za-z]:|(?:.*[/\\])?\.\.(?:[/\\]|$)|.*[\0\r\n]", re.DOTALL)
 
 
 class _Guarded(io.BufferedReader):
-    """A file that refuses to be read in one large piece until ``whole`` is set."""
+    """A file that refuses large reads until ``whole`` is set: zipfile reads the table of contents in one piece."""
 
     whole = False
 

@@ -1,4 +1,4 @@
-"""Read a pickled, nested dictionary of NumPy arrays, as programs in JAX save their parameters."""
+"""Read a pickled, nested dictionary of NumPy arrays: the form in which programs in JAX save parameters."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...errors import WeightsError
 from ...network.weightfile import FORMAT, LAYER_NAME, member
-from .tensors import MAX_NUMBERS, Allowance, Layers, name_in_order
+from .tensors import MAX_PER_ARRAY, Allowance, Layers, name_in_order
 
 _KERAS3_NAME = re.compile(r"conv2d(?:_(\d{1,3}))?")
 # Groups in which a model's layers may lie; one inside another where a VGG is a layer of a larger model.
@@ -26,7 +26,7 @@ def read_keras(path: str | Path) -> Layers:
     Groups may lie at the root, under ``model_weights`` or ``layers``, or in a model within; Keras 3 counts them
     (``conv2d``, ``conv2d_1``) instead of naming them. Datasets are told apart by their rank, since their names changed
     between versions (``block1_conv1_W_1:0``, ``block1_conv1/kernel:0``, ``vars/0``). Other layers are passed over.
-    Raises WeightsError when the file is no such file.
+    Raises WeightsError for any other file.
     """
     try:
         with h5py.File(path, "r") as file:
@@ -68,7 +68,7 @@ def _layer(name: str, root: h5py.Group, allowance: Allowance) -> tuple[np.ndarra
         raise WeightsError(f"{name}: expected a group with a kernel and a bias, got none")
     found: dict[int, np.ndarray] = {}
     for dataset in _datasets(group):
-        if dataset.dtype.kind == "f" and 0 < (dataset.size or 0) <= MAX_NUMBERS and dataset.ndim not in found:
+        if dataset.dtype.kind == "f" and 0 < (dataset.size or 0) <= MAX_PER_ARRAY and dataset.ndim not in found:
             allowance.take(f"{name}: {dataset.name}", dataset.dtype, dataset.shape)
             found[dataset.ndim] = dataset[()]
     if 4 not in found or 1 not in found:

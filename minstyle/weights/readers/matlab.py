@@ -1,8 +1,8 @@
-"""Read MATLAB's files of level 5 (``.mat`` up to version 7.2): arrays, cells, structures, texts; packed or not.
+"""Read MATLAB's level 5 MAT-files (``.mat`` up to version 7.2): arrays, cells, structures, texts; compressed or not.
 
-A file is a sequence of elements, each a type, a size and its content; a matrix is an element made of elements. The
-layout is MathWorks' "MAT-File Format". A file is read from front to back, so that arrays too large to be wanted are
-never in memory. (scipy's reader ends the whole process on matrices that are nested some thousand times.)
+A file is a sequence of elements, each a type, a size and its content; a matrix is an element made of elements. Source:
+MathWorks, "MAT-File Format". Files are read as a stream, so that arrays which nobody wants are skipped without being
+allocated. scipy's reader is not used: matrices nested some thousand deep crash the process.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ...errors import WeightsError
-from .tensors import MAX_NUMBERS, MAX_TOTAL
+from .tensors import MAX_PER_ARRAY, MAX_TOTAL
 
 _HEADER = 128
 _MATRIX, _PACKED = 14, 15
@@ -34,7 +34,7 @@ _MOST_PACKED = 8  # weights hardly shrink; what grows more than this when unpack
 def read_matlab(path: Path, names: Container[str]) -> dict[str, Any]:
     """The variables called ``names``: cells as lists, structures as dictionaries (or lists of them), texts, arrays.
 
-    Arrays of more than MAX_NUMBERS numbers, and objects, are None. Raises WeightsError.
+    Arrays of more than MAX_PER_ARRAY numbers, and objects, are None. Raises WeightsError.
     """
     found: dict[str, Any] = {}
     end = path.stat().st_size
@@ -58,7 +58,7 @@ def read_matlab(path: Path, names: Container[str]) -> dict[str, Any]:
 
 
 class _Packed:
-    """The content of a packed element, as a file that can be read and skipped."""
+    """The content of a compressed element, as a stream that can be read and skipped."""
 
     def __init__(self, file: BinaryIO, size: int, most: int) -> None:
         self._file, self._left, self._most = file, size, most
@@ -192,7 +192,7 @@ class _Reader:
     def _array(self, shape: tuple[int, ...], dtype: str, end: int) -> np.ndarray | None:
         """The numbers, in MATLAB's order of axes; None if they are more than anybody here wants."""
         count = math.prod(shape)
-        if count > MAX_NUMBERS or len(shape) > 8:
+        if count > MAX_PER_ARRAY or len(shape) > 8:
             self._skip(end - self.place)
             return None
         kind, size, data = self._tag()

@@ -4,8 +4,8 @@ ModelProto   graph = 7                        GraphProto  node = 1, initializer 
 NodeProto    input = 1, op_type = 4
 TensorProto  dims = 1, data_type = 2, float_data = 4, name = 8, raw_data = 9, double_data = 10, external_data = 13
 
-The onnx package is not used: it builds every message of a file in memory before anything can be looked at, eighty times
-the size of a file that is made for it.
+The onnx package is not used: it builds all messages of a file in memory before any of them can be checked, up to eighty
+times the size of a file that was made for that.
 """
 
 from __future__ import annotations

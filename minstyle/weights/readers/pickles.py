@@ -1,12 +1,15 @@
 """Read pickles without trusting them: a file can name nothing but arrays, tensors, dictionaries, numbers and texts.
 
-A pickle is a program. This unpickler lets it call a handful of names, each replaced by a stand-in of ours that only
-holds numbers: NumPy's arrays and types, PyTorch's rebuild records and storages, OrderedDict. Every other name is
-refused, so that no code is run. The program's steps are looked at before it runs: only those that dictionaries of
-arrays are made of, and no more of them than a network needs, so that none can fill the memory or the stack. While it
-runs, it may call and fill in stand-ins only as NumPy and PyTorch do, and whatever it hands over is looked at before it
-is compared, hashed or printed: a tuple of two equal tuples, forty times over, takes 200 bytes in the file and for ever
-to hash.
+Shared by the readers of PyTorch's, JAX's and NumPy's files. A pickle is a program for a stack machine:
+
+- Names. It may call a handful of names only, each replaced by a stand-in of ours that holds numbers and does nothing:
+  NumPy's arrays and types, PyTorch's storages and functions that rebuild tensors, OrderedDict. All other names are
+  refused, so that no code of the file's choice runs.
+- Opcodes. They are read through before anything runs: only those that build dictionaries of arrays are admitted, and
+  no more of them than a network needs, so that a file cannot exhaust memory or stack.
+- Arguments. Stand-ins are called and given state only as NumPy and PyTorch do it, and they check the types of what
+  they are given before it is compared, hashed or printed: a tuple of twice the same tuple, nested forty deep, has 200
+  bytes in the file and takes for ever to hash.
 """
 
 from __future__ import annotations
@@ -103,7 +106,7 @@ class _Encoded(bytes):
 
 
 class _OrderedDict(dict[Any, Any]):
-    """Stand-in for collections.OrderedDict; PyTorch's remarks on it (``_metadata``) are let go."""
+    """Stand-in for collections.OrderedDict; the attributes that PyTorch sets on it (``_metadata``) are ignored."""
 
     def __init__(self, items: Any = ()) -> None:
         pairs = isinstance(items, list | tuple) and all(isinstance(i, list | tuple) and len(i) == 2 for i in items)
@@ -249,7 +252,7 @@ def load_pickle(data: bytes | BinaryIO, storages: dict[str, Storage] | None = No
 
 
 def _check_steps(file: BinaryIO, length: int) -> None:
-    """Raise WeightsError if the pickle does anything but put dictionaries of arrays together, or too much of that."""
+    """Raise WeightsError for an opcode that building dictionaries of arrays does not need, or for too many opcodes."""
     for count, (step, argument, _) in enumerate(pickletools.genops(file)):
         if step.name == "GLOBAL":
             _admitted(*str(argument).split(" ", 1))  # before the steps that use it, so that it is told by name

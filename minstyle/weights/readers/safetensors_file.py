@@ -1,4 +1,4 @@
-"""Read safetensors files, with their own library: it checks every offset and cannot run code."""
+"""Read safetensors files with the safetensors library, which checks every offset and runs no code from the file."""
 
 from __future__ import annotations
 

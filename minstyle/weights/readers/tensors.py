@@ -1,4 +1,8 @@
-"""From the names that programs give to VGG's arrays (``features.28.weight``, ``conv5_1.weight``) to layers."""
+"""Shared by the readers: limits on what a file may make us allocate, and the way from named arrays to layers.
+
+Programs name VGG's arrays by counting modules (``features.28.weight``) or by block (``conv5_1.weight``), and store
+kernels as (Cout, Cin, 3, 3) or (3, 3, Cin, Cout). ``to_layers`` takes all of these.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from ...network.layers import BLOCKS, layer_names
 Tensors = dict[str, np.ndarray]
 Layers = dict[str, tuple[np.ndarray, np.ndarray]]
 
-MAX_NUMBERS = 2_400_000  # of one array; VGG's largest kernels have 2.36 million
+MAX_PER_ARRAY = 2_400_000  # of one array; VGG's largest kernels have 2.36 million
 MAX_TOTAL = 21_000_000  # of all arrays that are read; VGG19's convolutions have 20.02 million
 
 _KERNEL, _BIAS = "weight|weights|W|w|kernel|filters|0", "bias|biases|b|1"
@@ -25,18 +29,21 @@ _NAMED = re.compile(rf"(?:.*[./])?(?:block)?(?:conv)?(?P<block>[1-5])_(?:conv)?(
 
 
 class Allowance:
-    """What the arrays of one file may amount to: their declared sizes are taken from it before memory is."""
+    """How many numbers the arrays of one file may still have. Readers ``take`` an array's declared size from it before
+    they allocate the array."""
 
     def __init__(self) -> None:
         self._left = MAX_TOTAL
 
     def take(self, name: str, dtype: object, shape: Iterable[int]) -> int:
-        """The count of numbers in ``shape``. Raises WeightsError if they are no floats, too many, or nonsense."""
+        """The count of numbers in ``shape``. Raises WeightsError for another type than floats, or too many."""
         shape = tuple(shape)
         count = math.prod(shape) if len(shape) <= 8 and min(shape, default=0) >= 0 else -1
-        if not isinstance(dtype, np.dtype) or dtype.kind != "f" or not 0 <= count <= MAX_NUMBERS:
+        if not isinstance(dtype, np.dtype) or dtype.kind != "f" or not 0 <= count <= MAX_PER_ARRAY:
             sizes = ", ".join(f"{n:.0e}" if n > 10**9 else f"{n}" for n in shape[:8])
-            raise WeightsError(f"{name}: expected at most {MAX_NUMBERS} floating-point numbers, got {dtype} ({sizes})")
+            raise WeightsError(
+                f"{name}: expected at most {MAX_PER_ARRAY} floating-point numbers, got {dtype} ({sizes})"
+            )
         self._left -= count
         if self._left < 0:
             raise WeightsError(f"{name}: expected at most {MAX_TOTAL} numbers in all, as VGG19 has, got more")

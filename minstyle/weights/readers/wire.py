@@ -1,6 +1,7 @@
-"""Protocol buffers' wire format, read lazily: what a message holds is looked at only where somebody asks.
+"""Protocol buffers' wire format, for the readers of Caffe's and ONNX's files.
 
-A message is a list of (field number, type, value). Two kinds of weights files are such messages: Caffe's and ONNX's.
+A message is a sequence of fields (number, type, value), in which a value may be a message again. It is parsed lazily:
+``fields`` finds where values lie in the mapped file, and only those that a reader asks for are decoded.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ MAX_FIELDS = 300_000  # to be looked at in one file; VGG19 as Caffe wrote it has
 
 
 class Field(NamedTuple):
-    """A field: where its value lies, and for a varint the value itself."""
+    """A field: its number and type, the place of its value in the file, and for a varint the value itself."""
 
     number: int
     kind: int

@@ -1,0 +1,13 @@
+"""Something that the user should know and that ends nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Notice:
+    """``kind`` for programs to tell notices apart, ``text`` for people: one line."""
+
+    kind: str
+    text: str

@@ -1,0 +1,93 @@
+"""What losses read of a picture: at each layer of the network, the features of the whole map and of each region."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..backend import Array
+from ..engine import ops
+from ..network.vgg import TORCHVISION_UNIT, Network
+from ..recipe.recipe import Recipe
+from ..recipe.terms import IMAGE
+from .losses import Features
+from .regions import at_layer, coverage
+
+
+class Areas:
+    """The regions of one picture on the network's device.
+
+    ``weights`` (R, H, W) say how much of each pixel belongs to each region; ``shares`` are the regions' parts of what
+    can be seen of the picture, with the sum 1.
+    """
+
+    def __init__(self, weights: Array, names: Sequence[str], network: Network) -> None:
+        self._weights, self._names, self._network = weights, names, network
+        whole = [coverage(w) for w in weights]
+        self.shares = [s / sum(whole) for s in whole]
+        self._at: dict[tuple[int, int], list[Array | None]] = {}
+
+    def at(self, shape: tuple[int, int]) -> list[Array | None]:
+        """The weights (h, w) of each region at a layer of that shape, with the sum 1; None for a region not in here.
+
+        Raises ImageError for a region that is in the picture but too small for the layer to see.
+        """
+        if shape not in self._at:
+            device, dtype = self._network.device, self._network.dtype
+            self._at[shape] = [
+                device.asarray(at_layer(w, shape, name), dtype) if s > 0 else None
+                for w, name, s in zip(self._weights, self._names, self.shares, strict=True)
+            ]
+        return self._at[shape]
+
+
+@dataclass(frozen=True)
+class LayerFeatures:
+    """The features at a layer, or the image itself under IMAGE.
+
+    ``parts`` are those of each region, None for a region that the picture does not have; without regions there is one
+    part, the whole.
+    """
+
+    layer: str
+    whole: Features
+    parts: list[Features | None]
+
+
+def read_features(
+    network: Network, image: Any, layers: Iterable[str], recipe: Recipe, areas: Areas | None = None
+) -> Iterator[LayerFeatures]:
+    """The image (H, W, 3), an array on the network's device or a Var of one; then each of ``layers`` as it is computed.
+
+    Images are as white as the recipe says, and the network pools and pads as it says. A map is freed when the caller
+    drops it before asking for the next one.
+    """
+    if recipe.white != 255:
+        image = ops.scale(image, factor=recipe.white / 255)
+    of_network = network.walk(
+        image,
+        [layer for layer in layers if layer != IMAGE],
+        pooling=recipe.pooling,
+        pooling_factor=recipe.pooling_factor,
+        padding=recipe.padding,
+    )
+    for layer, f in itertools.chain([(IMAGE, image)], of_network):
+        yield _features_at(layer, f, unit_of(layer, network, recipe), areas)
+        del f
+
+
+def _features_at(layer: str, f: Any, unit: float, areas: Areas | None) -> LayerFeatures:
+    whole = Features(f, None, unit)
+    if areas is None:
+        return LayerFeatures(layer, whole, [whole])
+    parts = [None if weights is None else Features(f, weights, unit) for weights in areas.at(f.shape[:2])]
+    return LayerFeatures(layer, whole, parts)
+
+
+def unit_of(layer: str, network: Network, recipe: Recipe) -> float:
+    """The factor that brings the network's features at ``layer``, or the image, to the recipe's units."""
+    if recipe.units == "caffe":
+        return 1.0 if layer == IMAGE else network.unit
+    return 1 / 255 if layer == IMAGE else network.unit / TORCHVISION_UNIT

@@ -13,7 +13,7 @@ import pytest
 
 from minstyle import build_objective
 from minstyle.engine import ops
-from minstyle.engine.autodiff import Var, checkpoint, differentiable, gradient
+from minstyle.engine.autodiff import Var, differentiable, gradient
 from minstyle.engine.ops import moments as statistics
 from minstyle.errors import AutodiffError, ShapeError
 from minstyle.network.vgg import Network
@@ -109,22 +109,6 @@ def test_a_variable_in_a_constant_place_is_refused() -> None:
         op(np.ones(2), Var(np.ones(2)))
 
 
-def test_checkpoint_gives_the_same_gradient_and_keeps_only_its_input() -> None:
-    inside: list[weakref.ref[Any]] = []
-
-    def block(x: Any) -> Any:
-        y = ops.multiply(x, x)
-        inside.append(weakref.ref(y.value if isinstance(y, Var) else y))
-        return ops.multiply(y, x)
-
-    x = Var(np.arange(1.0, 4.0))
-    y = checkpoint(block, x)
-    assert inside[0]() is None, "values inside the block are gone after the forward pass"
-    (g,) = gradient(ops.sum(y), [x])
-    np.testing.assert_allclose(g, 3 * x.value**2)
-    assert len(inside) == 2, "the block was computed once more"
-
-
 @pytest.mark.parametrize("op", [ops.conv2d, ops.conv_relu], ids=lambda op: op.__name__)
 def test_convolution_keeps_its_input_only_for_the_kernel(op: Any) -> None:
     def is_kept(kernel: Any) -> bool:
@@ -142,7 +126,7 @@ def test_convolution_keeps_its_input_only_for_the_kernel(op: Any) -> None:
 
 @pytest.mark.parametrize("strip", [1, 300, 1 << 20])
 def test_what_is_made_of_a_picture_is_computed_again_and_not_kept(strip: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(statistics, "_AGAIN", strip)
+    monkeypatch.setattr(statistics, "_STRIP", strip)
     generator = np.random.default_rng(0)
     x, kernel, bias = (generator.standard_normal(shape) for shape in ((17, 11, 3), (3, 3, 3, 32), (32,)))
 

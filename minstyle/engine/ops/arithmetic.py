@@ -6,21 +6,19 @@ import math
 
 from ...backend import Array, array_module
 from ...errors import require
-from ..autodiff import Vjp, differentiable
-
-ValueAndVjps = tuple[Array, tuple[Vjp, ...]]
+from ..autodiff import ValueAndVjps, Vjp, differentiable
 
 
 @differentiable
 def add(x: Array, y: Array) -> ValueAndVjps:
     """x + y, with broadcasting. Keeps nothing."""
-    return x + y, (_summed_like(x), _summed_like(y))
+    return x + y, (_unbroadcast(x), _unbroadcast(y))
 
 
 @differentiable
 def multiply(x: Array, y: Array) -> ValueAndVjps:
     """x * y, entry by entry, with broadcasting. Keeps the factor of whichever is differentiated."""
-    to_x, to_y = _summed_like(x), _summed_like(y)
+    to_x, to_y = _unbroadcast(x), _unbroadcast(y)
     return x * y, (lambda g: to_x(g * y), lambda g: to_y(g * x))
 
 
@@ -70,7 +68,7 @@ def mean(x: Array, *, axis: int | tuple[int, ...] | None = None) -> ValueAndVjps
     return _reduced(x, axis, 1.0 / math.prod(x.shape[a] for a in axes))
 
 
-def _summed_like(x: Array) -> Vjp:
+def _unbroadcast(x: Array) -> Vjp:
     """The adjoint of broadcasting: sum g over the axes along which x was repeated, in x's shape and type."""
     shape, dtype = x.shape, x.dtype
 

@@ -7,9 +7,8 @@ from typing import Any
 from ...backend import Array
 from ...errors import require
 from .. import kernels
-from ..autodiff import Adding, Var, Vjp, differentiable, value_of
+from ..autodiff import Accumulating, ValueAndVjps, Var, Vjp, differentiable, value_of
 
-ValueAndVjps = tuple[Array, tuple[Vjp, ...]]
 _PICTURE = 3  # at most so many channels
 _LARGE = 32  # from so many channels a map as large as the picture is better computed again than kept
 
@@ -40,7 +39,7 @@ def conv_relu(x: Any, kernel: Any, bias: Any, *, kept: bool = False, valid: bool
     if not isinstance(x, Var) or not constant or array.shape[2] > _PICTURE or kernel.shape[3] < _LARGE:
         return _conv_relu(x, kernel, bias, kept=kept, valid=valid)
     y = _conv_relu(x, kernel, bias, kept=False, valid=valid)
-    y.again = lambda rows: _rows_of_conv_relu(array, kernel, bias, rows, valid)
+    y.recompute = lambda rows: _rows_of_conv_relu(array, kernel, bias, rows, valid)
     return y
 
 
@@ -77,7 +76,7 @@ def _convolution_vjps(x: Array, kernel: Array, mask: kernels.Mask | None, valid:
         return kernels.framed(g, kernel) if valid else g
 
     return (
-        Adding(lambda g, into: kernels.input_gradient(g, kernel, mask, into, valid)),
+        Accumulating(lambda g, into: kernels.input_gradient(g, kernel, mask, into, valid)),
         lambda g: kernels.kernel_gradient(x, at_x(g), kernel.shape[0]),
         lambda g: at_x(g).sum(axis=(0, 1)),
     )

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...backend import Array, array_module
-from ..autodiff import Var, Vjp, differentiable
-
-ValueAndVjps = tuple[Array, tuple[Vjp, ...]]
+from ..autodiff import ValueAndVjps, Var, differentiable
 
 
 def unit_gradient(f: Any, *, strength: float = 1.0) -> Any:
@@ -18,7 +16,7 @@ def unit_gradient(f: Any, *, strength: float = 1.0) -> Any:
     """
     y = _unit_gradient(f, strength=strength)
     if isinstance(f, Var):
-        y.again = f.again
+        y.recompute = f.recompute
     return y
 
 

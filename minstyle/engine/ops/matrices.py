@@ -9,9 +9,7 @@ import math
 
 from ...backend import Array, array_module
 from ...errors import require
-from ..autodiff import Vjp, differentiable
-
-ValueAndVjps = tuple[Array, tuple[Vjp, ...]]
+from ..autodiff import ValueAndVjps, differentiable
 
 
 @differentiable

@@ -9,11 +9,9 @@ from typing import Any
 from ...backend import Array, array_module
 from ...errors import require
 from .. import kernels
-from ..autodiff import Adding, Var, Vjp, differentiable
+from ..autodiff import Accumulating, ValueAndVjps, Var, differentiable
 
-ValueAndVjps = tuple[Array, tuple[Vjp, ...]]
-
-_AGAIN = 1 << 23  # values of a map that are computed again at a time
+_STRIP = 1 << 23  # values of a map that are computed again at a time
 
 
 def gram(f: Any) -> Any:
@@ -21,7 +19,7 @@ def gram(f: Any) -> Any:
 
     The adjoint of a symmetric product: dF = F (g + g^T). Keeps f, unless f can be computed again.
     """
-    return _gram(f, factor=1.0, weights=None, again=f.again if isinstance(f, Var) else None)
+    return _gram(f, factor=1.0, weights=None, recompute=f.recompute if isinstance(f, Var) else None)
 
 
 def weighted_mean(f: Any, weights: Array | None = None) -> Any:
@@ -41,9 +39,9 @@ def raw_moment(f: Any, weights: Array | None = None) -> Any:
     Controlling Perceptual Factors in Neural Style Transfer). Keeps what ``gram`` keeps, and the weights.
     """
     _check_weights(f, weights)
-    again = f.again if isinstance(f, Var) else None
+    recompute = f.recompute if isinstance(f, Var) else None
     factor = 1.0 / (f.shape[0] * f.shape[1]) if weights is None else 1.0
-    return _gram(f, factor=factor, weights=weights, again=again)
+    return _gram(f, factor=factor, weights=weights, recompute=recompute)
 
 
 def _check_weights(f: Any, weights: Array | None) -> None:
@@ -52,7 +50,9 @@ def _check_weights(f: Any, weights: Array | None) -> None:
 
 
 @differentiable
-def _gram(f: Array, *, factor: float, weights: Array | None, again: Callable[[slice], Array] | None) -> ValueAndVjps:
+def _gram(
+    f: Array, *, factor: float, weights: Array | None, recompute: Callable[[slice], Array] | None
+) -> ValueAndVjps:
     """factor * F^T diag(weights) F, and dF = factor * diag(weights) F (g + g^T)."""
     shape, dtype, xp = f.shape, f.dtype, array_module(f)
     weights = None if weights is None else weights.astype(dtype)
@@ -62,18 +62,18 @@ def _gram(f: Array, *, factor: float, weights: Array | None, again: Callable[[sl
     def symmetric(g: Array) -> Array:
         return (g + g.T) if factor == 1.0 else (g + g.T) * factor
 
-    if again is None:
-        return value, (Adding(lambda g, into: kernels.add_product(f, symmetric(g), into, weights)),)
-    step = max(1, _AGAIN // math.prod(shape[1:]))
+    if recompute is None:
+        return value, (Accumulating(lambda g, into: kernels.add_product(f, symmetric(g), into, weights)),)
+    step = max(1, _STRIP // math.prod(shape[1:]))
 
     def vjp(g: Array, into: Array | None) -> Array:
         into = xp.zeros(shape, dtype=dtype) if into is None else into
         for top in range(0, shape[0], step):
             rows = slice(top, min(top + step, shape[0]))
-            kernels.add_product(again(rows), symmetric(g), into[rows], None if weights is None else weights[rows])
+            kernels.add_product(recompute(rows), symmetric(g), into[rows], None if weights is None else weights[rows])
         return into
 
-    return value, (Adding(vjp),)
+    return value, (Accumulating(vjp),)
 
 
 @differentiable
@@ -84,4 +84,4 @@ def _mean(f: Array, *, weights: Array | None) -> ValueAndVjps:
     weights = array_module(f).ones((height, width), dtype=dtype) if weights is None else weights.astype(dtype)
     value = kernels.weighted_sum(f.reshape(-1, channels), weights.reshape(-1)) * factor
     column = weights[:, :, None]
-    return value.astype(dtype), (Adding(lambda g, into: kernels.add_product(column, g[None] * factor, into)),)
+    return value.astype(dtype), (Accumulating(lambda g, into: kernels.add_product(column, g[None] * factor, into)),)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from ...backend import Array, array_module
 from ...errors import require
-from ..autodiff import Vjp, differentiable
-
-ValueAndVjps = tuple[Array, tuple[Vjp, ...]]
+from ..autodiff import ValueAndVjps, differentiable
 
 _PADDINGS = {"zero": "constant", "replicate": "edge", "reflect": "reflect"}  # as NumPy calls them
 

@@ -7,11 +7,9 @@ from typing import Any
 
 from ...backend import Array, array_module
 from .. import kernels
-from ..autodiff import Vjp, differentiable
+from ..autodiff import ValueAndVjps, differentiable
 from .arithmetic import add
 from .padding import pad
-
-ValueAndVjps = tuple[Array, tuple[Vjp, ...]]
 
 
 @differentiable

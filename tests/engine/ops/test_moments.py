@@ -52,15 +52,15 @@ def test_weights_of_another_size_are_refused() -> None:
 def test_moments_of_what_is_made_of_a_picture_are_those_of_the_map_kept(
     strip: int, weighted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(statistics, "_AGAIN", strip)
+    monkeypatch.setattr(statistics, "_STRIP", strip)
     x, kernel, bias = normal((17, 11, 3)), normal((3, 3, 3, 32), 1), normal((32,), 2)
     v, m, w = normal((32,), 3), normal((32, 32), 4), shares((17, 11)) if weighted else None
 
     def slope(keep: bool) -> np.ndarray:
         picture = Var(x)
         f = ops.conv_relu(picture, kernel, bias)
-        assert f.again is not None
-        f.again = None if keep else f.again
+        assert f.recompute is not None
+        f.recompute = None if keep else f.recompute
         mean, raw = moments(f, w)
         (g,) = gradient(ops.add(ops.sum(ops.multiply(mean, v)), ops.sum(ops.multiply(raw, m))), [picture])
         return g

@@ -103,4 +103,4 @@ def test_a_unit_gradient_has_its_strength_whatever_stands_before_it(xp: ModuleTy
 
 def test_a_unit_gradient_does_not_keep_what_can_be_computed_again() -> None:
     f = ops.conv_relu(Var(normal((5, 6, 3))), normal((3, 3, 3, 32), 1), normal((32,), 2))
-    assert ops.unit_gradient(f).again is f.again
+    assert ops.unit_gradient(f).recompute is f.recompute

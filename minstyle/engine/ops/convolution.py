@@ -45,8 +45,8 @@ def conv_relu(x: Any, kernel: Any, bias: Any, *, kept: bool = False, valid: bool
 
 @differentiable
 def _conv_relu(x: Array, kernel: Array, bias: Array, *, kept: bool, valid: bool) -> ValueAndVjps:
-    y, positive = kernels.convolve_relu(x, kernel, bias, kept, valid)
-    return y, _convolution_vjps(x, kernel, positive, valid)
+    y, mask = kernels.convolve_relu(x, kernel, bias, kept, valid)
+    return y, _convolution_vjps(x, kernel, mask, valid)
 
 
 def _rows_of_conv_relu(x: Array, kernel: Array, bias: Array, rows: slice, valid: bool) -> Array:
@@ -65,15 +65,15 @@ def conv_relu_pool2(x: Array, kernel: Array, bias: Array) -> ValueAndVjps:
     Keeps which entry of each window was largest, if it was > 0: a byte an output entry, and what ``conv2d`` keeps.
     """
     _check_convolution(x, kernel, bias)
-    y, winner = kernels.convolve_relu_pool(x, kernel, bias)
-    return y, _convolution_vjps(x, kernel, winner)
+    y, argmax = kernels.convolve_relu_pool(x, kernel, bias)
+    return y, _convolution_vjps(x, kernel, argmax)
 
 
 def _convolution_vjps(x: Array, kernel: Array, mask: kernels.Mask | None, valid: bool = False) -> tuple[Vjp, ...]:
     def at_x(g: Array) -> Array:
         """The gradient of the convolution at each pixel of x."""
-        g = g if mask is None else mask.apply(g)
-        return kernels.framed(g, kernel) if valid else g
+        g = g if mask is None else mask.backward(g)
+        return kernels.zero_pad(g, kernel) if valid else g
 
     return (
         Accumulating(lambda g, into: kernels.input_gradient(g, kernel, mask, into, valid)),

@@ -13,8 +13,8 @@ def max_pool2(x: Array) -> ValueAndVjps:
 
     Keeps which of the four was largest (the first one of equals), a byte an output entry.
     """
-    y, winner = kernels.max_pool(x)
-    return y, (winner.apply,)
+    y, argmax = kernels.max_pool(x)
+    return y, (argmax.backward,)
 
 
 @differentiable

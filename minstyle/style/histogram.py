@@ -31,7 +31,7 @@ def quantiles(f: Array, weights: Array | None = None) -> Array:
     return xp.stack(columns, axis=1).astype(f.dtype)
 
 
-def matched(f: Array, curve: Array, weights: Array | None = None) -> Array:
+def match_histogram(f: Array, curve: Array, weights: Array | None = None) -> Array:
     """f (H, W, C) with each channel's values replaced, in their order, by those of the quantiles ``curve`` (n, C)."""
     xp = array_module(f)
     values, order = sort_columns(f.reshape(-1, f.shape[2]))

@@ -26,7 +26,7 @@ from ..engine import ops
 from ..engine.autodiff import value_of
 from ..network import projection
 from ..network.projection import as_map
-from .histogram import matched, quantiles
+from .histogram import match_histogram, quantiles
 
 Shape = tuple[int, int]
 
@@ -186,7 +186,7 @@ def wasserstein(f: Features, target: Any, image: Shape) -> Any:
     mean, trace, root = target
     spread = _regular(_covariance(f.mean, f.raw), f.unit)
     cross = ops.trace_sqrt(spread, root=root, floor=EPSILON / f.unit**2)
-    spreads = ops.add(ops.sum(ops.diagonal(spread)), trace)
+    spreads = ops.add(ops.reduce_sum(ops.diagonal(spread)), trace)
     total = ops.add(ops.squared_error(f.mean, mean), ops.add(spreads, ops.scale(cross, factor=-2.0)))
     return ops.scale(total, factor=1 / f.shape[2])
 
@@ -210,7 +210,7 @@ def histogram(f: Features, target: Any, image: Shape) -> Any:
     the squared Wasserstein-2 distance of each channel's histograms.
     """
     curve, energy = target
-    goal = matched(value_of(f.map), curve, f.weights)
+    goal = match_histogram(value_of(f.map), curve, f.weights)
     height, width, _ = f.shape
     if f.weights is None:
         return ops.scale(ops.squared_error(f.map, goal), factor=_one_over(energy) / (height * width))

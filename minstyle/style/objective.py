@@ -11,7 +11,7 @@ from ..backend import Array
 from ..engine import kernels, ops
 from ..engine.autodiff import Var, gradient
 from ..errors import ShapeError, require
-from ..network.projection import unit_gradient
+from ..network.projection import normalize_gradient
 from ..network.vgg import Network
 from ..recipe.recipe import Recipe
 from ..recipe.terms import IMAGE, Term
@@ -93,7 +93,7 @@ class Objective:
             pieces = parts if goal.term.role == "style" else whole
             if self.recipe.gradients == "unit" and goal.term.role != "tv":
                 # The term's own gradient with respect to the map, in the recipe's units, is brought to one size.
-                own = unit_gradient(f, unit * self.recipe.effective_weight(goal.term))
+                own = normalize_gradient(f, unit * self.recipe.effective_weight(goal.term))
                 pieces = [(part, Features(own, features.weights, unit)) for part, features in pieces]
             loss, size = LOSSES[goal.term.kind].loss, self.shape[:2]
             losses = [

@@ -58,7 +58,7 @@ def torch_features(weights: Weights, image: np.ndarray, padding: str) -> tuple[t
 
 def distance(f: Any, share: Any) -> Any:
     """A loss that reads a map both entry by entry and by its Gram matrix."""
-    return ops.add(ops.sum(ops.multiply(f, share)), ops.scale(ops.sum(ops.gram(f)), factor=1e-5))
+    return ops.add(ops.reduce_sum(ops.multiply(f, share)), ops.scale(ops.reduce_sum(ops.gram(f)), factor=1e-5))
 
 
 @pytest.mark.parametrize("padding", ["zero", "replicate", "reflect"])

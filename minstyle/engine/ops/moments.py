@@ -1,4 +1,4 @@
-"""Gram matrices and moments of feature maps as differentiable ops; part of ``ops``, whose words and forms hold here."""
+"""Gram matrix, mean and second raw moment of feature maps. Notation as in the index, ``ops/__init__``."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ...errors import require
 from .. import kernels
 from ..autodiff import Accumulating, ValueAndVjps, Var, differentiable
 
-_STRIP = 1 << 23  # values of a map that are computed again at a time
+_STRIP = 1 << 23  # entries of a map that are recomputed at a time
 
 
 def gram(f: Any) -> Any:
     """Gram matrix G = F^T F of a feature map f (H, W, C), F = f as (H*W, C). -> (C, C).  Gatys et al. 2015, eq. 3.
 
-    The adjoint of a symmetric product: dF = F (g + g^T). Keeps f, unless f can be computed again.
+    The adjoint of a symmetric product: dF = F (g + g^T). Keeps f, unless f can be recomputed.
     """
     return _gram(f, factor=1.0, weights=None, recompute=f.recompute if isinstance(f, Var) else None)
 

@@ -62,7 +62,7 @@ def test_moments_of_what_is_made_of_a_picture_are_those_of_the_map_kept(
         assert f.recompute is not None
         f.recompute = None if keep else f.recompute
         mean, raw = moments(f, w)
-        (g,) = gradient(ops.add(ops.sum(ops.multiply(mean, v)), ops.sum(ops.multiply(raw, m))), [picture])
+        (g,) = gradient(ops.add(ops.reduce_sum(ops.multiply(mean, v)), ops.reduce_sum(ops.multiply(raw, m))), [picture])
         return g
 
     np.testing.assert_allclose(slope(False), slope(True), rtol=1e-11, atol=1e-12)
@@ -87,7 +87,7 @@ def test_moments_of_a_projected_map_are_those_of_the_map_that_is_not_made(
     for way in (lambda f: moments(as_map(f), w), lambda f: projected_moments(f, w)):
         x = Var(xp.asarray(normal((5, 7, 4)).astype(dtype)))
         mean, raw = way(Projected(x, matrix))
-        total = ops.add(ops.sum(ops.multiply(mean, v)), ops.sum(ops.multiply(raw, m)))
+        total = ops.add(ops.reduce_sum(ops.multiply(mean, v)), ops.reduce_sum(ops.multiply(raw, m)))
         found.append((mean.value, raw.value, *gradient(total, [x])))
         monkeypatch.setattr("minstyle.engine.ops.conv2d", lambda *_: pytest.fail("the map was made"))
     for one, other in zip(*found, strict=True):

@@ -19,7 +19,7 @@ import functools
 import heapq
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from ..backend import Array, array_module
 from ..errors import AutodiffError, require
@@ -60,10 +60,22 @@ class Var:
     """An array that can be differentiated with respect to.
 
     ``recompute(rows)``, where it is set, computes some rows of the array anew: an op that needs the array in its
-    backward pass can call it there instead of keeping the array.
+    backward pass can call it there instead of keeping the array. Its operators are
+    installed by ``ops.operators``.
     """
 
     __slots__ = ("__weakref__", "node", "recompute", "value")
+    __array_ufunc__: ClassVar[None] = None  # NumPy and CuPy arrays then leave ``array - var`` to __rsub__
+
+    __add__: ClassVar[Callable[[Var, Any], Var]]
+    __radd__: ClassVar[Callable[[Var, Any], Var]]
+    __sub__: ClassVar[Callable[[Var, Any], Var]]
+    __rsub__: ClassVar[Callable[[Var, Any], Var]]
+    __mul__: ClassVar[Callable[[Var, Any], Var]]
+    __rmul__: ClassVar[Callable[[Var, Any], Var]]
+    __matmul__: ClassVar[Callable[[Var, Any], Var]]
+    __rmatmul__: ClassVar[Callable[[Var, Any], Var]]
+    __neg__: ClassVar[Callable[[Var], Var]]
 
     def __init__(self, value: Array, edges: tuple[tuple[Node, Vjp], ...] = ()) -> None:
         self.value = value

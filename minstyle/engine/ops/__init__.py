@@ -12,6 +12,7 @@ from .convolution import conv2d, conv_relu, conv_relu_pool2
 from .gradient_norm import normalize_gradient
 from .matrices import diagonal, matrix_sqrt, outer, trace_sqrt
 from .moments import gram, raw_moment, weighted_mean
+from .operators import install_operators
 from .padding import PADDINGS, pad
 from .pooling import avg_pool2, l2_pool2, max_pool2
 from .variation import (
@@ -28,3 +29,5 @@ __all__ = [
     "outer", "pad", "raw_moment", "reduce_mean", "reduce_sum", "relu", "reshape", "scale", "sqrt", "squared_error",
     "squared_variation", "summed_variation", "total_variation", "trace_sqrt", "weighted_mean",
 ]  # fmt: skip
+
+install_operators()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -86,6 +87,12 @@ CASES: list[tuple[str, Callable[..., Any], tuple[np.ndarray, ...], dict[str, Any
     ("multiply by a scalar", ops.multiply, (normal((4, 5)), normal((), 1)), {}),
     ("scale", ops.scale, (normal((4, 5)),), {"factor": -2.5}),
     ("matmul", ops.matmul, (normal((4, 5)), normal((5, 3), 1)), {}),
+    ("x + y", operator.add, (normal((4, 5)), normal((5,), 1)), {}),
+    ("x - y", operator.sub, (normal((4, 5)), normal((4, 1), 1)), {}),
+    ("x * y", operator.mul, (normal((4, 5)), normal((5,), 1)), {}),
+    ("x @ y", operator.matmul, (normal((4, 5)), normal((5, 3), 1)), {}),
+    ("-x", operator.neg, (normal((4, 5)),), {}),
+    ("numbers on both sides", lambda x: 3 - 0.5 * (2 - x * 3) * (1 + x) + (x - 4), (normal((4, 5)),), {}),
     ("reshape", ops.reshape, (normal((4, 6, 2)),), {"shape": (24, 2)}),
     *((f"{op.__name__} over {a}", op, (normal((4, 5, 3)),), {"axis": a})
       for op in (ops.reduce_sum, ops.reduce_mean) for a in (None, 0, 2, (0, 1))),

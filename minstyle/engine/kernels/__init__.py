@@ -13,7 +13,7 @@ from .cpu import few_channels, grams, masks, strips, tiles, winograd
 from .cpu.masks import ArgMax, BitReluMask, MapReluMask, ReluMask, max_pool, window_corners
 from .cpu.sorting import sort_columns, unsort_columns
 from .cpu.threads import Arena, use_threads
-from .cpu.variation import by_rows, total_variation, total_variation_gradient
+from .variation import by_rows, total_variation, total_variation_gradient
 
 __all__ = [
     "Arena", "ArgMax", "BitReluMask", "Kernel", "Mask", "add_product", "by_rows", "convolve", "convolve_relu",

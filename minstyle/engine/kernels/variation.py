@@ -12,8 +12,8 @@ import operator
 from collections.abc import Callable
 from typing import TypeVar
 
-from ....backend import Array, array_module, is_cupy
-from . import threads
+from ...backend import Array, array_module, is_cupy
+from .cpu import threads
 
 _BAND = 1 << 16  # values
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from minstyle.engine.kernels import total_variation, total_variation_gradient
-from minstyle.engine.kernels.cpu import variation
+from minstyle.engine.kernels import total_variation, total_variation_gradient, variation
 
 
 def normal(*shape: int) -> np.ndarray:

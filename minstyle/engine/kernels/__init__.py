@@ -1,6 +1,7 @@
-"""The one door to the kernels: arrays in, arrays out, no differentiation.
+"""The kernels' public functions, the dispatch: arrays in, arrays out, no differentiation.
 
-Callers say what they want; which file computes it is decided here and nowhere else.
+Callers say what they want; which code computes it is decided here. ``cpu`` is for NumPy arrays only, but for its masks;
+``direct``, ``bands`` and ``variation`` are written for either library.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ import numpy as np
 
 from ...backend import Array, array_module, is_cupy
 from . import direct
-from .cpu import few_channels, grams, masks, strips, tiles, winograd
+from .bands import by_rows
+from .cpu import few_channels, grams, masks, sorting, strips, tiles, winograd
 from .cpu.masks import ArgMax, BitReluMask, MapReluMask, ReluMask, max_pool, window_corners
-from .cpu.sorting import sort_columns, unsort_columns
 from .cpu.threads import Arena, use_threads
-from .variation import by_rows, total_variation, total_variation_gradient
+from .variation import total_variation, total_variation_gradient
 
 __all__ = [
     "Arena", "ArgMax", "BitReluMask", "Kernel", "Mask", "add_product", "by_rows", "convolve", "convolve_relu",
@@ -23,16 +24,16 @@ __all__ = [
 
 # Below this many channels the transforms of Winograd's method cost more than it saves.
 _FEWEST_CHANNELS = 16
-# Up to so many entries a product with a transposed matrix is slow, and a second copy of the matrix cheap.
+# Up to this many entries BLAS is slow with a transposed matrix, and a copy of the matrix is small.
 _SMALL = 36 * 160 * 160
 
 Mask = ReluMask | ArgMax
 
 
 class Kernel:
-    """A constant kernel (k, k, Cin, Cout) whose transforms are computed once, when they are first needed.
+    """A constant kernel (k, k, Cin, Cout) whose Winograd transforms are computed once, when they are first needed.
 
-    Then the kernel itself is let go. A map of another floating type is converted to the kernel's.
+    The kernel itself is then released. Maps of another floating type are converted to the kernel's.
     """
 
     def __init__(self, array: Array) -> None:
@@ -45,14 +46,14 @@ class Kernel:
     @property
     def array(self) -> Array:
         if self._array is None:
-            raise AssertionError("only what is not transformed asks for the kernel itself")
+            raise AssertionError("a kernel that Winograd's method uses is not asked for by others")
         return self._array
 
     @property
     def transformed(self) -> tuple[np.ndarray, np.ndarray]:
         """(36, Cin, Cout), and (36, Cout, Cin) of the kernel turned by 180 degrees: see ``winograd``."""
-        # No lock, which a fork might find taken: two threads may both do the work, and the first to finish publishes
-        # the result before the kernel goes.
+        # No lock, since a fork could copy it locked. Two threads may both do the work; the result is stored before the
+        # kernel is released, so that a third finds the one or the other.
         array = self._array
         if self._transformed is None and array is not None:
             forward = winograd.transform_kernel(array)
@@ -204,6 +205,25 @@ def add_product(f: Array, matrix: Array, into: Array | None, weights: Array | No
         return product
     into += product
     return into
+
+
+def sort_columns(flat: Array) -> tuple[Array, Array]:
+    """(each column of F (M, C) in ascending order (M, C), the index of each entry in its column (C, M), int32)."""
+    if not is_cupy(flat):
+        return sorting.sort_columns(flat)
+    xp = array_module(flat)
+    order = xp.argsort(flat.T, axis=1).astype(xp.int32)
+    return xp.take_along_axis(flat.T, order, axis=1).T, order
+
+
+def unsort_columns(g: Array, order: Array) -> Array:
+    """The inverse of ``sort_columns``: the entries of g (M, C) back where ``order`` says they came from. -> (M, C)"""
+    if not is_cupy(g):
+        return sorting.unsort_columns(g, order)
+    xp = array_module(g)
+    planes = xp.empty(order.shape, dtype=g.dtype)
+    planes[xp.arange(len(order))[:, None], order] = g.T
+    return xp.ascontiguousarray(planes.T)
 
 
 def _prepared(x: Array, kernel: Array | Kernel) -> tuple[Array, Kernel]:

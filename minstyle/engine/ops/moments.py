@@ -23,9 +23,9 @@ def gram(f: Any) -> Any:
 
 
 def weighted_mean(f: Any, weights: Array | None = None) -> Any:
-    """sum of w_p f_p over the positions of a feature map f (H, W, C). -> (C,)
+    """The mean, sum over positions p of w_p f_p, of a feature map f (H, W, C). -> (C,)
 
-    ``weights`` w (H, W), constant, are non-negative numbers that sum to 1; without them every position counts 1/(H*W).
+    ``weights`` w (H, W), constant, are non-negative numbers that sum to 1; without them each w_p is 1 / (H * W).
     Keeps the weights. Raises ShapeError for weights of another size than the map.
     """
     _check_weights(f, weights)
@@ -33,10 +33,11 @@ def weighted_mean(f: Any, weights: Array | None = None) -> Any:
 
 
 def raw_moment(f: Any, weights: Array | None = None) -> Any:
-    """sum of w_p f_p f_p^T over the positions of a feature map f (H, W, C). -> (C, C)
+    """The second raw moment, sum over positions p of w_p f_p f_p^T, of a feature map f (H, W, C). -> (C, C)
 
-    Weights as in ``weighted_mean``. With T = sqrt(w) it is the guided Gram matrix of a region (Gatys et al. 2017,
+    Weights as in ``weighted_mean``. With T = sqrt(w) this is the guided Gram matrix of a region (Gatys et al. 2017,
     Controlling Perceptual Factors in Neural Style Transfer). Keeps what ``gram`` keeps, and the weights.
+    Raises ShapeError for weights of another size than the map.
     """
     _check_weights(f, weights)
     recompute = f.recompute if isinstance(f, Var) else None
@@ -78,7 +79,7 @@ def _gram(
 
 @differentiable
 def _mean(f: Array, *, weights: Array | None) -> ValueAndVjps:
-    """sum of w_p f_p over the positions. -> (C,). The adjoint w_p g is a product of a column and a row."""
+    """The mean, and its adjoint df_p = w_p g: at every position a product (1, 1) @ (1, C)."""
     (height, width, channels), dtype = f.shape, f.dtype
     factor = 1 / (height * width) if weights is None else 1.0
     weights = array_module(f).ones((height, width), dtype=dtype) if weights is None else weights.astype(dtype)

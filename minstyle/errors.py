@@ -1,17 +1,16 @@
-"""The exceptions of minstyle: each message is one line that names the wrong value and, where there is one, the next
-step.
+"""The exceptions of minstyle. A message is one line: what is wrong, the offending value and, if known, what to do next.
 
 MinstyleError
-├── ShapeError      an array of the wrong shape or type
-├── AutodiffError   a graph used in a way that reverse mode cannot serve
-├── GradientError   a derivative that does not agree with finite differences
-├── DeviceError     a device that was asked for and does not answer
-├── WeightsError    a weights file that is missing, broken or of another format
-├── LayerError      a layer that the network does not have
-├── RecipeError     a recipe that contradicts itself or names something unknown
-├── ImageError      a picture that cannot be read or written
-├── FileError       a folder or file that cannot be written
-└── OptimizeError   a run that cannot go on (the loss is no number)
+├── ShapeError      an array has the wrong shape or type
+├── AutodiffError   a gradient was asked for that the graph cannot give
+├── GradientError   an op's gradient disagrees with finite differences
+├── DeviceError     the requested device is not usable
+├── WeightsError    a weights file is missing, damaged or in an unknown format
+├── LayerError      the network has no such layer
+├── RecipeError     a recipe contradicts itself or names something unknown
+├── ImageError      a picture cannot be read or written
+├── FileError       a file or folder cannot be written or removed
+└── OptimizeError   the optimisation cannot continue: the loss or its gradient is NaN or infinite
 """
 
 from __future__ import annotations
@@ -22,43 +21,47 @@ class MinstyleError(Exception):
 
 
 class ShapeError(MinstyleError, ValueError):
-    """An array of the wrong shape or type."""
+    """An array has the wrong shape or type."""
 
 
 class AutodiffError(MinstyleError, RuntimeError):
-    """A graph used in a way that reverse mode cannot serve."""
+    """A gradient was asked for that the graph cannot give.
+
+    The graph was used up by an earlier call, the output is no scalar and has no cotangent, or the op has no adjoint for
+    that argument.
+    """
 
 
 class GradientError(MinstyleError, AssertionError):
-    """A derivative that does not agree with finite differences."""
+    """An op's gradient disagrees with finite differences: raised by ``check_vjp``."""
 
 
 class DeviceError(MinstyleError, RuntimeError):
-    """A device that was asked for and does not answer."""
+    """The requested device is not usable."""
 
 
 class WeightsError(MinstyleError, ValueError):
-    """A weights file that is missing, broken or of another format."""
+    """A weights file is missing, damaged or in an unknown format."""
 
 
 class LayerError(MinstyleError, ValueError):
-    """A layer that the network does not have."""
+    """The network has no such layer."""
 
 
 class RecipeError(MinstyleError, ValueError):
-    """A recipe that contradicts itself or names something unknown."""
+    """A recipe contradicts itself or names something unknown."""
 
 
 class ImageError(MinstyleError, ValueError):
-    """A picture that cannot be read or written."""
+    """A picture cannot be read or written."""
 
 
 class FileError(MinstyleError, OSError):
-    """A folder or file that cannot be written."""
+    """A file or folder cannot be written or removed: no permission, no space, no such folder."""
 
 
 class OptimizeError(MinstyleError, ArithmeticError):
-    """A run that cannot go on: the loss is no number."""
+    """The optimisation cannot continue: the loss or its gradient is NaN or infinite."""
 
 
 def require(

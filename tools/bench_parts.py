@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from minstyle.engine import kernels
-from minstyle.engine.kernels.cpu import few_channels as narrow
-from minstyle.engine.kernels.cpu import grams, products, winograd
+from minstyle.engine.kernels.cpu import few_channels, grams, products, winograd
 from minstyle.optimize.lbfgs import scipy_lbfgs
 
 Run = Callable[[], Any]
@@ -25,7 +24,7 @@ PARTS = {
     "transforms": [(winograd, "transform_input"), (winograd, "transform_output")],
     "products": [(winograd, "multiply")],
     "Gram matrices": [(grams, "gram"), (grams, "add_product")],
-    "first layer": [(narrow, "widen"), (narrow, "narrow")],
+    "first layer": [(few_channels, "convolve_few_to_many"), (few_channels, "convolve_many_to_few")],
 }
 
 

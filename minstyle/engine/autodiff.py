@@ -1,15 +1,16 @@
-"""Reverse-mode automatic differentiation, whole: a value that remembers where it came from, and one walk back.
+"""Reverse-mode automatic differentiation, the whole of it: values that record how they were made, and one walk back.
 
 An op computes a value and, for each argument, a closure ("vjp", vector-Jacobian product) that turns the gradient of the
 result into the gradient of that argument. ``differentiable`` records these closures; ``gradient`` calls them, newest
 first.
 
     x = Var(np.array([1.0, 2.0]))
-    loss = sum(multiply(x, x))
+    loss = reduce_sum(x * x)
     (dx,) = gradient(loss, [x])          # [2.0, 4.0]
 
-The graph holds closures, never values: an array lives on only if some closure needs it for the backward pass. Each op
-says what it keeps; most keep little (ReLU a byte an entry), but l2_pool2 and (most) Gram matrices keep their input.
+The graph holds closures, not values: an array lives on only while a closure that needs it for the backward pass does.
+Each op's docstring says what its closures keep. For most that is little: ``add`` and ``scale`` keep nothing, ReLU a bit
+or a byte per entry. ``l2_pool2`` and, in general, ``gram`` keep their whole input.
 """
 
 from __future__ import annotations
@@ -18,18 +19,20 @@ import functools
 import heapq
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from ..backend import Array, array_module
 from ..errors import AutodiffError, require
 
 Vjp = Callable[[Array], Array]
+ValueAndVjps = tuple[Array, tuple[Vjp, ...]]  # what an op returns before ``differentiable`` wraps it
 
 
-class Adding:
-    """A vjp that makes a new array, or adds to one: ``vjp(g, into)``, where ``into`` is that array or None.
+class Accumulating:
+    """A vjp that can add its result to an existing array: ``vjp(g, into)``.
 
-    Where several gradients meet, the sum then needs no array beside itself.
+    It returns ``into`` after adding to it in place, or a new array if ``into`` is None. Where the gradients of several
+    consumers of one value are summed, this saves a temporary array for each.
     """
 
     def __init__(self, vjp: Callable[[Array, Array | None], Array]) -> None:
@@ -40,9 +43,9 @@ class Adding:
 
 
 class Node:
-    """A place in the graph: its edges (parent, vjp) and its rank, one more than the highest rank among the parents.
+    """A node of the graph: its edges (parent, vjp), and its rank, which is one more than its parents' highest.
 
-    Every consumer of a node has a higher rank than the node, so going down in rank meets consumers first.
+    Every consumer of a node has a higher rank than the node, so a walk in descending rank meets all consumers first.
     ``edges`` is None once ``gradient`` has passed.
     """
 
@@ -54,18 +57,30 @@ class Node:
 
 
 class Var:
-    """An array whose gradient can be asked for.
+    """An array that can be differentiated with respect to.
 
-    ``again(rows)``, if there is one, computes some rows of the array once more: for an op that would otherwise have to
-    keep the array for its backward pass.
+    ``recompute(rows)``, where it is set, computes some rows of the array anew: an op that needs the array in its
+    backward pass can call it there instead of keeping the array. Its operators are
+    installed by ``ops.operators``.
     """
 
-    __slots__ = ("__weakref__", "again", "node", "value")
+    __slots__ = ("__weakref__", "node", "recompute", "value")
+    __array_ufunc__: ClassVar[None] = None  # NumPy and CuPy arrays then leave ``array - var`` to __rsub__
+
+    __add__: ClassVar[Callable[[Var, Any], Var]]
+    __radd__: ClassVar[Callable[[Var, Any], Var]]
+    __sub__: ClassVar[Callable[[Var, Any], Var]]
+    __rsub__: ClassVar[Callable[[Var, Any], Var]]
+    __mul__: ClassVar[Callable[[Var, Any], Var]]
+    __rmul__: ClassVar[Callable[[Var, Any], Var]]
+    __matmul__: ClassVar[Callable[[Var, Any], Var]]
+    __rmatmul__: ClassVar[Callable[[Var, Any], Var]]
+    __neg__: ClassVar[Callable[[Var], Var]]
 
     def __init__(self, value: Array, edges: tuple[tuple[Node, Vjp], ...] = ()) -> None:
         self.value = value
         self.node = Node(edges)
-        self.again: Callable[[slice], Array] | None = None
+        self.recompute: Callable[[slice], Array] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -76,16 +91,16 @@ class Var:
 
 
 def value_of(x: Any) -> Array:
-    """The array itself, of a Var or of a plain array."""
+    """The array of a Var; a plain array is returned as it is."""
     return x.value if isinstance(x, Var) else x
 
 
-def differentiable(op: Callable[..., tuple[Array, tuple[Vjp, ...]]]) -> Callable[..., Any]:
+def differentiable(op: Callable[..., ValueAndVjps]) -> Callable[..., Any]:
     """Turn ``op(*arrays, **settings) -> (value, vjps)`` into a function of arrays and Vars.
 
-    ``vjps`` has one function for each of the leading positional arguments that the op can be differentiated in.
-    Given plain arrays the result is a plain array; given any Var it is a Var. Of the vjps only those of Vars are kept,
-    and with them only what they close over.
+    ``vjps`` has one function for each of the leading positional arguments. Those after them are not differentiable:
+    a Var there raises AutodiffError. Given plain arrays the result is a plain array; given any Var it is a Var. Only
+    the vjps of arguments that are Vars are kept, with what they close over.
     """
 
     @functools.wraps(op)
@@ -103,9 +118,10 @@ def differentiable(op: Callable[..., tuple[Array, tuple[Vjp, ...]]]) -> Callable
 def gradient(output: Var, inputs: Sequence[Var], cotangent: Array | None = None) -> list[Array]:
     """The gradient of ``output`` with respect to each of ``inputs``, arrays of the inputs' shapes.
 
-    ``cotangent``, of the output's shape, weighs the output's entries; it may be left out for a scalar. An input that
-    the output does not depend on gets zeros. The graph is used up: closures are let go as soon as they have been
-    called, so that memory falls during the walk. Raises AutodiffError for a graph that was used before.
+    ``cotangent``, of the output's shape, is the gradient to start from; a scalar output needs none (it is 1). An input
+    that the output does not depend on gets zeros. The walk uses the graph up: each closure is released once called, so
+    memory falls on the way. Raises AutodiffError for a graph that was used before or a missing cotangent, ShapeError
+    for a cotangent of another shape.
     """
     if cotangent is None:
         if output.shape != ():
@@ -116,8 +132,8 @@ def gradient(output: Var, inputs: Sequence[Var], cotangent: Array | None = None)
     wanted = {x.node for x in inputs}
     found: dict[Node, Array] = {}
     pending: dict[Node, Array] = {output.node: cotangent}
-    ours: set[Node] = set()  # those whose pending array nobody else holds
-    ticket = itertools.count()  # settles ties of rank, so that the heap never compares nodes
+    owned: set[Node] = set()  # nodes whose pending array nobody else refers to: it may be added to in place
+    ticket = itertools.count()  # breaks ties of rank, so that the heap never compares nodes
     heap = [(-output.node.rank, next(ticket), output.node)]
     while heap:
         _, _, node = heapq.heappop(heap)
@@ -132,38 +148,19 @@ def gradient(output: Var, inputs: Sequence[Var], cotangent: Array | None = None)
         for parent, vjp in edges:
             if parent not in pending:
                 heapq.heappush(heap, (-parent.rank, next(ticket), parent))
-            _give(vjp, g, parent, pending, ours)
+            _accumulate(vjp, g, parent, pending, owned)
         del g, edges
     return [found[x.node] if x.node in found else array_module(x.value).zeros_like(x.value) for x in inputs]
 
 
-def _give(vjp: Vjp, g: Array, parent: Node, pending: dict[Node, Array], ours: set[Node]) -> None:
-    """Add vjp(g) to the parent's pending gradient: in place where the array is known to be nobody else's."""
+def _accumulate(vjp: Vjp, g: Array, parent: Node, pending: dict[Node, Array], owned: set[Node]) -> None:
+    """Add vjp(g) to the parent's pending gradient, in place where that array is owned."""
     total = pending.get(parent)
-    if isinstance(vjp, Adding):
-        pending[parent] = vjp(g, total if total is None or parent in ours else total.copy())
-        ours.add(parent)
+    if isinstance(vjp, Accumulating):
+        pending[parent] = vjp(g, total if total is None or parent in owned else total.copy())
+        owned.add(parent)
     elif total is not None:
         pending[parent] = total + vjp(g)
-        ours.add(parent)
+        owned.add(parent)
     else:
         pending[parent] = vjp(g)  # may be g itself, or a view of it
-
-
-def checkpoint(function: Callable[[Any], Any], x: Any) -> Any:
-    """``function(x)``, keeping only ``x`` for the backward pass, which computes the function once more.
-
-    Trades time for memory (Griewank and Walther 2000). ``function`` takes one array and returns one array; whatever
-    else it uses counts as constant.
-    """
-    return _checkpoint(x, function=function)
-
-
-@differentiable
-def _checkpoint(x: Array, *, function: Callable[[Any], Any]) -> tuple[Array, tuple[Vjp]]:
-    def vjp(g: Array) -> Array:
-        inner = Var(x)
-        (dx,) = gradient(function(inner), [inner], cotangent=g)
-        return dx
-
-    return function(x), (vjp,)

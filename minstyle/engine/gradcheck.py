@@ -1,4 +1,4 @@
-"""Check an op's adjoint against finite differences. Public: a user who writes an op of his own checks it with this."""
+"""Check an op's adjoint against finite differences. Public: for users who write ops of their own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..backend import Array, array_module, to_host
 from ..errors import GradientError, require
 from .autodiff import Var, gradient, value_of
 
-# By bytes an entry: the step relative to the argument's size, and the relative error allowed.
+# By bytes per entry (float64, float32): the step relative to the argument's size, and the relative error allowed.
 STEP = {8: 1e-5, 4: 1e-2}
 TOLERANCE = {8: 1e-7, 4: 5e-3}
 
@@ -27,11 +27,10 @@ def check_vjp(
 ) -> float:
     """Compare ``op``'s vjps at ``args`` (arrays) with central differences. Returns the largest relative error.
 
-    For each argument in turn, with a random cotangent v for the result, the adjoint claims the gradient a = J^T v.
-    Along a direction u that is half random (to notice what a misses) and half a itself (to be sure that <a, u> is no
-    accident near 0, so that an error of scale of 0.05 % shows), <a, u> has to equal <v, op(x + h u) - op(x - h u)> /
-    2h. The op may return one array or a tuple of arrays. Arguments should keep off kinks (ReLU at 0) by more than the
-    step.
+    For each argument x in turn, with a random cotangent v for the result, the adjoint gives a = J^T v. Along some
+    direction u, <a, u> has to equal <v, op(x + h u) - op(x - h u)> / 2h. u is half random, to notice what a misses, and
+    half a itself, so that <a, u> is far from 0 and an error of 0.05 % in scale shows. The op may return one array or a
+    tuple of arrays. Arguments should be farther from kinks (ReLU at 0) than the step.
 
     Raises GradientError that names the argument and both numbers, ShapeError for arguments of another type.
     """
@@ -53,7 +52,7 @@ def check_vjp(
             )
         noise = generator.standard_normal(arg.shape)
         direction = noise / _norm(noise) + adjoint / _norm(adjoint)
-        direction *= np.sqrt(arg.size) / _norm(direction)  # one unit an entry
+        direction *= np.sqrt(arg.size) / _norm(direction)  # of RMS 1
         h = step * max(1.0, _norm(to_host(arg)) / np.sqrt(arg.size))
 
         def along(t: float, i: int = position, u: Any = direction) -> float:
@@ -76,7 +75,7 @@ def check_vjp(
 
 
 def _adjoint(op: Callable[..., Any], args: Sequence[Array], position: int, cotangents: Any, settings: Any) -> Array:
-    """J^T v for one argument; with several results, the sum of theirs."""
+    """J^T v for one argument; for an op with several results, summed over them."""
     total = None
     for index, cotangent in enumerate(cotangents):
         x = Var(args[position])

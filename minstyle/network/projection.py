@@ -59,9 +59,9 @@ def raw_moment(f: Any, weights: Array | None = None) -> Any:
     return _in_coordinates(f, ops.raw_moment(f.x, weights))
 
 
-def unit_gradient(f: Any, strength: float) -> Any:
-    """``ops.unit_gradient`` of ``as_map(f)``."""
-    return ops.unit_gradient(as_map(f), strength=strength)
+def normalize_gradient(f: Any, strength: float) -> Any:
+    """``ops.normalize_gradient`` of ``as_map(f)``."""
+    return ops.normalize_gradient(as_map(f), strength=strength)
 
 
 def _in_coordinates(f: Projected, s: Any) -> Any:

@@ -1,7 +1,7 @@
-"""Histograms of feature maps as curves of quantiles, and the map that has another's histograms (Risser et al. 2017).
+"""Histograms of feature maps as quantile curves, and histogram matching (Risser et al. 2017).
 
-No differentiation: a matched map counts as constant, and the distance to it then has the right gradient, since the
-order of the values, on which it depends, does not change with small steps.
+Plain arrays only: a loss may take a matched map as constant. Each matched value depends on the rank of the original
+alone, and ranks do not change with small steps, so the gradient is the right one all the same.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from typing import Any
 from ..backend import Array, array_module
 from ..engine.kernels import sort_columns, unsort_columns
 
-COUNT = 512  # points of a curve
+COUNT = 512  # points of a quantile curve
 
 
 def quantiles(f: Array, weights: Array | None = None) -> Array:
-    """The quantiles at (i + 1/2) / COUNT of each channel of f (H, W, C). -> (COUNT, C)
+    """The quantiles at (i + 1/2) / COUNT, i = 0..COUNT-1, of each channel of f (H, W, C). -> (COUNT, C)
 
-    ``weights`` (H, W), summing to 1, say how much each position counts; None: all alike.
+    ``weights`` (H, W), summing to 1, are those of the positions (None: all alike).
     """
     xp, f = array_module(f), f.reshape(-1, f.shape[2])
-    if weights is not None:  # what does not count is no point of the curve either
+    if weights is not None:  # positions of weight 0 are no points to interpolate between
         counts = weights.ravel() > 0
         f, weights = f[counts], weights.ravel()[counts]
     values, order = sort_columns(f)
@@ -31,8 +31,12 @@ def quantiles(f: Array, weights: Array | None = None) -> Array:
     return xp.stack(columns, axis=1).astype(f.dtype)
 
 
-def matched(f: Array, curve: Array, weights: Array | None = None) -> Array:
-    """f (H, W, C) with each channel's values replaced, in their order, by those of the quantiles ``curve`` (n, C)."""
+def match_histogram(f: Array, curve: Array, weights: Array | None = None) -> Array:
+    """f (H, W, C) with each channel's values mapped to the quantile ``curve`` (n, C) by their rank. -> (H, W, C)
+
+    The k-th smallest value of a channel becomes the k-th smallest of the curve's distribution. Weights as in
+    ``quantiles``.
+    """
     xp = array_module(f)
     values, order = sort_columns(f.reshape(-1, f.shape[2]))
     given, goal = _middles(xp, len(curve)), xp.empty_like(values)
@@ -42,7 +46,7 @@ def matched(f: Array, curve: Array, weights: Array | None = None) -> Array:
 
 
 def _places(order: Array, weights: Array | None, xp: Any) -> Array:
-    """Where in 0..1 each of the sorted values stands: in the middle of its own share."""
+    """The quantile, 0..1, of each of the sorted values: the middle of its own share of the weights."""
     if weights is None:
         return _middles(xp, len(order))
     shares = weights.ravel()[order].astype(xp.float64)

@@ -11,7 +11,7 @@ from ..backend import Array
 from ..engine import kernels, ops
 from ..engine.autodiff import Var, gradient
 from ..errors import ShapeError, require
-from ..network.projection import unit_gradient
+from ..network.projection import normalize_gradient
 from ..network.vgg import Network
 from ..recipe.recipe import Recipe
 from ..recipe.terms import IMAGE, Term
@@ -83,7 +83,7 @@ class Objective:
             for weighted in self._terms:
                 if weighted.term.layer == here.layer:
                     name, loss = weighted.term.name, self._loss(weighted, here)
-                    losses[name] = ops.add(losses[name], loss) if name in losses else loss
+                    losses[name] = losses[name] + loss if name in losses else loss
             del here
         return {weighted.term.name: losses[weighted.term.name] for weighted in self._terms}
 
@@ -95,10 +95,10 @@ class Objective:
                   if part is not None]  # fmt: skip
         if self.recipe.gradients == "unit" and term.role != "tv":
             # The term's own gradient with respect to the map, in the recipe's units, is brought to one size.
-            own = unit_gradient(here.whole.f, unit * self.recipe.effective_weight(term))
+            own = normalize_gradient(here.whole.f, unit * self.recipe.effective_weight(term))
             pieces = [(share, Features(own, part.weights, unit), target) for share, part, target in pieces]
         loss, size = LOSSES[term.kind].loss, self.shape[:2]
-        losses = [ops.scale(loss(part, target, size), factor=share * weighted.weight) for share, part, target in pieces]
+        losses = [(share * weighted.weight) * loss(part, target, size) for share, part, target in pieces]
         return functools.reduce(ops.add, losses)
 
 

@@ -31,7 +31,7 @@ def test_gram_and_its_gradient_are_those_of_the_map(xp: ModuleType, dtype: str, 
     for way in (gram, lambda f: ops.gram(as_map(f))):
         x = Var(xp.asarray(normal(5, 7, 4).astype(dtype)))
         g = way(Projected(x, matrix))
-        found.append((g.value, *gradient(ops.sum(ops.multiply(g, weight)), [x])))
+        found.append((g.value, *gradient(ops.reduce_sum(ops.multiply(g, weight)), [x])))
     for one, other in zip(*found, strict=True):
         assert one.dtype == dtype
         xp.testing.assert_allclose(one, other, rtol=error, atol=error)

@@ -11,7 +11,7 @@ import pytest
 from minstyle.engine import kernels, ops
 from minstyle.engine.autodiff import Var, gradient
 from minstyle.engine.kernels import direct
-from minstyle.engine.ops import sum as sum_of
+from minstyle.engine.ops import reduce_sum
 from minstyle.errors import LayerError, MinstyleError, ShapeError, WeightsError
 from minstyle.network.layers import canonical, layer_names
 from minstyle.network.vgg import Network, PlannedOp, plan
@@ -236,7 +236,7 @@ def test_a_var_gives_the_same_features_as_its_array_and_a_gradient(tiny_network:
         assert isinstance(followed[name], Var)
         assert isinstance(plain[name], np.ndarray)
         np.testing.assert_array_equal(followed[name].value, plain[name])
-    (slope,) = gradient(sum_of(followed["block5_conv4"]), [x])
+    (slope,) = gradient(reduce_sum(followed["block5_conv4"]), [x])
     assert slope.shape == image.shape
     assert np.abs(slope).max() > 0
 

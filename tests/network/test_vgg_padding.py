@@ -58,7 +58,7 @@ def torch_features(weights: Weights, image: np.ndarray, padding: str) -> tuple[t
 
 def distance(f: Any, share: Any) -> Any:
     """A loss that reads a map both entry by entry and by its Gram matrix."""
-    return ops.add(ops.sum(ops.multiply(f, share)), ops.scale(ops.sum(ops.gram(f)), factor=1e-5))
+    return ops.add(ops.reduce_sum(ops.multiply(f, share)), ops.scale(ops.reduce_sum(ops.gram(f)), factor=1e-5))
 
 
 @pytest.mark.parametrize("padding", ["zero", "replicate", "reflect"])
@@ -108,9 +108,9 @@ def test_a_flat_picture_has_no_borders(padding: str, weights: Weights) -> None:
 
 def test_with_padding_the_first_map_is_still_computed_again_and_not_kept(weights: Weights) -> None:
     f = Network(weights).features(Var(picture(8, 9)), ["block1_conv1"], padding="replicate")["block1_conv1"]
-    assert f.again is not None
+    assert f.recompute is not None
     for rows in (slice(0, 8), slice(0, 1), slice(3, 5), slice(7, 8)):
-        np.testing.assert_allclose(f.again(rows), f.value[rows], rtol=1e-5, atol=1e-3)  # of features up to hundreds
+        np.testing.assert_allclose(f.recompute(rows), f.value[rows], rtol=1e-5, atol=1e-3)  # of features up to hundreds
 
 
 # ---------------------------------------------------------------- valid convolutions

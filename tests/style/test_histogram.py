@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from minstyle.engine import kernels
 from minstyle.engine.kernels import use_threads
-from minstyle.style.histogram import COUNT, matched, quantiles
+from minstyle.style.histogram import COUNT, match_histogram, quantiles
 from tests.engine.ops.test_ops import normal
 
 
@@ -47,7 +47,7 @@ def test_equal_weights_change_nothing_and_others_are_repetitions(xp: ModuleType)
 
 def test_a_map_that_is_matched_has_the_histogram_and_keeps_its_order(xp: ModuleType) -> None:
     f, style = normal((32, 32, 4)), np.exp(normal((48, 20, 4), 1))
-    found = matched(xp.asarray(f), quantiles(xp.asarray(style)))
+    found = match_histogram(xp.asarray(f), quantiles(xp.asarray(style)))
     for c in range(4):
         np.testing.assert_array_equal(np.argsort(f[:, :, c], axis=None), np.argsort(_host(found)[:, :, c], axis=None))
     wanted = np.sort(style.reshape(-1, 4), axis=0).mean(axis=0)
@@ -58,7 +58,7 @@ def test_a_map_that_is_matched_has_the_histogram_and_keeps_its_order(xp: ModuleT
 def test_a_map_matched_to_itself_hardly_changes(height: int, width: int, channels: int, seed: int) -> None:
     f = np.random.default_rng(seed).uniform(-5, 5, (height, width, channels))
     gap = max(np.diff(np.sort(f.reshape(-1, channels), axis=0), axis=0).max(initial=0), 1e-9)
-    assert np.abs(matched(f, quantiles(f)) - f).max() <= gap
+    assert np.abs(match_histogram(f, quantiles(f)) - f).max() <= gap
 
 
 def _host(array: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
-"""The one door to the kernels: arrays in, arrays out, no differentiation.
+"""The kernels' public functions, the dispatch: arrays in, arrays out, no differentiation.
 
-Callers say what they want; which file computes it is decided here and nowhere else.
+Callers say what they want; which code computes it is decided here. ``cpu`` is for NumPy arrays only, but for its masks;
+``direct``, ``bands`` and ``variation`` are written for either library.
 """
 
 from __future__ import annotations
@@ -9,31 +10,30 @@ import numpy as np
 
 from ...backend import Array, array_module, is_cupy
 from . import direct
-from .cpu import few_channels, grams, masks, strips, tiles, winograd
-from .cpu.masks import AboveZero, Positive, Winner, max_pool, window_corners
-from .cpu.sorting import sort_columns, unsort_columns
+from .bands import by_rows
+from .cpu import few_channels, grams, masks, sorting, strips, tiles, winograd
+from .cpu.masks import ArgMax, BitReluMask, MapReluMask, ReluMask, max_pool, window_corners
 from .cpu.threads import Arena, use_threads
-from .cpu.variation import by_rows, total_variation, total_variation_gradient
+from .variation import total_variation, total_variation_gradient
 
 __all__ = [
-    "Arena", "Kernel", "Mask", "Positive", "Winner", "add_product", "by_rows", "convolve", "convolve_relu",
-    "convolve_relu_pool", "framed", "gram", "input_gradient", "kernel_gradient", "max_pool", "sort_columns",
-    "total_variation", "total_variation_gradient", "unsort_columns", "use_threads", "weighted_sum",
-    "window_corners",
+    "Arena", "ArgMax", "BitReluMask", "Kernel", "Mask", "add_product", "by_rows", "convolve", "convolve_relu",
+    "convolve_relu_pool", "gram", "input_gradient", "kernel_gradient", "max_pool", "sort_columns", "total_variation",
+    "total_variation_gradient", "unsort_columns", "use_threads", "weighted_sum", "window_corners", "zero_pad",
 ]  # fmt: skip
 
 # Below this many channels the transforms of Winograd's method cost more than it saves.
 _FEWEST_CHANNELS = 16
-# Up to so many entries a product with a transposed matrix is slow, and a second copy of the matrix cheap.
+# Up to this many entries BLAS is slow with a transposed matrix, and a copy of the matrix is small.
 _SMALL = 36 * 160 * 160
 
-Mask = Positive | AboveZero | Winner
+Mask = ReluMask | ArgMax
 
 
 class Kernel:
-    """A constant kernel (k, k, Cin, Cout) whose transforms are computed once, when they are first needed.
+    """A constant kernel (k, k, Cin, Cout) whose Winograd transforms are computed once, when they are first needed.
 
-    Then the kernel itself is let go. A map of another floating type is converted to the kernel's.
+    The kernel itself is then released. Maps of another floating type are converted to the kernel's.
     """
 
     def __init__(self, array: Array) -> None:
@@ -46,14 +46,14 @@ class Kernel:
     @property
     def array(self) -> Array:
         if self._array is None:
-            raise AssertionError("only what is not transformed asks for the kernel itself")
+            raise AssertionError("a kernel that Winograd's method uses is not asked for by others")
         return self._array
 
     @property
     def transformed(self) -> tuple[np.ndarray, np.ndarray]:
         """(36, Cin, Cout), and (36, Cout, Cin) of the kernel turned by 180 degrees: see ``winograd``."""
-        # No lock, which a fork might find taken: two threads may both do the work, and the first to finish publishes
-        # the result before the kernel goes.
+        # No lock, since a fork could copy it locked. Two threads may both do the work; the result is stored before the
+        # kernel is released, so that a third finds the one or the other.
         array = self._array
         if self._transformed is None and array is not None:
             forward = winograd.transform_kernel(array)
@@ -72,8 +72,8 @@ def convolve(x: Array, kernel: Array | Kernel, bias: Array | None, valid: bool =
     """
     x, kernel = _prepared(x, kernel)
     if valid:
-        if _suits_widening(x, kernel):
-            return few_channels.widen(x, kernel.array, bias, relu=False, valid=True)
+        if _suits_few_channels(x, kernel):
+            return few_channels.convolve_few_to_many(x, kernel.array, bias, relu=False, valid=True)
         return _inside(convolve(x, kernel, bias), kernel)
     if _suits_winograd(x, kernel):
         y = np.empty((*x.shape[:2], kernel.shape[3]), dtype=x.dtype)
@@ -84,43 +84,46 @@ def convolve(x: Array, kernel: Array | Kernel, bias: Array | None, valid: bool =
         if bias is not None:
             y += bias
         return y
-    if _suits_widening(x, kernel):
-        return few_channels.widen(x, kernel.array, bias, relu=False)
+    if _suits_few_channels(x, kernel):
+        return few_channels.convolve_few_to_many(x, kernel.array, bias, relu=False)
     return direct.convolve(x, kernel.array, bias)
 
 
 def convolve_relu(
     x: Array, kernel: Array | Kernel, bias: Array | None, kept: bool = False, valid: bool = False
-) -> tuple[Array, Positive | AboveZero]:
-    """(max(y, 0), where y > 0) of ``convolve``'s y, in one pass. The mask of a map that is ``kept`` is the map."""
+) -> tuple[Array, ReluMask]:
+    """(max(y, 0), its mask y > 0) for y = ``convolve(...)``, in one pass.
+
+    ``kept``: the caller keeps the result in memory anyway, so the mask refers to it instead of storing bits.
+    """
     x, kernel = _prepared(x, kernel)
     r = kernel.shape[0] // 2 if valid else 0
     shape = (x.shape[0] - 2 * r, x.shape[1] - 2 * r, kernel.shape[3])
-    positive = Positive(shape) if _on_host(x, kernel) and not kept else None
+    mask = BitReluMask(shape) if _on_host(x, kernel) and not kept else None
     if _suits_winograd(x, kernel) and not valid:
         y = np.empty(shape, dtype=x.dtype)
-        _forward(x, kernel, bias, tiles.Rectify(y, positive))
-    elif _suits_widening(x, kernel):
-        y = few_channels.widen(x, kernel.array, bias, True, positive, valid)
+        _forward(x, kernel, bias, tiles.Rectify(y, mask))
+    elif _suits_few_channels(x, kernel):
+        y = few_channels.convolve_few_to_many(x, kernel.array, bias, True, mask, valid)
     else:
         y = convolve(x, kernel, bias, valid)
         y = y.clip(0, None, out=y)
-        positive = None if kept else Positive.of(y)
-    return y, AboveZero(y) if positive is None else positive
+        mask = None if kept else BitReluMask.of(y)
+    return y, MapReluMask(y) if mask is None else mask
 
 
-def convolve_relu_pool(x: Array, kernel: Array | Kernel, bias: Array | None) -> tuple[Array, Winner]:
-    """``max_pool`` of ``convolve_relu``, in one pass; windows without an entry above zero have no winner."""
+def convolve_relu_pool(x: Array, kernel: Array | Kernel, bias: Array | None) -> tuple[Array, ArgMax]:
+    """``max_pool`` of ``convolve_relu``'s result, in one pass; a window without an entry above zero has index NONE."""
     x, kernel = _prepared(x, kernel)
     shape = (*x.shape[:2], kernel.shape[3])
     if _suits_winograd(x, kernel):
         pooled = (shape[0] // 2, shape[1] // 2, shape[2])
-        y, winner = np.empty(pooled, dtype=x.dtype), Winner(shape, np.empty(pooled, dtype=np.uint8))
-        _forward(x, kernel, bias, tiles.RectifyAndPool(y, winner))
-        return y, winner
-    y, winner = max_pool(convolve_relu(x, kernel, bias, kept=True)[0])
-    winner.index[~(y > 0)] = masks.NONE
-    return y, winner
+        y, argmax = np.empty(pooled, dtype=x.dtype), ArgMax(shape, np.empty(pooled, dtype=np.uint8))
+        _forward(x, kernel, bias, tiles.RectifyAndPool(y, argmax))
+        return y, argmax
+    y, argmax = max_pool(convolve_relu(x, kernel, bias, kept=True)[0])
+    argmax.index[~(y > 0)] = masks.NONE
+    return y, argmax
 
 
 def input_gradient(
@@ -128,13 +131,14 @@ def input_gradient(
 ) -> Array:
     """Gradient of ``convolve`` with respect to x, given g (H, W, Cout). -> (H, W, Cin)
 
-    It is itself a convolution: of g with the kernel turned by 180 degrees and its channel axes swapped. ``mask``: g is
-    the gradient with respect to what ReLU, or ReLU and pooling, made of the convolution. ``into``: an array to which
-    the result is added; it is returned. ``valid``: of the valid convolution, g (H - 2r, W - 2r, Cout).
+    It is itself a convolution: of g with the kernel turned by 180 degrees and its channel axes swapped. ``mask``: what
+    ``convolve_relu`` or ``convolve_relu_pool`` returned, if g is the gradient with respect to their result. ``into``:
+    an array that the result is added to in place; it is returned. ``valid``: of the valid convolution, g
+    (H - 2r, W - 2r, Cout).
     """
     g, kernel = _prepared(g, kernel)
-    if valid and not _suits_widening(g, kernel):
-        g, mask = framed(g if mask is None else mask.apply(g), kernel), None
+    if valid and not _suits_few_channels(g, kernel):
+        g, mask = zero_pad(g if mask is None else mask.backward(g), kernel), None
     if _suits_winograd(g, kernel):
         shape = g.shape[:2] if mask is None else mask.shape[:2]
         dx = np.empty((*shape, kernel.shape[2]), dtype=g.dtype) if into is None else into
@@ -143,27 +147,28 @@ def input_gradient(
         strips.convolve(_source(g, mask), kernel.transformed[1], transform, None, sink)
         return dx
     if _suits_product(g, kernel):
-        back = array_module(g).ascontiguousarray(kernel.array[0, 0].T)  # BLAS is slow with it as it is
-        return add_product(g if mask is None else mask.apply(g), back, into)
+        back = array_module(g).ascontiguousarray(kernel.array[0, 0].T)  # BLAS is slow with the transposed view
+        return add_product(g if mask is None else mask.backward(g), back, into)
     turned = kernel.array[::-1, ::-1].swapaxes(2, 3)
-    if _suits_widening(g, kernel):  # then its gradient suits narrowing
-        g = mask.apply(g) if isinstance(mask, Winner) else g
-        dx = few_channels.narrow(g, None if isinstance(mask, Winner) else mask, turned, full=valid)
+    if _suits_few_channels(g, kernel):
+        g = mask.backward(g) if isinstance(mask, ArgMax) else g
+        dx = few_channels.convolve_many_to_few(g, None if isinstance(mask, ArgMax) else mask, turned, full=valid)
     else:
-        dx = direct.convolve(g if mask is None else mask.apply(g), turned, None)
+        dx = direct.convolve(g if mask is None else mask.backward(g), turned, None)
     if into is None:
         return dx
     into += dx
     return into
 
 
-def framed(g: Array, kernel: Array | Kernel) -> Array:
-    """g with zeros around, as many as a convolution with this kernel reaches over the edge: _inside's adjoint."""
+def zero_pad(g: Array, kernel: Array | Kernel) -> Array:
+    """g (H, W, C) in a frame of r zeros, for a kernel (2r+1, 2r+1, ...): the adjoint of cutting that frame off."""
     r = kernel.shape[0] // 2
     return array_module(g).pad(g, ((r, r), (r, r), (0, 0)))
 
 
 def _inside(y: Array, kernel: Kernel) -> Array:
+    """The pixels of y whose whole neighbourhood was inside the picture: y without a frame of r pixels."""
     r = kernel.shape[0] // 2
     return array_module(y).ascontiguousarray(y[r : y.shape[0] - r, r : y.shape[1] - r])
 
@@ -202,6 +207,25 @@ def add_product(f: Array, matrix: Array, into: Array | None, weights: Array | No
     return into
 
 
+def sort_columns(flat: Array) -> tuple[Array, Array]:
+    """(each column of F (M, C) in ascending order (M, C), the index of each entry in its column (C, M), int32)."""
+    if not is_cupy(flat):
+        return sorting.sort_columns(flat)
+    xp = array_module(flat)
+    order = xp.argsort(flat.T, axis=1).astype(xp.int32)
+    return xp.take_along_axis(flat.T, order, axis=1).T, order
+
+
+def unsort_columns(g: Array, order: Array) -> Array:
+    """The inverse of ``sort_columns``: the entries of g (M, C) back where ``order`` says they came from. -> (M, C)"""
+    if not is_cupy(g):
+        return sorting.unsort_columns(g, order)
+    xp = array_module(g)
+    planes = xp.empty(order.shape, dtype=g.dtype)
+    planes[xp.arange(len(order))[:, None], order] = g.T
+    return xp.ascontiguousarray(planes.T)
+
+
 def _prepared(x: Array, kernel: Array | Kernel) -> tuple[Array, Kernel]:
     if not isinstance(kernel, Kernel):
         return x, Kernel(kernel)
@@ -215,7 +239,7 @@ def _forward(x: np.ndarray, kernel: Kernel, bias: np.ndarray | None, sink: tiles
 def _source(g: np.ndarray, mask: Mask | None) -> tiles.Source:
     if mask is None:
         return tiles.Map(g)
-    return tiles.Unpooled(g, mask) if isinstance(mask, Winner) else tiles.Masked(g, mask)
+    return tiles.Unpooled(g, mask) if isinstance(mask, ArgMax) else tiles.Masked(g, mask)
 
 
 def _suits_winograd(x: Array, kernel: Kernel) -> bool:
@@ -226,7 +250,7 @@ def _suits_product(x: Array, kernel: Kernel) -> bool:
     return kernel.shape[:2] == (1, 1) and is_cupy(x) == kernel.on_device and x.dtype == kernel.dtype
 
 
-def _suits_widening(x: Array, kernel: Kernel) -> bool:
+def _suits_few_channels(x: Array, kernel: Kernel) -> bool:
     return _on_host(x, kernel) and kernel.shape[2] <= few_channels.MOST_CHANNELS
 
 

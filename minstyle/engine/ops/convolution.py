@@ -1,4 +1,4 @@
-"""Convolution and what follows it at once, as differentiable ops; part of ``ops``, whose words and forms hold here."""
+"""Convolution, alone or fused with ReLU and max pooling. Notation as in the index, ``ops/__init__``."""
 
 from __future__ import annotations
 
@@ -7,54 +7,55 @@ from typing import Any
 from ...backend import Array
 from ...errors import require
 from .. import kernels
-from ..autodiff import Adding, Var, Vjp, differentiable, value_of
+from ..autodiff import Accumulating, ValueAndVjps, Var, Vjp, differentiable, value_of
 
-ValueAndVjps = tuple[Array, tuple[Vjp, ...]]
-_PICTURE = 3  # at most so many channels
-_LARGE = 32  # from so many channels a map as large as the picture is better computed again than kept
+# From an input of at most _FEW channels, a result of at least _MANY is cheaper to recompute than to keep.
+_FEW, _MANY = 3, 32
 
 
 @differentiable
 def conv2d(x: Array, kernel: Array, bias: Array, *, valid: bool = False) -> ValueAndVjps:
     """Convolution of x (H, W, Cin) with an odd square kernel (k, k, Cin, Cout) and bias (Cout,). -> (H, W, Cout)
 
-    Stride 1, zero padding, same size; as in every network library the kernel is not turned (a correlation). A ``valid``
-    one has no padding, (H - k + 1, W - k + 1, Cout) is left: with ``pad`` before it, padding of any kind.
+    Stride 1, zero padding, same size; as in every network library the kernel is not turned (a correlation). ``valid``:
+    without padding, -> (H - k + 1, W - k + 1, Cout); after ``pad`` that is a convolution with padding of any kind.
     A constant kernel may be given as ``kernels.Kernel``, which keeps its transforms from call to call.
-    Keeps the kernel for dx, and x only if the kernel is differentiated.
+    Keeps the kernel for dx, and x only if the kernel is differentiated. Raises ShapeError.
     """
     _check_convolution(x, kernel, bias, valid)
     return kernels.convolve(x, kernel, bias, valid), _convolution_vjps(x, kernel, None, valid)
 
 
 def conv_relu(x: Any, kernel: Any, bias: Any, *, kept: bool = False, valid: bool = False) -> Any:
-    """relu(conv2d(x, kernel, bias)), ``valid`` or not, in one pass, without the map in between.
+    """relu(conv2d(x, kernel, bias, valid=valid)) in one pass, without the map before ReLU.
 
-    Keeps where the result is > 0, a bit an entry (a byte on a GPU), and what ``conv2d`` keeps. A result that somebody
-    keeps anyway (``kept``), as ``gram`` does, is kept instead of the bits: that saves making them. Where x is a picture
-    and the result has many channels, it is cheap and large: it is not kept, for it can be computed ``again``.
+    Keeps the mask y > 0, a bit per entry (a byte on a GPU), and what ``conv2d`` keeps. ``kept``: the caller says that y
+    itself stays in memory anyway, for ``gram`` say; then y is kept as its own mask, and no bits are made.
+
+    The first layer's y is large and cheap: where x has the few channels of a picture and y many, ``kept`` is ignored,
+    and the result gets a ``recompute``, with which ``gram`` need not keep y either.
     """
     array = value_of(x)
     _check_convolution(array, value_of(kernel), value_of(bias), valid)
     constant = not isinstance(kernel, Var) and not isinstance(bias, Var)
-    if not isinstance(x, Var) or not constant or array.shape[2] > _PICTURE or kernel.shape[3] < _LARGE:
+    if not isinstance(x, Var) or not constant or array.shape[2] > _FEW or kernel.shape[3] < _MANY:
         return _conv_relu(x, kernel, bias, kept=kept, valid=valid)
     y = _conv_relu(x, kernel, bias, kept=False, valid=valid)
-    y.again = lambda rows: _rows_of_conv_relu(array, kernel, bias, rows, valid)
+    y.recompute = lambda rows: _rows_of_conv_relu(array, kernel, bias, rows, valid)
     return y
 
 
 @differentiable
 def _conv_relu(x: Array, kernel: Array, bias: Array, *, kept: bool, valid: bool) -> ValueAndVjps:
-    y, positive = kernels.convolve_relu(x, kernel, bias, kept, valid)
-    return y, _convolution_vjps(x, kernel, positive, valid)
+    y, mask = kernels.convolve_relu(x, kernel, bias, kept, valid)
+    return y, _convolution_vjps(x, kernel, mask, valid)
 
 
 def _rows_of_conv_relu(x: Array, kernel: Array, bias: Array, rows: slice, valid: bool) -> Array:
     r = kernel.shape[0] // 2
     if valid:
         return kernels.convolve_relu(x[rows.start : rows.stop + 2 * r], kernel, bias, kept=True, valid=True)[0]
-    top, bottom = max(rows.start - r, 0), min(rows.stop + r, x.shape[0])  # what these rows see
+    top, bottom = max(rows.start - r, 0), min(rows.stop + r, x.shape[0])  # the rows that these depend on
     y, _ = kernels.convolve_relu(x[top:bottom], kernel, bias, kept=True)
     return y[rows.start - top : rows.stop - top]
 
@@ -63,21 +64,22 @@ def _rows_of_conv_relu(x: Array, kernel: Array, bias: Array, rows: slice, valid:
 def conv_relu_pool2(x: Array, kernel: Array, bias: Array) -> ValueAndVjps:
     """max_pool2(relu(conv2d(x, kernel, bias))) in one pass, without the maps in between.
 
-    Keeps which entry of each window was largest, if it was > 0: a byte an output entry, and what ``conv2d`` keeps.
+    Keeps the index of each window's largest entry, or that none is > 0, a byte per output entry, and what ``conv2d``
+    keeps.
     """
     _check_convolution(x, kernel, bias)
-    y, winner = kernels.convolve_relu_pool(x, kernel, bias)
-    return y, _convolution_vjps(x, kernel, winner)
+    y, argmax = kernels.convolve_relu_pool(x, kernel, bias)
+    return y, _convolution_vjps(x, kernel, argmax)
 
 
 def _convolution_vjps(x: Array, kernel: Array, mask: kernels.Mask | None, valid: bool = False) -> tuple[Vjp, ...]:
     def at_x(g: Array) -> Array:
-        """The gradient of the convolution at each pixel of x."""
-        g = g if mask is None else mask.apply(g)
-        return kernels.framed(g, kernel) if valid else g
+        """The gradient with respect to the convolution's result, at each pixel of x."""
+        g = g if mask is None else mask.backward(g)
+        return kernels.zero_pad(g, kernel) if valid else g
 
     return (
-        Adding(lambda g, into: kernels.input_gradient(g, kernel, mask, into, valid)),
+        Accumulating(lambda g, into: kernels.input_gradient(g, kernel, mask, into, valid)),
         lambda g: kernels.kernel_gradient(x, at_x(g), kernel.shape[0]),
         lambda g: at_x(g).sum(axis=(0, 1)),
     )

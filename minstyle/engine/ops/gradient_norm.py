@@ -1,28 +1,27 @@
-"""A gradient brought to one size on its way back; part of ``ops``, whose words and forms hold here."""
+"""Normalisation of a gradient in the backward pass. Notation as in the index, ``ops/__init__``."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ...backend import Array, array_module
-from ..autodiff import Var, Vjp, differentiable
-
-ValueAndVjps = tuple[Array, tuple[Vjp, ...]]
+from ..autodiff import ValueAndVjps, Var, differentiable
 
 
-def unit_gradient(f: Any, *, strength: float = 1.0) -> Any:
-    """f itself; its adjoint scales g to the 1-norm ``strength``: strength g / (sum |g| + 1e-8). Keeps nothing.
+def normalize_gradient(f: Any, *, strength: float = 1.0) -> Any:
+    """The identity, whose backward pass scales g to the 1-norm ``strength``: df = strength * g / (sum |g| + 1e-8).
 
-    What reads f gives it a gradient of that size, whatever factor stands before it (``normalize_gradients`` of
-    jcjohnson/neural-style). It is not the gradient of any loss.
+    A loss computed from the result sends f a gradient of that norm, whatever the loss is multiplied by: the option
+    ``-normalize_gradients`` of jcjohnson/neural-style. The backward pass is not this op's true adjoint, so what an
+    optimiser gets is not the gradient of any loss. Keeps nothing.
     """
-    y = _unit_gradient(f, strength=strength)
+    y = _normalize_gradient(f, strength=strength)
     if isinstance(f, Var):
-        y.again = f.again
+        y.recompute = f.recompute
     return y
 
 
 @differentiable
-def _unit_gradient(f: Array, *, strength: float) -> ValueAndVjps:
+def _normalize_gradient(f: Array, *, strength: float) -> ValueAndVjps:
     xp = array_module(f)
     return f, (lambda g: g * (strength / (xp.sum(xp.abs(g), dtype=xp.float64) + 1e-8)).astype(g.dtype),)

@@ -1,6 +1,6 @@
-"""Functions of small matrices as differentiable ops; part of ``ops``, whose words and forms hold here.
+"""Functions of small matrices (C, C): outer product, diagonal, square root. Notation as in the index, ``ops/__init__``.
 
-What makes distances of distributions from their moments.
+Losses that compare distributions by their moments are made of them.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ import math
 
 from ...backend import Array, array_module
 from ...errors import require
-from ..autodiff import Vjp, differentiable
-
-ValueAndVjps = tuple[Array, tuple[Vjp, ...]]
+from ..autodiff import ValueAndVjps, differentiable
 
 
 @differentiable
@@ -32,9 +30,9 @@ def matrix_sqrt(s: Array) -> ValueAndVjps:
     """The square root X of a symmetric positive definite S (C, C), X X = S, by its eigenvectors. -> (C, C)
 
     Computed in float64, returned in S's type. The adjoint solves dS X + X dS = (g + g^T) / 2, a Sylvester equation:
-    with S = U diag(x^2) U^T, dS = U ((U^T g U) / (x_i + x_j)) U^T, g symmetric. Of S only the symmetric part counts.
-    Eigenvalues that are below 0 or not above it by more than rounding count as 0, and the derivative between two of
-    them is taken as 0. Keeps U and x.
+    with S = U diag(x^2) U^T, dS = U ((U^T g U) / (x_i + x_j)) U^T, g made symmetric. Only S's symmetric part is used.
+    Eigenvalues that are negative, or zero within rounding, are taken as 0; for a pair of them, x_i + x_j = 0, the
+    quotient is taken as 0. Keeps U and x. Raises ShapeError unless S is square.
     """
     dtype = s.dtype
     roots, vectors = _root_eigenvalues(s)
@@ -49,13 +47,15 @@ def matrix_sqrt(s: Array) -> ValueAndVjps:
 
 @differentiable
 def trace_sqrt(s: Array, *, root: Array | None = None, floor: float = 0.0) -> ValueAndVjps:
-    """The trace of ``matrix_sqrt(R S R)``, R the constant symmetric ``root`` (None: 1): a float64 scalar.
+    """The trace of ``matrix_sqrt(R S R)``, R the constant symmetric ``root`` (None: identity): a float64 scalar.
 
-    The Wasserstein-2 distance of Gaussians with covariances A and S is made of it: it is |mean - mean'|^2 + trace(A)
-    + trace(S) - 2 trace sqrt(R S R), R = A^(1/2) (Olkin and Pukelsheim 1982). It is the sum of the singular values x of
-    R S^(1/2) = U diag(x) V^T, which keep the digits that R S R, of squares, loses; dS = g R U diag(1 / x) U^T R / 2.
-    Eigenvalues of S below ``floor`` are rounding: they count as ``floor``. Else they count as in ``matrix_sqrt``; at 0
-    the derivative is taken as 0. Keeps R U and x.
+    It is the cross term of the squared Wasserstein-2 distance of two Gaussians with covariances A and S, which is
+    |mean - mean'|^2 + trace(A) + trace(S) - 2 trace sqrt(R S R) with R = A^(1/2) (Olkin and Pukelsheim 1982).
+
+    Computed as the sum of the singular values x of R S^(1/2) = U diag(x) V^T: the eigenvalues of R S R are their
+    squares, and lose half of the digits. dS = g R U diag(1 / x) U^T R / 2, with 1 / x taken as 0 where x is 0.
+    Eigenvalues of S below ``floor`` are taken for rounding and raised to it; beyond that as in ``matrix_sqrt``.
+    Keeps R U and x. Raises ShapeError unless S is square.
     """
     dtype, xp = s.dtype, array_module(s)
     roots, side = _root_eigenvalues(s)
@@ -69,7 +69,10 @@ def trace_sqrt(s: Array, *, root: Array | None = None, floor: float = 0.0) -> Va
 
 
 def _root_eigenvalues(s: Array) -> tuple[Array, Array]:
-    """(square roots (C,) of the eigenvalues of a symmetric matrix, 0 for those that are not positive, eigenvectors)."""
+    """(square roots (C,) of a symmetric matrix's eigenvalues, eigenvectors (C, C)) in float64.
+
+    Eigenvalues that are negative, or zero within rounding, give 0.
+    """
     require(s.ndim == 2 and s.shape[0] == s.shape[1], "matrix square root", "a square matrix (C, C)", s.shape)
     xp = array_module(s)
     double = s.astype(xp.float64)

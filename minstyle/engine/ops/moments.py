@@ -1,4 +1,4 @@
-"""Gram matrices and moments of feature maps as differentiable ops; part of ``ops``, whose words and forms hold here."""
+"""Gram matrix, mean and second raw moment of feature maps. Notation as in the index, ``ops/__init__``."""
 
 from __future__ import annotations
 
@@ -9,25 +9,23 @@ from typing import Any
 from ...backend import Array, array_module
 from ...errors import require
 from .. import kernels
-from ..autodiff import Adding, Var, Vjp, differentiable
+from ..autodiff import Accumulating, ValueAndVjps, Var, differentiable
 
-ValueAndVjps = tuple[Array, tuple[Vjp, ...]]
-
-_AGAIN = 1 << 23  # values of a map that are computed again at a time
+_STRIP = 1 << 23  # entries of a map that are recomputed at a time
 
 
 def gram(f: Any) -> Any:
     """Gram matrix G = F^T F of a feature map f (H, W, C), F = f as (H*W, C). -> (C, C).  Gatys et al. 2015, eq. 3.
 
-    The adjoint of a symmetric product: dF = F (g + g^T). Keeps f, unless f can be computed again.
+    The adjoint of a symmetric product: dF = F (g + g^T). Keeps f, unless f can be recomputed.
     """
-    return _gram(f, factor=1.0, weights=None, again=f.again if isinstance(f, Var) else None)
+    return _gram(f, factor=1.0, weights=None, recompute=f.recompute if isinstance(f, Var) else None)
 
 
 def weighted_mean(f: Any, weights: Array | None = None) -> Any:
-    """sum of w_p f_p over the positions of a feature map f (H, W, C). -> (C,)
+    """The mean, sum over positions p of w_p f_p, of a feature map f (H, W, C). -> (C,)
 
-    ``weights`` w (H, W), constant, are non-negative numbers that sum to 1; without them every position counts 1/(H*W).
+    ``weights`` w (H, W), constant, are non-negative numbers that sum to 1; without them each w_p is 1 / (H * W).
     Keeps the weights. Raises ShapeError for weights of another size than the map.
     """
     _check_weights(f, weights)
@@ -35,15 +33,16 @@ def weighted_mean(f: Any, weights: Array | None = None) -> Any:
 
 
 def raw_moment(f: Any, weights: Array | None = None) -> Any:
-    """sum of w_p f_p f_p^T over the positions of a feature map f (H, W, C). -> (C, C)
+    """The second raw moment, sum over positions p of w_p f_p f_p^T, of a feature map f (H, W, C). -> (C, C)
 
-    Weights as in ``weighted_mean``. With T = sqrt(w) it is the guided Gram matrix of a region (Gatys et al. 2017,
+    Weights as in ``weighted_mean``. With T = sqrt(w) this is the guided Gram matrix of a region (Gatys et al. 2017,
     Controlling Perceptual Factors in Neural Style Transfer). Keeps what ``gram`` keeps, and the weights.
+    Raises ShapeError for weights of another size than the map.
     """
     _check_weights(f, weights)
-    again = f.again if isinstance(f, Var) else None
+    recompute = f.recompute if isinstance(f, Var) else None
     factor = 1.0 / (f.shape[0] * f.shape[1]) if weights is None else 1.0
-    return _gram(f, factor=factor, weights=weights, again=again)
+    return _gram(f, factor=factor, weights=weights, recompute=recompute)
 
 
 def _check_weights(f: Any, weights: Array | None) -> None:
@@ -52,7 +51,9 @@ def _check_weights(f: Any, weights: Array | None) -> None:
 
 
 @differentiable
-def _gram(f: Array, *, factor: float, weights: Array | None, again: Callable[[slice], Array] | None) -> ValueAndVjps:
+def _gram(
+    f: Array, *, factor: float, weights: Array | None, recompute: Callable[[slice], Array] | None
+) -> ValueAndVjps:
     """factor * F^T diag(weights) F, and dF = factor * diag(weights) F (g + g^T)."""
     shape, dtype, xp = f.shape, f.dtype, array_module(f)
     weights = None if weights is None else weights.astype(dtype)
@@ -62,26 +63,26 @@ def _gram(f: Array, *, factor: float, weights: Array | None, again: Callable[[sl
     def symmetric(g: Array) -> Array:
         return (g + g.T) if factor == 1.0 else (g + g.T) * factor
 
-    if again is None:
-        return value, (Adding(lambda g, into: kernels.add_product(f, symmetric(g), into, weights)),)
-    step = max(1, _AGAIN // math.prod(shape[1:]))
+    if recompute is None:
+        return value, (Accumulating(lambda g, into: kernels.add_product(f, symmetric(g), into, weights)),)
+    step = max(1, _STRIP // math.prod(shape[1:]))
 
     def vjp(g: Array, into: Array | None) -> Array:
         into = xp.zeros(shape, dtype=dtype) if into is None else into
         for top in range(0, shape[0], step):
             rows = slice(top, min(top + step, shape[0]))
-            kernels.add_product(again(rows), symmetric(g), into[rows], None if weights is None else weights[rows])
+            kernels.add_product(recompute(rows), symmetric(g), into[rows], None if weights is None else weights[rows])
         return into
 
-    return value, (Adding(vjp),)
+    return value, (Accumulating(vjp),)
 
 
 @differentiable
 def _mean(f: Array, *, weights: Array | None) -> ValueAndVjps:
-    """sum of w_p f_p over the positions. -> (C,). The adjoint w_p g is a product of a column and a row."""
+    """The mean, and its adjoint df_p = w_p g: at every position a product (1, 1) @ (1, C)."""
     (height, width, channels), dtype = f.shape, f.dtype
     factor = 1 / (height * width) if weights is None else 1.0
     weights = array_module(f).ones((height, width), dtype=dtype) if weights is None else weights.astype(dtype)
     value = kernels.weighted_sum(f.reshape(-1, channels), weights.reshape(-1)) * factor
     column = weights[:, :, None]
-    return value.astype(dtype), (Adding(lambda g, into: kernels.add_product(column, g[None] * factor, into)),)
+    return value.astype(dtype), (Accumulating(lambda g, into: kernels.add_product(column, g[None] * factor, into)),)

@@ -1,22 +1,22 @@
-"""A frame around a picture as a differentiable op; part of ``ops``, whose words and forms hold here."""
+"""Padding: a frame of pixels around a picture or feature map. Notation as in the index, ``ops/__init__``."""
 
 from __future__ import annotations
 
 from ...backend import Array, array_module
 from ...errors import require
-from ..autodiff import Vjp, differentiable
+from ..autodiff import ValueAndVjps, differentiable
 
-ValueAndVjps = tuple[Array, tuple[Vjp, ...]]
-
-PADDINGS = {"zero": "constant", "replicate": "edge", "reflect": "reflect"}  # as NumPy calls them
+# Every mode, by what ``numpy.pad`` calls it.
+PADDINGS = {"zero": "constant", "replicate": "edge", "reflect": "reflect"}
 
 
 @differentiable
 def pad(x: Array, *, width: int, mode: str = "zero") -> ValueAndVjps:
-    """A frame of ``width`` pixels around x (H, W, C). Keeps nothing.
+    """x (H, W, C) with a frame of ``width`` pixels around it. -> (H + 2 width, W + 2 width, C). Keeps nothing.
 
-    It is of zeros, or copies of the edge ("replicate"), or the picture mirrored at its outermost pixels ("reflect", for
-    which H and W must be larger than ``width``). The adjoint cuts the frame off, and adds it to what it is a copy of.
+    The frame is zero ("zero"), copies of the edge ("replicate"), or the picture mirrored at its outermost pixels
+    ("reflect", for which H and W must be larger than ``width``). The adjoint cuts the frame off and adds it to the
+    pixels that it copies. Raises ShapeError for another mode, a negative width, or a picture too small to reflect.
     """
     xp = array_module(x)
     require(mode in PADDINGS, "pad: mode", " or ".join(map(repr, PADDINGS)), repr(mode))
@@ -24,7 +24,7 @@ def pad(x: Array, *, width: int, mode: str = "zero") -> ValueAndVjps:
     if mode == "reflect":
         require(min(x.shape[:2]) > width, f"pad: x to reflect {width} pixels", f"more than {width} x {width}", x.shape)
 
-    def fold(g: Array) -> Array:  # along the first axis
+    def fold(g: Array) -> Array:  # the adjoint along the first axis
         before, inside, after = g[:width], g[width : len(g) - width].copy(), g[len(g) - width :]
         if mode == "replicate":
             inside[0] += before.sum(axis=0)

@@ -1,27 +1,29 @@
-"""Pooling of 2x2 windows as differentiable ops; part of ``ops``, whose words and forms hold here."""
+"""Max, average and L2 pooling of 2x2 windows. Notation as in the index, ``ops/__init__``."""
 
 from __future__ import annotations
 
 from ...backend import Array, array_module
 from .. import kernels
-from ..autodiff import Vjp, differentiable
-
-ValueAndVjps = tuple[Array, tuple[Vjp, ...]]
+from ..autodiff import ValueAndVjps, differentiable
 
 
 @differentiable
 def max_pool2(x: Array) -> ValueAndVjps:
     """Largest entry of each 2x2 window, stride 2, an odd last row or column dropped. (H, W, C) -> (H//2, W//2, C)
 
-    Keeps which of the four was largest (the first one of equals), a byte an output entry.
+    The adjoint puts g at the largest entry of each window (the first of equals) and 0 at the others. Keeps the index of
+    that entry, a byte per output entry.
     """
-    y, winner = kernels.max_pool(x)
-    return y, (winner.apply,)
+    y, argmax = kernels.max_pool(x)
+    return y, (argmax.backward,)  # dx from g: see kernels.ArgMax
 
 
 @differentiable
 def avg_pool2(x: Array) -> ValueAndVjps:
-    """Mean of each 2x2 window, stride 2, an odd last row or column dropped. Keeps nothing."""
+    """Mean of each 2x2 window, stride 2, an odd last row or column dropped. (H, W, C) -> (H//2, W//2, C)
+
+    The adjoint gives g / 4 to each of the four. Keeps nothing.
+    """
     xp, shape = array_module(x), x.shape
     height, width = shape[0] // 2 * 2, shape[1] // 2 * 2
     # Rows first: they are long runs of memory, pixels short ones.
@@ -39,9 +41,9 @@ def avg_pool2(x: Array) -> ValueAndVjps:
 
 @differentiable
 def l2_pool2(x: Array) -> ValueAndVjps:
-    """sqrt(a^2 + b^2 + c^2 + d^2) of each 2x2 window, stride 2, an odd last row or column dropped.
+    """y = sqrt(a^2 + b^2 + c^2 + d^2) of each 2x2 window, stride 2, an odd last row or column dropped.
 
-    Keeps x and the result: da = g a / y, taken as 0 where the whole window is 0.
+    (H, W, C) -> (H//2, W//2, C). Keeps x and y: da = g a / y, taken as 0 where the whole window is 0.
     """
     xp = array_module(x)
     a, b, c, d = kernels.window_corners(x)

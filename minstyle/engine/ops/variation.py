@@ -1,4 +1,4 @@
-"""Total variation of an image, five forms of it, as differentiable ops; part of ``ops``, whose words hold here."""
+"""Total variation of an image in five forms. Notation as in the index, ``ops/__init__``."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from typing import Any
 
 from ...backend import Array, array_module
 from .. import kernels
-from ..autodiff import Vjp, differentiable
+from ..autodiff import ValueAndVjps, differentiable
 from .arithmetic import add
 from .padding import pad
-
-ValueAndVjps = tuple[Array, tuple[Vjp, ...]]
 
 
 @differentiable
@@ -20,8 +18,8 @@ def total_variation(x: Array, *, exponent: float = 1.25) -> ValueAndVjps:
 
     dx, dy are forward differences on the (H-1) x (W-1) interior; 1.25 is the exponent of the Keras program (Chollet
     2017, Deep Learning with Python, 8.3), 1 the squared, 0.5 the isotropic total variation (Rudin, Osher, Fatemi
-    1992). Keeps x and (dx^2 + dy^2)^(exponent - 1); the derivative is taken as 0 where the picture is flat and the
-    exponent below 1.
+    1992). Keeps x and (dx^2 + dy^2)^(exponent - 1). For an exponent below 1 the derivative is taken as 0 where the
+    picture is flat.
     """
     value, power = kernels.total_variation(x, exponent)
 
@@ -49,7 +47,7 @@ def squared_variation(x: Any) -> Any:
 def summed_variation(x: Any) -> Any:
     """1/2 (sum dx^2 + sum dy^2) over all horizontal and all vertical neighbours of x (H, W, C). Keeps x.
 
-    A float64 scalar. Unlike ``total_variation`` it sees the last row's and the last column's own neighbours.
+    A float64 scalar. Unlike ``total_variation`` it includes the differences within the last row and the last column.
     """
     return _variation(x, steps=(((0, 1), 0.5), ((1, 0), 0.5)), squared=True)
 
@@ -57,9 +55,9 @@ def summed_variation(x: Any) -> Any:
 def nine_point_variation(x: Any) -> Any:
     """2 (mean dx^2 / 3 + mean dy^2 / 3 + mean of the squares along each of the two diagonals / 12). Keeps x.
 
-    A float64 scalar; the Laplace operator that is its gradient weighs all eight neighbours (Crowson's program). x
-    (H, W, C) is continued by copies of its edge: dx and dy are at each of its pixels, the diagonals at each of the
-    (H + 1) x (W + 1) corners of its pixels.
+    A float64 scalar. Its gradient is a nine-point Laplacian of x (Crowson's program). x (H, W, C) is padded by copies
+    of its edge: there is a dx and a dy at each pixel, and both diagonals at each of the (H + 1) x (W + 1) corners of
+    pixels.
     """
     height, width, channels = x.shape
     straight, corners = 2 / 3 / (height * width * channels), 2 / 12 / ((height + 1) * (width + 1) * channels)
@@ -71,7 +69,7 @@ def nine_point_variation(x: Any) -> Any:
 
 @differentiable
 def _variation(x: Array, *, steps: Sequence[tuple[tuple[int, int], float]], squared: bool) -> ValueAndVjps:
-    """sum over steps ((down, along), factor) of factor * sum of |d| or d^2, d between all pixels a step apart."""
+    """Sum over steps ((down, along), factor) of factor * sum |d| or d^2, d the difference of pixels a step apart."""
     xp = array_module(x)
     total = xp.zeros((), dtype=xp.float64)
     for step, factor in steps:
@@ -94,7 +92,7 @@ def _variation(x: Array, *, steps: Sequence[tuple[tuple[int, int], float]], squa
 
 
 def _apart(x: Array, down: int, along: int) -> tuple[Array, Array]:
-    """Views of x (H, W, C): all pixels that have one ``down`` rows below and ``along`` columns to the right, and it."""
+    """Views of x (H, W, C): pixels with another one ``down`` rows below, ``along`` columns right; and the others."""
     height, width = x.shape[:2]
     left, right = max(0, -along), width - max(0, along)
     return x[: height - down, left:right], x[down:, left + along : right + along]

@@ -123,13 +123,13 @@ def test_the_first_layer_and_its_gradient_are_the_convolution(shape: tuple[int, 
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 20), st.booleans())
 def test_masks_remember_what_relu_and_pooling_did(height: int, width: int, channels: int, whole: bool) -> None:
     y = np.maximum(normal((height, width, channels), height + 20 * width), 0)
-    positive = kernels.Positive.of(y) if whole else kernels.Positive(y.shape)
+    mask = kernels.BitReluMask.of(y) if whole else kernels.BitReluMask(y.shape)
     if not whole:
-        positive.put(slice(0, 4), slice(0, width), y[:4] > 0)
-        positive.put(slice(4, 20), slice(0, width), y[4:] > 0)
+        mask.put(slice(0, 4), slice(0, width), y[:4] > 0)
+        mask.put(slice(4, 20), slice(0, width), y[4:] > 0)
     g = normal(y.shape, 1)
-    np.testing.assert_array_equal(positive.apply(g), g * (y > 0))
-    np.testing.assert_array_equal(positive.get(slice(1, 3), slice(0, 2)), y[1:3, :2] > 0)
+    np.testing.assert_array_equal(mask.backward(g), g * (y > 0))
+    np.testing.assert_array_equal(mask.get(slice(1, 3), slice(0, 2)), y[1:3, :2] > 0)
 
 
 def test_winograd_takes_any_memory_layout() -> None:
@@ -149,13 +149,13 @@ def test_the_results_are_the_same_bits_on_any_number_of_threads(channels: tuple[
     results = set()
     for count in (1, 2, 3, 7):
         with kernels.use_threads(count):
-            y, positive = kernels.convolve_relu(x, kernel, bias)
-            pooled, winner = kernels.convolve_relu_pool(x, kernel, bias)
+            y, mask = kernels.convolve_relu(x, kernel, bias)
+            pooled, argmax = kernels.convolve_relu_pool(x, kernel, bias)
             flat = g.reshape(-1, channels[1])
             gram = kernels.gram(flat)
             found = (
-                y, pooled, winner.index, kernels.input_gradient(g, kernel, positive),
-                kernels.input_gradient(pooled, kernel, winner), gram, kernels.add_product(g, gram, g.copy()),
+                y, pooled, argmax.index, kernels.input_gradient(g, kernel, mask),
+                kernels.input_gradient(pooled, kernel, argmax), gram, kernels.add_product(g, gram, g.copy()),
             )  # fmt: skip
             results.add(b"".join(a.tobytes() for a in found))
     assert len(results) == 1
@@ -263,8 +263,8 @@ def test_what_is_added_to_may_lie_in_memory_in_any_order(order: str) -> None:
     expected = other + kernels.input_gradient(g, kernel)
     np.testing.assert_allclose(kernels.input_gradient(laid(g), kernel, None, into), expected, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(into, expected, rtol=1e-12, atol=1e-12)
-    positive, winner = kernels.Positive.of(other), kernels.max_pool(normal((18, 20, 16), 5))[1]
-    for mask in (positive, winner):
+    relu_mask, argmax = kernels.BitReluMask.of(other), kernels.max_pool(normal((18, 20, 16), 5))[1]
+    for mask in (relu_mask, argmax):
         np.testing.assert_array_equal(
             kernels.input_gradient(laid(g), kernel, mask), kernels.input_gradient(g, kernel, mask)
         )

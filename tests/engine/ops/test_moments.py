@@ -52,17 +52,17 @@ def test_weights_of_another_size_are_refused() -> None:
 def test_moments_of_what_is_made_of_a_picture_are_those_of_the_map_kept(
     strip: int, weighted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(statistics, "_AGAIN", strip)
+    monkeypatch.setattr(statistics, "_STRIP", strip)
     x, kernel, bias = normal((17, 11, 3)), normal((3, 3, 3, 32), 1), normal((32,), 2)
     v, m, w = normal((32,), 3), normal((32, 32), 4), shares((17, 11)) if weighted else None
 
     def slope(keep: bool) -> np.ndarray:
         picture = Var(x)
         f = ops.conv_relu(picture, kernel, bias)
-        assert f.again is not None
-        f.again = None if keep else f.again
+        assert f.recompute is not None
+        f.recompute = None if keep else f.recompute
         mean, raw = moments(f, w)
-        (g,) = gradient(ops.add(ops.sum(ops.multiply(mean, v)), ops.sum(ops.multiply(raw, m))), [picture])
+        (g,) = gradient(ops.add(ops.reduce_sum(ops.multiply(mean, v)), ops.reduce_sum(ops.multiply(raw, m))), [picture])
         return g
 
     np.testing.assert_allclose(slope(False), slope(True), rtol=1e-11, atol=1e-12)
@@ -87,7 +87,7 @@ def test_moments_of_a_projected_map_are_those_of_the_map_that_is_not_made(
     for way in (lambda f: moments(as_map(f), w), lambda f: projected_moments(f, w)):
         x = Var(xp.asarray(normal((5, 7, 4)).astype(dtype)))
         mean, raw = way(Projected(x, matrix))
-        total = ops.add(ops.sum(ops.multiply(mean, v)), ops.sum(ops.multiply(raw, m)))
+        total = ops.add(ops.reduce_sum(ops.multiply(mean, v)), ops.reduce_sum(ops.multiply(raw, m)))
         found.append((mean.value, raw.value, *gradient(total, [x])))
         monkeypatch.setattr("minstyle.engine.ops.conv2d", lambda *_: pytest.fail("the map was made"))
     for one, other in zip(*found, strict=True):

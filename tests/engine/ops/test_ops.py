@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -86,9 +87,15 @@ CASES: list[tuple[str, Callable[..., Any], tuple[np.ndarray, ...], dict[str, Any
     ("multiply by a scalar", ops.multiply, (normal((4, 5)), normal((), 1)), {}),
     ("scale", ops.scale, (normal((4, 5)),), {"factor": -2.5}),
     ("matmul", ops.matmul, (normal((4, 5)), normal((5, 3), 1)), {}),
+    ("x + y", operator.add, (normal((4, 5)), normal((5,), 1)), {}),
+    ("x - y", operator.sub, (normal((4, 5)), normal((4, 1), 1)), {}),
+    ("x * y", operator.mul, (normal((4, 5)), normal((5,), 1)), {}),
+    ("x @ y", operator.matmul, (normal((4, 5)), normal((5, 3), 1)), {}),
+    ("-x", operator.neg, (normal((4, 5)),), {}),
+    ("numbers on both sides", lambda x: 3 - 0.5 * (2 - x * 3) * (1 + x) + (x - 4), (normal((4, 5)),), {}),
     ("reshape", ops.reshape, (normal((4, 6, 2)),), {"shape": (24, 2)}),
     *((f"{op.__name__} over {a}", op, (normal((4, 5, 3)),), {"axis": a})
-      for op in (ops.sum, ops.mean) for a in (None, 0, 2, (0, 1))),
+      for op in (ops.reduce_sum, ops.reduce_mean) for a in (None, 0, 2, (0, 1))),
 ]  # fmt: skip
 
 
@@ -135,7 +142,7 @@ def test_adjoint_in_float32_equals_that_in_float64(
     (moments, (), {"weights": shares((4, 5))}),
     (ops.total_variation, (), {}), (ops.pad, (), {"width": 2, "mode": "replicate"}),
     (ops.pad, (), {"width": 3, "mode": "reflect"}), (ops.absolute_variation, (), {}),
-    (ops.nine_point_variation, (), {}), (ops.mean, (), {"axis": 1}),
+    (ops.nine_point_variation, (), {}), (ops.reduce_mean, (), {"axis": 1}),
     (ops.squared_error, (normal((4, 5, 4), 3),), {}), (ops.multiply, (normal((4, 5, 4), 3),), {}),
 ], ids=lambda x: getattr(x, "__name__", ""))  # fmt: skip
 def test_ops_take_any_memory_layout(
@@ -170,7 +177,7 @@ def test_fan_out_adds_the_gradients_of_both_losses() -> None:
 
 def test_the_same_variable_twice_in_one_op() -> None:
     x = Var(normal((3, 4)))
-    (g,) = gradient(ops.sum(ops.multiply(x, x)), [x])
+    (g,) = gradient(ops.reduce_sum(ops.multiply(x, x)), [x])
     np.testing.assert_allclose(g, 2 * x.value)
 
 
@@ -201,7 +208,7 @@ def test_pooling_of_each_window(height: int, width: int, seed: int) -> None:
 
 def test_max_pool_gives_the_gradient_to_the_first_of_equals() -> None:
     x = Var(np.ones((2, 2, 1)))
-    (g,) = gradient(ops.sum(ops.max_pool2(x)), [x])
+    (g,) = gradient(ops.reduce_sum(ops.max_pool2(x)), [x])
     np.testing.assert_array_equal(g[:, :, 0], [[1, 0], [0, 0]])
 
 

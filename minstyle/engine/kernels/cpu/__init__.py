@@ -1,1 +1,1 @@
-"""The kernels for NumPy arrays: Winograd convolution and its kin, on threads."""
+"""The kernels for NumPy arrays, on threads: convolutions, Gram matrices, sorting. ``masks`` serves CuPy arrays too."""

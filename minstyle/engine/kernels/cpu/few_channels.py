@@ -1,8 +1,9 @@
-"""Convolutions with few channels on one side, as a picture has: the first layer and its gradient, on the threads.
+"""Convolutions with few channels on one side, such as a picture's three: the first layer and its gradient, on threads.
 
-Winograd's method does not pay here. A strip of rows is taken as k*k*C planes, each the whole strip shifted by one tap:
-long runs of memory, and one matrix product from them to the many channels. Back it is a product for each row, from the
-many channels to k*k*C planes, small enough that BLAS does not copy it.
+Winograd's method does not pay here. From few channels to many, a strip of rows is laid out as k*k*C planes, each the
+whole strip shifted by one tap, which are long runs of memory; one matrix product makes the many channels of them. From
+many channels to few, each row is multiplied into k*k*C planes, a product small enough that BLAS does not copy its
+operands, and the planes are added with their shifts.
 """
 
 from __future__ import annotations
@@ -10,27 +11,27 @@ from __future__ import annotations
 import numpy as np
 
 from . import products, threads
-from .masks import AboveZero, Positive
+from .masks import BitReluMask, ReluMask
 from .threads import Workspace
 from .tiles import rectify
 
 MOST_CHANNELS = 8
-_STRIP = 8192  # pixels, about what a core's cache holds with their planes
+_STRIP = 8192  # pixels: with their planes about what a core's cache holds
 
 Strip = tuple[int, int]  # first row, and the one after the last
 
 
-def widen(
+def convolve_few_to_many(
     x: np.ndarray,
     kernel: np.ndarray,
     bias: np.ndarray | None,
     relu: bool,
-    positive: Positive | None = None,
+    mask: BitReluMask | None = None,
     valid: bool = False,
 ) -> np.ndarray:
-    """Convolution of x (H, W, few) with kernel (k, k, few, Cout), ReLU if asked for. -> (H, W, Cout)
+    """Convolution of x (H, W, few) with kernel (k, k, few, Cout), with ReLU if asked for. -> (H, W, Cout)
 
-    Where the result is above zero is stored in ``positive``, if given. ``valid``: without padding, and
+    ``mask``, if given, is filled with where the result is above zero. ``valid``: without padding, so that
     (H - k + 1, W - k + 1, Cout) is left.
     """
     size, _, cin, cout = kernel.shape
@@ -38,7 +39,7 @@ def widen(
     padded = np.zeros((cin, x.shape[0] + 2 * r, x.shape[1] + 2 * r), dtype=x.dtype)
     padded[:, r : r + x.shape[0], r : r + x.shape[1]] = x.transpose(2, 0, 1)
     height, width = padded.shape[1] - size + 1, padded.shape[2] - size + 1
-    # The bias is the tap of one more plane, which is 1 everywhere.
+    # The bias is the weight of one more plane, which is 1 everywhere.
     matrix = np.empty((taps + 1, cout), dtype=x.dtype)
     matrix[:taps] = kernel.reshape(taps, cout)
     matrix[taps] = 0 if bias is None else bias
@@ -57,17 +58,17 @@ def widen(
         products.multiply(planes.reshape(taps + 1, -1).T, matrix, out)
         if relu:
             rectify(out[None], work)
-        if positive is not None:
-            positive.put(slice(top, bottom), slice(0, width), y[top:bottom] > 0)
+        if mask is not None:
+            mask.put(slice(top, bottom), slice(0, width), y[top:bottom] > 0)
 
     threads.run(strip_of, _strips(height, width))
     return y
 
 
-def narrow(x: np.ndarray, mask: Positive | AboveZero | None, kernel: np.ndarray, full: bool = False) -> np.ndarray:
-    """Convolution of x (H, W, Cin), where ``mask`` (None: all) lets it pass, with kernel (k, k, Cin, few).
+def convolve_many_to_few(x: np.ndarray, mask: ReluMask | None, kernel: np.ndarray, full: bool = False) -> np.ndarray:
+    """Convolution of x (H, W, Cin) times ``mask`` (None: 1) with kernel (k, k, Cin, few). -> (H, W, few)
 
-    -> (H, W, few), or with a frame of the k // 2 pixels all around that x also reaches, if it is to be ``full``.
+    ``full``: also at the k // 2 pixels around x that its edge reaches, -> (H + k - 1, W + k - 1, few).
     """
     size, _, cin, cout = kernel.shape
     height, width, _ = x.shape

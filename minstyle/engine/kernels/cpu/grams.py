@@ -1,4 +1,4 @@
-"""Products of a tall map with itself and with a small matrix, on the threads."""
+"""Gram matrices, weighted sums, and products of a tall map (M, C) with a small matrix, on the threads."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ import numpy as np
 from . import products, threads
 from .threads import Workspace
 
-# Rows of a map that are multiplied at a time, and at most so many sums of such products side by side.
-_VALUES, _SUMS = 1 << 18, 16
-_ROWS = 1024  # that are summed in the map's own type: float32 loses a digit or so
+_VALUES = 1 << 18  # entries of a map that are multiplied at a time, at least
+_SUMS = 16  # partial sums of a Gram matrix, at most
+_ROWS = 1024  # rows that are summed in the map's own type: float32 loses a digit or so
 
 
 def gram(flat: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-    """F^T diag(weights) F of F (M, C), weights (M,) (None: ones). -> (C, C), summed in an order that M and C decide."""
-    root = None if weights is None else np.sqrt(weights)[:, None]  # F^T F is symmetric, and half the work
+    """F^T diag(weights) F of F (M, C), weights (M,) (None: ones). -> (C, C)
+
+    The order of summation depends on M and C only, not on the number of threads.
+    """
+    # As (sqrt(w) F)^T (sqrt(w) F): BLAS computes a symmetric product in half the time.
+    root = None if weights is None else np.sqrt(weights)[:, None]
     rows, channels = flat.shape
     pieces = max(1, min(_SUMS, rows * channels // _VALUES))
     bounds = np.linspace(0, rows, pieces + 1).astype(int)
@@ -33,7 +37,7 @@ def gram(flat: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
 
 
 def weighted_sum(flat: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The sum of the rows of F (M, C), each times its weight (M,), strips of them added in float64. -> (C,) float64"""
+    """The sum of the rows of F (M, C), each times its weight (M,). -> (C,) in float64, in which strips are added."""
     sums = np.empty((-(-len(flat) // _ROWS), flat.shape[1]), dtype=flat.dtype)
 
     def strip_of(i: int, work: Workspace) -> None:
@@ -50,7 +54,7 @@ def add_product(
 ) -> np.ndarray:
     """f @ S at every pixel of f (H, W, C), S (C, K), times the pixel's weight (H, W) if there are weights. -> (H, W, K)
 
-    That is ``into``, to which it is added, if ``into`` is given.
+    ``into``, if given, is an array that the result is added to in place; it is returned.
     """
     if into is not None and not into.flags.c_contiguous:
         into += add_product(f, matrix, None, weights)

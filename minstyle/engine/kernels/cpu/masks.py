@@ -1,6 +1,7 @@
-"""What ReLU and pooling remember for the way back: one bit an entry, and one byte a window of four.
+"""What ReLU and max pooling keep for the backward pass: one bit per entry, and one byte per 2x2 window.
 
-Each has ``apply(g)``, the gradient before the op from the gradient after it.
+Each has ``backward(g)``: the gradient with respect to the op's input, from g, that with respect to its result. This
+file serves NumPy and CuPy arrays alike; the rest of the folder builds on it and knows NumPy arrays only.
 """
 
 from __future__ import annotations
@@ -9,34 +10,34 @@ import numpy as np
 
 from ....backend import Array, array_module, is_cupy
 
-NONE = 4  # a window's winner where no entry is above zero
+NONE = 4  # the index of a window without an entry above zero: it takes no gradient
 
 
-class Positive:
-    """Where a map (H, W, C) is above zero."""
+class BitReluMask:
+    """Where a map (H, W, C) is above zero, one bit per entry (on a device a byte)."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.shape = shape
         self._bits: Array = np.empty((*shape[:-1], -(-shape[-1] // 8)), dtype=np.uint8)
 
     @classmethod
-    def of(cls, y: Array) -> Positive:
-        """Of the whole map, on its device."""
+    def of(cls, y: Array) -> BitReluMask:
+        """The mask of a whole map, on the map's device."""
         mask = cls.__new__(cls)
         mask.shape = tuple(y.shape)
         mask._bits = y > 0 if is_cupy(y) else np.packbits(y > 0, axis=-1)  # CuPy packs flat arrays only
         return mask
 
-    def put(self, rows: slice, columns: slice, positive: np.ndarray) -> None:
-        """Store a rectangle's truth values (rows, columns, C), on the host."""
-        if self.shape[-1] % 8 == 0:  # three times as fast as along an axis
-            packed = np.packbits(positive).reshape(*positive.shape[:-1], self.shape[-1] // 8)
+    def put(self, rows: slice, columns: slice, above: np.ndarray) -> None:
+        """Store the booleans (rows, columns, C) of a rectangle; on the host only."""
+        if self.shape[-1] % 8 == 0:  # whole bytes: packing a flat array is three times as fast as along an axis
+            packed = np.packbits(above).reshape(*above.shape[:-1], self.shape[-1] // 8)
         else:
-            packed = np.packbits(positive, axis=-1)
+            packed = np.packbits(above, axis=-1)
         self._bits[rows, columns] = packed
 
     def get(self, rows: slice, columns: slice) -> Array:
-        """A rectangle's truth values (rows, columns, C)."""
+        """The booleans (or 0 and 1) of a rectangle. -> (rows, columns, C)"""
         bits = self._bits[rows, columns]
         if is_cupy(bits):
             return bits
@@ -44,12 +45,13 @@ class Positive:
             return np.unpackbits(bits).reshape(*bits.shape[:-1], self.shape[-1])
         return np.unpackbits(bits, axis=-1, count=self.shape[-1])
 
-    def apply(self, g: Array) -> Array:
+    def backward(self, g: Array) -> Array:
+        """g where the map is above zero, else 0."""
         return g * self.get(slice(None), slice(None))
 
 
-class AboveZero:
-    """The same as ``Positive``, told by the map itself: for one that is kept anyway."""
+class MapReluMask:
+    """The same mask, read from the map itself: for a map that stays in memory anyway."""
 
     def __init__(self, y: Array) -> None:
         self.shape, self._y = tuple(y.shape), y
@@ -57,32 +59,37 @@ class AboveZero:
     def get(self, rows: slice, columns: slice) -> Array:
         return self._y[rows, columns] > 0
 
-    def apply(self, g: Array) -> Array:
+    def backward(self, g: Array) -> Array:
+        """g where the map is above zero, else 0."""
         return g * (self._y > 0)
 
 
-class Winner:
-    """Which entry of each 2x2 window of a map (H, W, C) was taken by max pooling, the first of equals."""
+ReluMask = BitReluMask | MapReluMask
+
+
+class ArgMax:
+    """Which entry of each 2x2 window of a map (H, W, C) is the largest, the first of equals: what max pooling took."""
 
     def __init__(self, shape: tuple[int, ...], index: Array) -> None:
         self.shape = shape
         self.index = index  # (H//2, W//2, C) of 0..3 (row by row) or NONE
 
-    def apply(self, g: Array) -> Array:
+    def backward(self, g: Array) -> Array:
+        """The adjoint of max pooling: g (H//2, W//2, C) at each window's largest entry, 0 elsewhere. -> (H, W, C)"""
         dx = array_module(g).zeros(self.shape, dtype=g.dtype)
         for k, corner in enumerate(window_corners(dx)):
             corner[...] = g * (self.index == k)
         return dx
 
 
-def max_pool(x: Array) -> tuple[Array, Winner]:
+def max_pool(x: Array) -> tuple[Array, ArgMax]:
     """Largest entry of each 2x2 window, an odd last row or column dropped. (H, W, C) -> (H//2, W//2, C)"""
     value, index = largest(*window_corners(x))
-    return value, Winner(tuple(x.shape), index)
+    return value, ArgMax(tuple(x.shape), index)
 
 
 def largest(a: Array, b: Array, c: Array, d: Array) -> tuple[Array, Array]:
-    """Entry by entry the largest of four, and which it was."""
+    """Entry by entry the largest of four arrays, and the index 0..3 of the first that has it."""
     xp = array_module(a)
     top, bottom = xp.maximum(a, b), xp.maximum(c, d)
     in_top, in_bottom = (b > a).view(xp.uint8), (d > c).view(xp.uint8)

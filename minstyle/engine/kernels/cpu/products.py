@@ -1,15 +1,15 @@
-"""Matrix products in pieces that BLAS takes as they are.
+"""Products of a tall matrix with a small one, cut into pieces that BLAS multiplies without copying.
 
-OpenBLAS copies the operands of a product into an order of its own first, unless the product is small. For a tall matrix
-times a small one the copying costs more than it gives: in pieces below that limit the product is up to twice as fast.
+OpenBLAS first copies ("packs") the operands into an order of its own, unless the product is small. Here packing costs
+more than it saves: in pieces below that limit the product is up to twice as fast.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-SMALL = 1_000_000  # multiplications of a product that is not copied
-_FEWEST_ROWS = 48  # thinner pieces waste the arithmetic units
+SMALL = 1_000_000  # multiplications; a product of more is packed
+_FEWEST_ROWS = 48  # of a piece: thinner ones waste the arithmetic units
 
 
 def multiply(x: np.ndarray, matrix: np.ndarray, out: np.ndarray) -> None:

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ....backend import Array, array_module, is_cupy
 from . import threads
 from .threads import Workspace
 
 _SQUARE = 128  # rows and columns that are transposed at a time
 
 
-def sort_columns(flat: Array) -> tuple[Array, Array]:
-    """(each column of F (M, C) in ascending order (M, C), where its entries came from (C, M) in int32)."""
-    xp = array_module(flat)
-    if is_cupy(flat):
-        order = xp.argsort(flat.T, axis=1).astype(xp.int32)
-        return xp.take_along_axis(flat.T, order, axis=1).T, order
+def sort_columns(flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``kernels.sort_columns``, equal values in the order in which they came."""
     rows, columns = flat.shape
     planes, values = _transposed(flat), np.empty((columns, rows), dtype=flat.dtype)
     order = np.empty((columns, rows), dtype=np.int32)
@@ -43,33 +38,30 @@ def _transposed(a: np.ndarray) -> np.ndarray:
 def _sort(column: np.ndarray, values: np.ndarray, order: np.ndarray) -> None:
     """Write a column in ascending order and where its entries came from, the first of equals first.
 
-    Single numbers are sorted several times as fast as indices by what they point to. Therefore each float32 and its
-    index make one integer of 64 bits; as integers, the bits of floats are in the floats' order once those behind the
-    sign of the negative ones are turned.
+    Sorting plain numbers is several times as fast as sorting indices by the values they point to. Therefore each
+    float32 and its index are packed into one 64-bit integer. The bits of floats, read as integers, are in the floats'
+    order once all bits but the sign are inverted in the negative ones.
     """
     if column.dtype != np.float32:
         order[...] = np.argsort(column, kind="stable")
         values[...] = column[order]
         return
-    keys = _turned(column.view(np.int32)).astype(np.int64) << 32
+    keys = _ordered_bits(column.view(np.int32)).astype(np.int64) << 32
     keys |= np.arange(len(keys))
     keys.sort()
     order[...] = keys & 0x7FFFFFFF
-    values[...] = _turned((keys >> 32).astype(np.int32)).view(np.float32)
+    values[...] = _ordered_bits((keys >> 32).astype(np.int32)).view(np.float32)
 
 
-def _turned(bits: np.ndarray) -> np.ndarray:
-    turned: np.ndarray = bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))
-    return turned
+def _ordered_bits(bits: np.ndarray) -> np.ndarray:
+    """The bits of float32 values as int32 of the same order, and back: the function is its own inverse."""
+    ordered: np.ndarray = bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))
+    return ordered
 
 
-def unsort_columns(g: Array, order: Array) -> Array:
-    """The adjoint: g (M, C) given back to where the entries came from. -> (M, C)"""
-    xp = array_module(g)
-    planes = xp.empty(order.shape, dtype=g.dtype)
-    if is_cupy(g):
-        planes[xp.arange(len(order))[:, None], order] = g.T
-        return xp.ascontiguousarray(planes.T)
+def unsort_columns(g: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """``kernels.unsort_columns``."""
+    planes = np.empty(order.shape, dtype=g.dtype)
 
     def column_of(c: int, work: Workspace) -> None:
         planes[c, order[c]] = g[:, c]

@@ -1,8 +1,8 @@
-"""How a convolution is cut into tasks. The cut depends on the shapes alone, never on the number of threads.
+"""How a Winograd convolution is cut into tasks. The cut depends on the shapes alone, never on the number of threads.
 
-Where the channels are few, a block of tiles goes through all steps while it is in a core's cache. Where they are many,
-the matrix products of so small a block would be thin: there a larger part of the map takes one step after the other,
-its tasks lines of tiles, then the 36 products, then lines again.
+With few channels, a task is a block of tiles that goes through all steps while it is in a core's cache. With many, the
+matrix products of so small a block would be thin. There a larger part of the map takes one step after another: first a
+task is a line of tiles to transform, then one of the 36 products, then a line to transform back.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from .tiles import Block, Sink, Source
 from .winograd import Transform
 
 _FEWEST_TILES = 48  # of a block
-# Values of a plane of a block, inputs and outputs together: 36 of them are about what a core's cache holds. Smaller
-# blocks would leave the threads waiting for each other between many short steps.
+# Values in a plane of a block, inputs and outputs together: 36 such planes are about what a core's cache holds. With
+# smaller blocks the threads would wait for each other between many short tasks.
 _BLOCK = 16_000
-# Up to so many entries of the kernel a block is better than steps, though BLAS copies it. Small maps make four blocks.
+# Up to this many entries of the kernel, blocks are faster than steps, even where BLAS packs the operands; a small map
+# is cut into four blocks, of so many tiles.
 _MEDIUM, _MEDIUM_TILES = 160 * 160, (24, 96)
-# Values of a plane of the larger parts: 36 planes before and after the products must be held.
+# Values in a plane of a larger part, of which 36 planes before and 37 after the products are in memory at once.
 _PLANE = 1 << 18
 
 
@@ -43,7 +44,7 @@ def convolve(source: Source, kernel: np.ndarray, transform: Transform, bias: np.
 
 
 def cut(down: int, across: int, tiles: int) -> list[Block]:
-    """Blocks of at most so many tiles that cover a picture of (down, across) tiles, as equal as can be."""
+    """Blocks of at most ``tiles`` tiles that cover a map of (down, across) tiles, as equal in size as can be."""
     columns = -(-across // -(-across // tiles))
     rows = -(-down // -(-down // max(1, tiles // columns)))
     return [

@@ -1,6 +1,6 @@
-"""The threads that work through a list of tasks, and the memory that they keep between two lists. No mathematics.
+"""A pool of threads that works through lists of tasks, and the buffers they reuse. No mathematics.
 
-What is computed never depends on how many threads there are: the tasks are cut by the shapes alone.
+Results never depend on the number of threads: callers cut tasks by the shapes alone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _arena: contextvars.ContextVar[Arena | None] = contextvars.ContextVar("arena", d
 
 
 class Workspace:
-    """Buffers of one thread, kept from block to block: fresh memory of this size costs as much as filling it."""
+    """Buffers of one thread, reused from task to task: to allocate memory of this size costs as much as to fill it."""
 
     def __init__(self) -> None:
         self._buffers: dict[str, np.ndarray] = {}
@@ -52,14 +52,14 @@ class Workspace:
 
 
 class Arena:
-    """The workspaces while nobody uses them, kept as long as the arena is; several threads may share one arena."""
+    """Workspaces that are not in use at the moment. They live as long as the arena; threads may share one arena."""
 
     def __init__(self) -> None:
         self._idle: dict[str, list[Workspace]] = {}
 
     @contextlib.contextmanager
     def use(self) -> Iterator[None]:
-        """Within, what is started from this thread takes its memory from here, and BLAS is held to one thread."""
+        """Within, kernels called from this thread take their workspaces from here, and BLAS is held to one thread."""
         token = _arena.set(self)
         try:
             with _single_threaded_blas():
@@ -69,7 +69,7 @@ class Arena:
 
     @contextlib.contextmanager
     def workspace(self, kind: str) -> Iterator[Workspace]:
-        """One that was used for the same kind of work, so that its buffers have the size, or a new one."""
+        """A workspace last used for the same kind of work, so that its buffers have the right size, or a new one."""
         idle = self._idle.setdefault(kind, [])
         try:
             workspace = idle.pop()
@@ -88,7 +88,7 @@ def shared_workspace() -> contextlib.AbstractContextManager[Workspace]:
 
 @contextlib.contextmanager
 def use_threads(count: int | None) -> Iterator[None]:
-    """Within, convolutions started from this thread work on ``count`` cores (None: all that the process may use)."""
+    """Within, kernels called from this thread use ``count`` threads (None: one for each core the process may use)."""
     token = _threads.set(count)
     try:
         yield
@@ -97,15 +97,15 @@ def use_threads(count: int | None) -> Iterator[None]:
 
 
 def thread_count() -> int:
-    """How many threads a convolution takes."""
+    """How many threads a kernel uses."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return _threads.get() or available
 
 
 def run(do: Callable[[Task, Workspace], None], tasks: Iterable[Task]) -> None:
-    """``do`` every task, on the calling thread and as many more as are wanted; none of them goes on afterwards.
+    """Call ``do`` for every task, on this thread and ``thread_count() - 1`` helpers, and return when all have stopped.
 
-    The first error of any thread is raised, once all have stopped. Helpers work in the caller's context.
+    The first error of any thread is raised, once all have stopped. Helpers run in a copy of the caller's context.
     """
     tasks = list(tasks)
     pending, lock = iter(tasks), threading.Lock()
@@ -130,7 +130,7 @@ def run(do: Callable[[Task, Workspace], None], tasks: Iterable[Task]) -> None:
             for _ in range(min(thread_count(), len(tasks)) - 1):
                 _hand_out(job)
         except RuntimeError:
-            pass  # the system has no more threads: the work is done with those there are
+            pass  # the system gives no more threads: those there are do the work
         except BaseException as error:
             errors.append(error)
         try:
@@ -142,7 +142,7 @@ def run(do: Callable[[Task, Workspace], None], tasks: Iterable[Task]) -> None:
 
 
 class _Job:
-    """What helpers do for one call of ``run``, in its context. One that comes when the job is closed goes at once."""
+    """What helpers do for one call of ``run``, in its context. A helper that comes after ``close`` returns at once."""
 
     def __init__(self, work: Callable[[], None]) -> None:
         self._work: Callable[[], None] | None = work
@@ -168,7 +168,7 @@ class _Job:
                     self._busy.release()
 
     def close(self, errors: list[BaseException]) -> None:
-        """Let nobody begin any more and wait until all have stopped, however often the user interrupts."""
+        """Admit no more helpers and wait until all have stopped, however often the user interrupts."""
         while True:
             try:
                 with self._lock:
@@ -182,7 +182,7 @@ class _Job:
 
 
 class _Helper(threading.Thread):
-    """A thread that sleeps between jobs for a second before it ends: to wake one is faster than to start one."""
+    """A thread that waits a second for its next job before it ends: waking one is faster than starting one."""
 
     def __init__(self) -> None:
         super().__init__(name="minstyle helper", daemon=True)
@@ -193,7 +193,7 @@ class _Helper(threading.Thread):
             try:
                 job = self.jobs.get(timeout=_PATIENCE)
             except queue.Empty:
-                # If somebody has just taken it off the list, that job has one helper less, and is done all the same.
+                # If a caller has just taken it off the list, that caller's job has one helper less, no more.
                 with contextlib.suppress(ValueError):
                     _idle.remove(self)
                 return
@@ -207,7 +207,7 @@ _idle: deque[_Helper] = deque()
 
 
 def _hand_out(job: _Job) -> None:
-    """Give the job to a sleeping thread, or to a new one. Raises RuntimeError where there can be no more."""
+    """Give the job to an idle helper, or to a new one. Raises RuntimeError where the system gives no more threads."""
     try:
         helper = _idle.pop()
     except IndexError:
@@ -217,7 +217,7 @@ def _hand_out(job: _Job) -> None:
 
 
 class _Users:
-    """How many calls of ``run`` are under way: the first holds BLAS to one thread, the last lets it go."""
+    """How many hold BLAS to one thread at the moment: the first sets the limit, the last lifts it."""
 
     def __init__(self) -> None:
         self.lock, self.count = threading.Lock(), 0
@@ -229,13 +229,13 @@ _users = _Users()
 
 @functools.cache
 def _controller() -> ThreadpoolController:
-    return ThreadpoolController()  # looks at all loaded libraries, which takes some time
+    return ThreadpoolController()  # it searches all loaded libraries, which takes some time
 
 
 @contextlib.contextmanager
 def _single_threaded_blas() -> Iterator[None]:
-    """BLAS computes with one thread a call: the cores are taken by our own threads."""
-    users = _users  # a child process has others
+    """Within, BLAS uses one thread per call: our own threads take the cores."""
+    users = _users  # after a fork the child has another object
     with users.lock:
         if users.count == 0:
             users.limit = _controller().limit(limits=1, user_api="blas")
@@ -251,7 +251,7 @@ def _single_threaded_blas() -> Iterator[None]:
 
 
 def _after_fork() -> None:
-    """In the child there are no other threads: the limit goes, the lock, which one may have held, the list of idle."""
+    """A child process has none of the other threads: drop the BLAS limit, the lock that one may hold, the idle list."""
     global _users
     users, _users = _users, _Users()
     _idle.clear()

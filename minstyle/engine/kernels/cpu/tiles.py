@@ -1,8 +1,8 @@
-"""What a block of tiles reads and writes: maps cut into overlapping 6x6 inputs, 4x4 outputs put to their places.
+"""What a block of tiles reads and writes: maps cut into overlapping 6x6 inputs, 4x4 outputs put in their places.
 
-The sources are a map, a map of which ReLU lets a part through, and a map that max pooling has made smaller. The sinks
-are a map, the sum with what is there already, ReLU, and ReLU with max pooling. Whatever is between two convolutions is
-so done on a block while it is in the core's cache, and the full map need not exist.
+Sources: a map, a gradient behind ReLU, a gradient behind ReLU and max pooling. Sinks: store, add, ReLU, ReLU and max
+pooling. So what comes between two convolutions is done block by block, in the core's cache, and the full map in between
+need not exist.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from .masks import NONE, AboveZero, Positive, Winner, largest
+from .masks import NONE, ArgMax, BitReluMask, ReluMask, largest
 from .threads import Workspace
 
 
@@ -56,34 +56,34 @@ class Map:
         if top >= 0 and left >= 0 and bottom <= self.shape[0] and right <= self.shape[1]:
             d[...] = _every(4, self.x, top, left, d.shape)
         else:
-            window, inside, rows, columns = _framed(self, (top, left, bottom, right), work)
+            window, inside, rows, columns = _zero_padded(self, (top, left, bottom, right), work)
             inside[...] = self.x[rows, columns]
             d[...] = _every(4, window, 0, 0, d.shape)
 
 
 class Masked:
-    """A gradient with respect to ReLU's result, of which it lets pass what was above zero."""
+    """A gradient g (H, W, C) with respect to ReLU's result, times ReLU's mask."""
 
-    def __init__(self, g: np.ndarray, positive: Positive | AboveZero) -> None:
-        self.g, self.positive, self.shape, self.dtype = g, positive, g.shape, g.dtype
+    def __init__(self, g: np.ndarray, mask: ReluMask) -> None:
+        self.g, self.mask, self.shape, self.dtype = g, mask, g.shape, g.dtype
 
     def gather(self, block: Block, d: np.ndarray, work: Workspace) -> None:
-        window, inside, rows, columns = _framed(self, _seen(block), work)
-        np.multiply(self.g[rows, columns], self.positive.get(rows, columns), out=inside)
+        window, inside, rows, columns = _zero_padded(self, _seen(block), work)
+        np.multiply(self.g[rows, columns], self.mask.get(rows, columns), out=inside)
         d[...] = _every(4, window, 0, 0, d.shape)
 
 
 class Unpooled:
-    """A gradient with respect to max pooling's result, given to each window's winner."""
+    """A gradient g (H//2, W//2, C) with respect to max pooling's result, put at each window's largest entry."""
 
-    def __init__(self, g: np.ndarray, winner: Winner) -> None:
-        self.pooled, self.winner, self.shape, self.dtype = Map(g), winner, winner.shape, g.dtype
+    def __init__(self, g: np.ndarray, argmax: ArgMax) -> None:
+        self.pooled, self.argmax, self.shape, self.dtype = Map(g), argmax, argmax.shape, g.dtype
 
     def gather(self, block: Block, d: np.ndarray, work: Workspace) -> None:
         top, left = 2 * block.top - 1, 2 * block.left - 1
         area = (top, left, top + 2 * block.rows + 2, left + 2 * block.columns + 2)
-        window, inside, rows, columns = _framed(self.pooled, area, work, corners=4)
-        np.multiply(self.pooled.x[rows, columns], self.winner.index[rows, columns] == _CORNERS, out=inside)
+        window, inside, rows, columns = _zero_padded(self.pooled, area, work, corners=4)
+        np.multiply(self.pooled.x[rows, columns], self.argmax.index[rows, columns] == _CORNERS, out=inside)
         # Input (i, j) of every tile is the same corner of its window: the odd rows of a tile's inputs are upper ones.
         for corner in range(4):
             i, j = 1 - corner // 2, 1 - corner % 2
@@ -95,17 +95,18 @@ _CORNERS = np.arange(4, dtype=np.uint8)[:, None, None, None]
 
 
 def _seen(block: Block) -> tuple[int, int, int, int]:
-    """The pixels that a block's tiles see: top, left, bottom, right; they may lie outside of the map."""
+    """The pixels that a block's tiles read: top, left, bottom, right; some may lie outside of the map."""
     top, left = 4 * block.top - 1, 4 * block.left - 1
     return top, left, top + 4 * block.rows + 2, left + 4 * block.columns + 2
 
 
-def _framed(
+def _zero_padded(
     source: Source, area: tuple[int, int, int, int], work: Workspace, corners: int = 1
 ) -> tuple[np.ndarray, np.ndarray, slice, slice]:
-    """An array for the pixels in ``area``, zero outside of the map; its part inside, and which rows and columns.
+    """(window, inside, rows, columns): an array for the pixels in ``area``, of which those outside of the map are zero,
+    the view of its part inside the map, to be filled, and that part's rows and columns in the map.
 
-    With several ``corners`` it is one such array for each.
+    With several ``corners``, window and inside have one such array for each.
     """
     top, left, bottom, right = area
     height, width, channels = source.shape
@@ -128,7 +129,7 @@ def _every(step: int, x: np.ndarray, top: int, left: int, shape: tuple[int, ...]
 
 
 class Store:
-    """Into y (H, W, Cout)."""
+    """Stored in y (H, W, Cout)."""
 
     def __init__(self, y: np.ndarray) -> None:
         self.y = y
@@ -150,25 +151,25 @@ class Add:
 
 
 class Rectify:
-    """max(y, 0) into y (H, W, Cout), and where it is above zero into ``positive`` (None: nowhere)."""
+    """ReLU, stored in y (H, W, Cout), and its mask in ``mask``, if there is one."""
 
-    def __init__(self, y: np.ndarray, positive: Positive | None) -> None:
-        self.y, self.positive = y, positive
+    def __init__(self, y: np.ndarray, mask: BitReluMask | None) -> None:
+        self.y, self.mask = y, mask
 
     def scatter(self, tiles: np.ndarray, block: Block, work: Workspace) -> None:
         part, in_order = _places(self.y, rectify(tiles, work), block)
         part[...] = in_order
-        if self.positive is not None:
+        if self.mask is not None:
             top, left = 4 * block.top, 4 * block.left
             rows, columns = slice(top, top + 4 * block.rows), slice(left, left + 4 * block.columns)
-            self.positive.put(rows, columns, self.y[rows, columns] > 0)
+            self.mask.put(rows, columns, self.y[rows, columns] > 0)
 
 
 class RectifyAndPool:
-    """The largest of each 2x2 window of max(y, 0) into y (H//2, W//2, Cout), and which it was into ``winner``."""
+    """ReLU and 2x2 max pooling, stored in y (H//2, W//2, Cout), and which entry was the largest in ``argmax``."""
 
-    def __init__(self, y: np.ndarray, winner: Winner) -> None:
-        self.y, self.winner = y, winner
+    def __init__(self, y: np.ndarray, argmax: ArgMax) -> None:
+        self.y, self.argmax = y, argmax
 
     def scatter(self, tiles: np.ndarray, block: Block, work: Workspace) -> None:
         _, _, rows, columns, cout = tiles.shape
@@ -176,7 +177,7 @@ class RectifyAndPool:
         value, index = largest(corners[:, 0, :, 0], corners[:, 0, :, 1], corners[:, 1, :, 0], corners[:, 1, :, 1])
         rectify(value, work)
         np.maximum(index, (~(value > 0)).view(np.uint8) * np.uint8(NONE), out=index)
-        for target, part in ((self.y, value), (self.winner.index, index)):
+        for target, part in ((self.y, value), (self.argmax.index, index)):
             place, in_order = _places(target, part, block)
             place[...] = in_order
 

@@ -1,16 +1,17 @@
 """Winograd's minimal filtering F(4x4, 3x3) (Lavin, Gray 2015): the mathematics of one block of the picture.
 
-A tile of 4x4 outputs sees 6x6 inputs d. With the three matrices below its convolution with a 3x3 kernel g is
+A tile of 4x4 outputs depends on 6x6 inputs d. With the three matrices below its convolution with a 3x3 kernel g is
 
     Y = A^T [ (G g G^T) * (B^T d B) ] A        (* entry by entry, and summed over the input channels)
 
-36 multiplications in place of 144. Written over all tiles and channels at once, B^T . B is one (36 x 36) matrix applied
-to 36 planes, the middle is 36 matrix products (tiles, Cin) @ (Cin, Cout), and A^T . A is one (16 x 36) matrix: so that
-nearly all of the work is done by BLAS. In float32 the error is some millionths of the largest output.
+That is 36 multiplications in place of 144. Over all tiles and channels at once, B^T d B is one (36, 36) matrix applied
+to 36 planes, the middle is 36 matrix products (tiles, Cin) @ (Cin, Cout), and A^T [.] A is one (16, 36) matrix, so that
+BLAS does nearly all of the work. In float32 the error is a few millionths of the largest output.
 
-The gradient to the input is a convolution with the kernel turned by 180 degrees and its channel axes swapped. The
-points below are a set closed under p -> 1/p, which turns a kernel's polynomial round: the turned kernel's planes are
-those of the kernel itself in another order. One set of transformed kernels so serves both directions.
+The gradient to the input is a convolution with the kernel turned by 180 degrees and its channel axes swapped. Turning a
+kernel reverses the coefficients of its polynomial, which takes its value at p to that at 1/p, up to a factor. The
+points below are closed under p -> 1/p, so the turned kernel's planes are the kernel's own in another order, and one set
+of transformed kernels serves both directions.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import numpy as np
 from .threads import Workspace
 from .tiles import Block, Sink, Source
 
-# Points at which polynomials are compared, with infinity as the sixth: of those tried these lose the least in float32.
+# The points of interpolation, with infinity as the sixth: of those tried these lose the fewest digits in float32.
 POINTS = (0, 1 / math.sqrt(2), -1 / math.sqrt(2), math.sqrt(2), -math.sqrt(2))
 
 
@@ -48,7 +49,7 @@ def cook_toom(points: tuple[float, ...], outputs: int = 4, taps: int = 3) -> tup
 
 
 A_T, G, B_T = cook_toom(POINTS)
-INVERSE = [5, 3, 4, 1, 2, 0]  # where each point's inverse stands: 0 and infinity, 1/sqrt 2 and sqrt 2, ...
+INVERSE = [5, 3, 4, 1, 2, 0]  # the index of each point's inverse: 0 and infinity, 1/sqrt 2 and sqrt 2, ...
 
 
 class Transform(NamedTuple):
@@ -59,7 +60,7 @@ class Transform(NamedTuple):
 
 
 def _transforms(dtype: Any) -> tuple[Transform, Transform]:
-    """Forward, and backward: there plane (i, j) is that of the inverse points."""
+    """(forward, backward) of one type; backward, plane (i, j) is the one that belongs to the inverse points."""
     order = [6 * i + j for i in INVERSE for j in INVERSE]
     on_input, on_output, ones = np.kron(B_T, B_T), np.kron(A_T, A_T), np.ones((16, 1))
     forward = Transform(on_input.astype(dtype), np.hstack([on_output, ones]).astype(dtype))
@@ -69,8 +70,8 @@ def _transforms(dtype: Any) -> tuple[Transform, Transform]:
 TRANSFORMS = {np.dtype(t): _transforms(t) for t in (np.float32, np.float64)}
 _KERNEL = np.kron(G, G)  # (36, 9)
 
-_COLUMNS = 512  # of a product with one of the transforms: see ``products``
-# Rows whose distance is a power of two fall on the same lines of a cache; so many bytes more and they do not.
+_COLUMNS = 512  # of a piece of a product with one of the transforms: see ``products``
+# Bytes between rows. Rows a power of two apart would compete for the same lines of the cache.
 _APART = 64
 
 
@@ -104,7 +105,7 @@ def convolve_block(
 
 
 def planes(work: Workspace, name: str, count: int, size: int, dtype: Any) -> np.ndarray:
-    """An uninitialised (count, size), its rows a little apart."""
+    """An uninitialised array (count, size), its rows _APART in memory."""
     return work.array(name, (count, size + _APART // np.dtype(dtype).itemsize), dtype)[:, :size]
 
 
@@ -116,7 +117,7 @@ def transform_input(source: Source, transform: Transform, block: Block, v: np.nd
 
 
 def multiply(v: np.ndarray, kernel: np.ndarray, m: np.ndarray) -> None:
-    """m = v @ kernel: some of the 36 products, or one."""
+    """m = v @ kernel: all 36 products, or one of them."""
     np.matmul(v, kernel, out=m)
 
 

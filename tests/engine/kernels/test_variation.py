@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from minstyle.engine.kernels import total_variation, total_variation_gradient
-from minstyle.engine.kernels.cpu import variation
+from minstyle.engine.kernels import bands, total_variation, total_variation_gradient
 
 
 def normal(*shape: int) -> np.ndarray:
@@ -23,22 +22,15 @@ def test_any_cut_into_bands_gives_the_same(
     value, power = total_variation(x, exponent)
     gradient = total_variation_gradient(x, power, np.float64(1.5))
     for rows in range(1, height + 1):
-        monkeypatch.setattr(variation, "_BAND", rows * width * 3)
-        found, again = total_variation(x, exponent)
+        monkeypatch.setattr(bands, "_BAND", rows * width * 3)
+        found, same = total_variation(x, exponent)
         assert found == pytest.approx(value, rel=1e-12)
-        np.testing.assert_array_equal(again, power)
+        np.testing.assert_array_equal(same, power)
         np.testing.assert_array_equal(total_variation_gradient(x, power, np.float64(1.5)), gradient)
 
 
 def test_the_value_is_the_formula_in_bands_too(monkeypatch: pytest.MonkeyPatch) -> None:
     x = normal(9, 6, 3)
     expected = ((np.diff(x, axis=1)[:-1] ** 2 + np.diff(x, axis=0)[:, :-1] ** 2) ** 1.25).sum()
-    monkeypatch.setattr(variation, "_BAND", 2 * 6 * 3)
+    monkeypatch.setattr(bands, "_BAND", 2 * 6 * 3)
     assert total_variation(x, 1.25)[0] == pytest.approx(expected, rel=1e-12)
-
-
-def test_rows_come_in_order_and_cover_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(variation, "_BAND", 3 * 4)
-    bands = variation.by_rows(lambda rows: (rows.start, rows.stop), normal(8, 2, 2))
-    assert bands == [(0, 3), (3, 6), (6, 8)]
-    assert variation.by_rows(lambda rows: rows, normal(0, 2, 2)) == []

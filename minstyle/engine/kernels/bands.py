@@ -1,0 +1,36 @@
+"""Work on arrays as large as the picture in bands of rows, for NumPy and CuPy arrays alike.
+
+A formula of many passes takes a third of the time on bands that stay in a core's cache.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TypeVar
+
+from ...backend import Array, is_cupy
+from .cpu import threads
+
+_BAND = 1 << 16  # values
+
+Result = TypeVar("Result")
+
+
+def by_rows(do: Callable[[slice], Result], x: Array) -> list[Result]:
+    """``do(rows)`` for slices of rows that cover x (H, W, C), on the threads; the results in the rows' order.
+
+    On a device all rows are one band: it wants few, large kernels.
+    """
+    height = len(x)
+    if is_cupy(x):
+        return [do(slice(0, height))] if height else []
+    step = max(1, _BAND // max(1, math.prod(x.shape[1:])))
+    bands = [slice(top, min(top + step, height)) for top in range(0, height, step)]
+    results: dict[int, Result] = {}
+
+    def task(i: int, work: threads.Workspace) -> None:
+        results[i] = do(bands[i])
+
+    threads.run(task, range(len(bands)))
+    return [results[i] for i in range(len(bands))]

@@ -63,9 +63,11 @@ def ours(images: list[np.ndarray]) -> Run:
 
 def twin(images: list[np.ndarray], layout: str, dtype: str = "float32") -> Function:
     import torch
-    from tests.support.torch_twin import Twin
 
-    return Twin(random_vgg19(), "document", images[0], images[1], getattr(torch, dtype), getattr(torch, layout))
+    from torch_twin.programs import Document
+
+    kind = {"dtype": getattr(torch, dtype), "layout": getattr(torch, layout)}
+    return Document(random_vgg19(), images[0], [images[1]], **kind)
 
 
 def pytorchs(images: list[np.ndarray], layout: str) -> Run:

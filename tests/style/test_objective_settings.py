@@ -15,7 +15,7 @@ from minstyle.recipe.recipe import Recipe
 from minstyle.recipe.terms import IMAGE, ROLES, Term
 from minstyle.style.losses import LOSSES, Features
 from minstyle.style.regions import Regions
-from tests.style.test_objective import as_op
+from tests.support.objectives import as_op
 from tests.support.small import picture
 
 CONTENT, STYLE, X = (picture(32, 40, seed).astype(np.float64) for seed in (1, 2, 3))

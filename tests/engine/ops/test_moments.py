@@ -15,7 +15,7 @@ from minstyle.engine.autodiff import Var, gradient
 from minstyle.engine.ops import moments as statistics
 from minstyle.errors import ShapeError
 from minstyle.network.projection import Projected, as_map, raw_moment, weighted_mean
-from tests.engine.ops.test_ops import normal, positive_definite, shares
+from tests.support.arrays import normal, positive_definite, shares
 from tests.support.moments import moments
 
 

@@ -146,6 +146,7 @@ def test_two_processes_at_once_do_not_hurt_each_other(tmp_path: Path, server: Se
     assert os.listdir(tmp_path / "tmp") == []
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_leaves_nothing_behind(tmp_path: Path, server: Server, content: bytes) -> None:
     (tmp_path / "w").mkdir()
     (tmp_path / "w" / "vgg19.h5").write_text("older")

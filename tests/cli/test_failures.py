@@ -1,4 +1,4 @@
-"""cli.py: interrupts, full disks, a lack of memory: one line each, and no picture is lost or half written."""
+"""cli/main.py: interrupts, full disks, a lack of memory: one line each, and no picture is lost or half written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""vgg.py: how the first convolution continues the picture, and features before ReLU, against PyTorch."""
+"""network/vgg.py: how the first convolution continues the picture, and features before ReLU, against PyTorch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""observers.py: what is told of a run, and that an observer's end is never the picture's."""
+"""run/observer.py: what is told of a run, and that an observer's end is never the picture's."""
 
 from __future__ import annotations
 

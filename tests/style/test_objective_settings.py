@@ -1,4 +1,4 @@
-"""objective.py: what each setting of the network's use does to loss and gradient, and terms side by side."""
+"""style/objective.py: what each setting of the network's use does to loss and gradient, and terms side by side."""
 
 from __future__ import annotations
 

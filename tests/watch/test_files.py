@@ -1,4 +1,4 @@
-"""observers.py: what is written of a run: its trace and its snapshots."""
+"""watch/trace.py and watch/snapshots.py: what is written of a run: its trace and its snapshots."""
 
 from __future__ import annotations
 

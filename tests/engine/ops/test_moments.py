@@ -1,4 +1,4 @@
-"""statistics.py: the values of the statistics; their adjoints are in the table of test_ops.py."""
+"""engine/ops/moments.py: the values of the statistics; their adjoints are in the table of test_ops.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ops.py: the variations of the known programs, padding, and gradients of unit size, against PyTorch."""
+"""engine/ops: the variations of the known programs, padding, and gradients of unit size, against PyTorch."""
 
 from __future__ import annotations
 

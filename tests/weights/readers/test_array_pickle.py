@@ -1,4 +1,4 @@
-"""weights/array_pickle.py: pickled dictionaries of arrays are read; a pickle that is anything more is refused unrun."""
+"""weights/readers/array_pickle.py: pickled dictionaries of arrays are read; anything more is refused unrun."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""weights/keras_h5.py: every layout in which Keras's VGG files were published is read, and nothing else."""
+"""weights/readers/keras_h5.py: every layout in which Keras's VGG files were published is read, and nothing else."""
 
 from __future__ import annotations
 

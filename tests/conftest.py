@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -60,3 +62,14 @@ def studio(tmp_path: Path) -> Studio:
     from tests.support.studio import Studio  # it needs this file
 
     return Studio(tmp_path)
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT raises KeyboardInterrupt, here and in processes started meanwhile.
+
+    A shell that starts pytest in the background has SIGINT ignored; Python and all its children would inherit that.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -25,7 +25,6 @@ from threadpoolctl import threadpool_limits
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import bench_parts
-
 from minstyle import RECIPES, Objective, __version__, build_objective
 from minstyle.engine import kernels
 from minstyle.network.layers import BLOCKS, CHANNELS
@@ -65,9 +64,10 @@ def ours(images: list[np.ndarray]) -> Run:
 def twin(images: list[np.ndarray], layout: str, dtype: str = "float32") -> Function:
     import torch
 
-    from tests.support.torch_twin import Twin
+    from torch_twin.programs import Document
 
-    return Twin(random_vgg19(), "document", images[0], images[1], getattr(torch, dtype), getattr(torch, layout))
+    kind = {"dtype": getattr(torch, dtype), "layout": getattr(torch, layout)}
+    return Document(random_vgg19(), images[0], [images[1]], **kind)
 
 
 def pytorchs(images: list[np.ndarray], layout: str) -> Run:

@@ -1,9 +1,10 @@
-"""SHA-256 of the pixels of a few runs: ``python tools/fingerprints.py [--weights-dir DIR]``.
+"""SHA-256 of the pixels of a few runs: ``python tools/fingerprints.py [--weights-dir DIR]`` (a few minutes).
 
-A change of the source that is meant to change no picture prints the same lines before and after. Each run is a process
-of its own on one thread, BLAS on one thread too, on the real VGG16 (``python -m minstyle.weights fetch vgg16``) or on
-the small network. The script uses only the command line and what ``import minstyle`` exports, so that it serves any
-version: run it with that version's folder first on PYTHONPATH.
+A change of the source that is meant to change no picture prints the same lines before and after, on one machine:
+another processor or BLAS rounds differently. Each run is a process of its own with BLAS on one thread, on the real
+VGG16 (``python -m minstyle.weights fetch vgg16``) or on the small network. The script uses only the command line and
+what ``import minstyle`` exports, so that it serves older versions too: run it with that version's folder first on
+PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -21,29 +22,24 @@ import numpy as np
 import minstyle
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
-MASKED = ("cat", "swirls", "glass")  # pictures with masks, cut so that block 5 divides their sides evenly
-CUT = (slice(40, 200), slice(100, 356))
+MASKED = ("cat", "swirls", "glass")  # pictures that have a mask
+CUT = (slice(40, 200), slice(100, 356))  # 160 x 256 pixels: all five blocks divide these evenly
 
-# The files before OUT, and the options.
-RUNS = {
-    "document": ("cat swirls", "--recipe document --network vgg16 --size 128 --rounds 2 --evaluations 8"),
-    "fine, masks, colour": (
-        "cut_cat cut_swirls cut_glass",
-        "--network vgg16 --size 256 --evaluations 8,5 --color match --mask mask_cat mask_swirls mask_glass",
-    ),
-    "crowson": ("coffee glass", "--recipe crowson --network vgg16 --size 160 --evaluations 10,8"),
-    "styles, blend": (
-        "cat swirls glass",
-        "--network vgg16 --size 160 --evaluations 8,6 --blend 3,7 --style-scale 0.5,1 --init noise --color content",
-    ),
-    "16 bits, alpha": ("deep swirls", "--network mini --size 160 --evaluations 12,10"),
-    "draft": ("cat swirls", "--network vgg16 --draft mini --size 160 --evaluations 12,6"),
-    "soft masks": (
-        "cat swirls glass",
-        "--network mini --size 150 --evaluations 8,5 --feather 0.02 --mask whole_cat whole_swirls whole_glass",
-    ),
+# Arguments of ``python -m minstyle``; {NAME} is a picture of make_pictures, {out} the result.
+COMMANDS = {
+    "document": "{cat} {swirls} {out} --recipe document --network vgg16 --size 128 --rounds 2 --evaluations 8",
+    "fine, masks, colour": "{cut_cat} {cut_swirls} {cut_glass} {out} --network vgg16 --size 256 --evaluations 8,5 "
+    "--color match --mask {cut_cat_mask} {cut_swirls_mask} {cut_glass_mask}",
+    "crowson": "{coffee} {glass} {out} --recipe crowson --network vgg16 --size 160 --evaluations 10,8",
+    "styles, blend": "{cat} {swirls} {glass} {out} --network vgg16 --size 160 --evaluations 8,6 --blend 3,7 "
+    "--style-scale 0.5,1 --init noise --color content",
+    "16 bits, alpha": "{deep} {swirls} {out} --network mini --size 160 --evaluations 12,10",
+    "draft": "{cat} {swirls} {out} --network vgg16 --draft mini --size 160 --evaluations 12,6",
+    "soft masks": "{cat} {swirls} {glass} {out} --network mini --size 150 --evaluations 8,5 --feather 0.02 "
+    "--mask {cat_mask} {swirls_mask} {glass_mask}",
 }
 
+# A program in place of a command line: CONTENT STYLE OUT.
 LIBRARY = """
 import dataclasses, sys, minstyle
 content, style = (minstyle.load_image(path) for path in sys.argv[1:3])
@@ -55,44 +51,48 @@ minstyle.save_image(minstyle.stylize(content, [style], recipe, network=network).
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights-dir", default="", help="a folder to look for weights in first")
+    parser.add_argument("--weights-dir", metavar="DIR", help="a folder to look for weights in first")
     options = parser.parse_args()
+    common = ["--quiet", "--threads", "1", "--device", "cpu"]
+    common += ["--weights-dir", options.weights_dir] if options.weights_dir else []
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        files, out = make_pictures(folder), folder / "out.png"
-        for run, (pictures, words) in RUNS.items():
-            command = ["-m", "minstyle", *(files[p] for p in pictures.split()), str(out)]
-            command += [files.get(word, word) for word in words.split()]
-            command += ["--quiet", "--threads", "1", "--device", "cpu"]
-            command += ["--weights-dir", options.weights_dir] if options.weights_dir else []
-            print(f"{run:20} {fingerprint(command, out)}", flush=True)
-        print(f"{'library call':20} {fingerprint(['-c', LIBRARY, files['cat'], files['swirls'], str(out)], out)}")
+        out = Path(name) / "out.png"
+        files = make_pictures(Path(name)) | {"out": str(out)}
+        for run, command in COMMANDS.items():
+            run_python("-m", "minstyle", *(word.format(**files) for word in command.split()), *common)
+            print(f"{run:20} {fingerprint(out)}", flush=True)
+        run_python("-c", LIBRARY, files["cat"], files["swirls"], files["out"])
+        print(f"{'library call':20} {fingerprint(out)}")
 
 
 def make_pictures(folder: Path) -> dict[str, str]:
-    """The pictures of the runs by name: the examples, parts of them, and a deep transparent one."""
+    """Paths of the runs' pictures by name: the examples, their masks, parts of both, and a deep transparent one."""
     files = {name: str(EXAMPLES / f"{name}.jpg") for name in ("cat", "coffee", "swirls", "glass")}
-    for name in MASKED:
-        files[f"whole_{name}"] = str(EXAMPLES / f"{name}_mask.png")
-        for kind, source in (("cut", files[name]), ("mask", files[f"whole_{name}"])):
-            files[f"{kind}_{name}"] = str(folder / f"{kind}_{name}.png")
-            minstyle.save_image(minstyle.load_image(source)[CUT], files[f"{kind}_{name}"])
+    files |= {f"{name}_mask": str(EXAMPLES / f"{name}_mask.png") for name in MASKED}
+    for name in (*MASKED, *(f"{name}_mask" for name in MASKED)):
+        files[f"cut_{name}"] = str(folder / f"cut_{name}.png")
+        minstyle.save_image(minstyle.load_image(files[name])[CUT], files[f"cut_{name}"])
     image = minstyle.load_image(files["coffee"]) * np.float32(0.97) + np.float32(2.3)  # fractions of levels
-    opacity = np.linspace(1, 0, image.shape[1], dtype=np.float32)[None].repeat(image.shape[0], 0)
+    height, width, _ = image.shape
+    opacity = np.linspace(1, 0, width, dtype=np.float32)[None].repeat(height, 0)  # (H, W): fades to the right
     files["deep"] = str(folder / "deep.png")
     minstyle.save_picture(image, files["deep"], opacity=opacity, depth=16)
     return files
 
 
-def fingerprint(command: list[str], out: Path) -> str:
-    """The SHA-256 of the picture that a run of Python writes to ``out``: of shape, pixels and opacity, not of bytes."""
-    alone = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
-    subprocess.run([sys.executable, *command], check=True, env={**os.environ, **alone})
-    picture = minstyle.load_picture(out)
-    parts = [picture.image] if picture.opacity is None else [picture.image, picture.opacity]
+def run_python(*arguments: str) -> None:
+    """Run Python with these arguments, BLAS on one thread; raises CalledProcessError if it fails."""
+    one_thread = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    subprocess.run([sys.executable, *arguments], check=True, env={**os.environ, **one_thread})
+
+
+def fingerprint(path: Path) -> str:
+    """The SHA-256 of a picture's depth, shape, pixels and opacity: not of the file, which carries its recipe too."""
+    picture = minstyle.load_picture(path)
     digest = hashlib.sha256(repr((picture.depth, picture.image.shape)).encode())
-    for part in parts:
-        digest.update(part.tobytes())
+    for part in (picture.image, picture.opacity):
+        if part is not None:
+            digest.update(part.tobytes())
     return digest.hexdigest()
 
 

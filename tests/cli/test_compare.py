@@ -1,4 +1,4 @@
-"""cli.py: --compare, small runs side by side in one picture."""
+"""cli/main.py: --compare, small runs side by side in one picture."""
 
 from __future__ import annotations
 

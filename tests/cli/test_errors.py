@@ -1,4 +1,4 @@
-"""cli.py: wrong files, names and values are refused in one line, and every file stays as it was."""
+"""cli/main.py: wrong files, names and values are refused in one line, and every file stays as it was."""
 
 from __future__ import annotations
 

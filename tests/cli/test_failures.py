@@ -1,4 +1,4 @@
-"""cli.py: interrupts, full disks, a lack of memory: one line each, and no picture is lost or half written."""
+"""cli/main.py: interrupts, full disks, a lack of memory: one line each, and no picture is lost or half written."""
 
 from __future__ import annotations
 
@@ -59,9 +59,8 @@ def test_an_interrupt_before_the_first_evaluation_writes_nothing(
     assert os.listdir(studio.results) == []
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_control_c_in_a_process_of_its_own(studio: Studio) -> None:
-    # A handler of Python's own, so that a parent that ignores SIGINT does not hand that on to the child.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     arguments = studio.arguments("--rounds", 100_000, "--factr", 0, "--pgtol", 0, "--trace", studio.trace)
     command = [sys.executable, "-m", "minstyle", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=studio.folder)
@@ -74,7 +73,6 @@ def test_control_c_in_a_process_of_its_own(studio: Studio) -> None:
         process.send_signal(signal.SIGINT)
         out, error = process.communicate(timeout=60)
     finally:
-        signal.signal(signal.SIGINT, before)
         process.kill()
         process.communicate()
     assert process.returncode == 130, error

@@ -1,4 +1,4 @@
-"""cli.py: masks, transparency, depth, quality, metadata, plots and sheets: what the options do to files."""
+"""cli/main.py: masks, transparency, depth, quality, metadata, plots and sheets: what the options do to files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""cli.py: a picture from a command, its options, what is seen. (What goes wrong: test_cli_errors, _failures.)"""
+"""cli/main.py: a picture from a command, its options, what is seen. (What goes wrong: test_errors, test_failures.)"""
 
 from __future__ import annotations
 

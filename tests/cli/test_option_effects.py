@@ -1,4 +1,4 @@
-"""cli.py: every option of a recipe changes its field and no other; --help and --version."""
+"""cli/options.py: every option of a recipe changes its field and no other; --help and --version."""
 
 from __future__ import annotations
 

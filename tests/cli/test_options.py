@@ -1,4 +1,4 @@
-"""options.py: the recipe that a command line asks for: layers, losses, weights; and what is refused in one line."""
+"""cli/options.py: the recipe that a command line asks for: layers, losses, weights; and what is refused in one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""cli.py: recipes printed, shown, stored in the picture and run again; layers and losses by option."""
+"""cli/main.py: recipes printed, shown, stored in the picture and run again; layers and losses by option."""
 
 from __future__ import annotations
 

@@ -14,7 +14,6 @@ import pytest
 from minstyle import build_objective
 from minstyle.engine import ops
 from minstyle.engine.autodiff import Var, differentiable, gradient
-from minstyle.engine.ops import moments as statistics
 from minstyle.errors import AutodiffError, ShapeError
 from minstyle.network.vgg import Network
 from minstyle.recipe.presets import RECIPES

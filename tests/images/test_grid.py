@@ -1,4 +1,4 @@
-"""sheets.py: where pictures and labels stand, whatever their shapes and letters."""
+"""images/grid.py: where pictures and labels stand, whatever their shapes and letters."""
 
 from __future__ import annotations
 

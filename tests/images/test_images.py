@@ -1,4 +1,4 @@
-"""images.py: a picture file becomes an image as a person sees it, an image becomes a file, nothing else passes."""
+"""images: a picture file becomes an image as a person sees it, an image becomes a file, nothing else passes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""recipefile.py: a name is a preset, a JSON file or a picture, and what is none of them is told in one line."""
+"""job/recipefile.py: a name is a preset, a JSON file or a picture, and what is none of them is told in one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""projection.py: Gram matrices of projected maps without the maps, and projections that are as thin as can be."""
+"""network/projection.py: Gram matrices of projected maps without the maps, and projections as thin as can be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""vgg.py: the table of layers, and features that are what the definition says, no further than asked for."""
+"""network/vgg.py: the table of layers, and features that are what the definition says, no further than asked for."""
 
 from __future__ import annotations
 

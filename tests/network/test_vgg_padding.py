@@ -1,4 +1,4 @@
-"""vgg.py: how the first convolution continues the picture, and features before ReLU, against PyTorch."""
+"""network/vgg.py: how the first convolution continues the picture, and features before ReLU, against PyTorch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from minstyle.errors import LayerError, ShapeError
 from minstyle.network.layers import canonical
 from minstyle.network.vgg import Network
 from minstyle.network.weightfile import Weights
-from tests.engine.ops.test_ops import normal
+from tests.support.arrays import normal
 from tests.support.small import picture, random_weights
 
 LAYERS = ["block1_conv1", "block1_conv2_linear", "block2_conv1_linear", "block2_conv1", "block3_conv1"]

@@ -1,4 +1,4 @@
-"""weightfile.py: projections, written, read, and refused where they do not fit."""
+"""network/weightfile.py: projections, written, read, and refused where they do not fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""settings.py: texts become values, and a value of the wrong kind or range is named with what was expected."""
+"""recipe/settings.py: texts become values, and a value of the wrong kind or range is named with what was expected."""
 
 from __future__ import annotations
 

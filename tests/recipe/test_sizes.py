@@ -1,4 +1,4 @@
-"""sizes.py: sizes grow to the last one, pictures keep their shape, styles have the size that the recipe says."""
+"""recipe/sizes.py: sizes grow to the last one, pictures keep their shape, styles have the size that the recipe says."""
 
 from __future__ import annotations
 

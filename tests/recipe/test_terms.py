@@ -1,4 +1,4 @@
-"""terms.py: a term's name, role and weight, and the one name of a layer."""
+"""recipe/terms.py: a term's name, role and weight, and the one name of a layer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""color.py: known values, luminance and chroma each from its picture, mean and covariance as asked, no NaN."""
+"""run/color.py: known values, luminance and chroma each from its picture, mean and covariance as asked, no NaN."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""compare.py: small runs side by side, variants by name, and what becomes of errors and interrupts."""
+"""run/compare.py: small runs side by side, variants by name, and what becomes of errors and interrupts."""
 
 from __future__ import annotations
 

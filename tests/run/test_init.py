@@ -1,4 +1,4 @@
-"""starts.py: each start image has the spectrum, colours and share of noise that its name says, by seed."""
+"""run/init.py: each start image has the spectrum, colours and share of noise that its name says, by seed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""minimise.py: a round goes by the optimiser and bounds that the recipe names, with its numbers."""
+"""run/minimise.py: a round goes by the optimiser and bounds that the recipe names, with its numbers."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
-"""observers.py: what is told of a run, and that an observer's end is never the picture's."""
+"""run/observer.py: what is told of a run, and that an observer's end is never the picture's."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -14,41 +13,8 @@ from minstyle.network.vgg import Network
 from minstyle.recipe.presets import RECIPES
 from minstyle.recipe.recipe import Recipe
 from minstyle.run.observer import Observer, Plan, Step, role_of
-from minstyle.run.result import Record, Result
-from minstyle.run.stylize import stylize
 from minstyle.watch.progress import Progress
-from tests.support.small import picture
-
-SHORT = dataclasses.replace(RECIPES["document"], sizes=(32,), rounds=2, evaluations=4)
-
-
-def run(network: Network, observers: Sequence[Observer], recipe: Recipe = SHORT) -> Result:
-    return stylize(picture(40, 50, 1), [picture(40, 40, 2)], recipe, network=network, observers=observers)
-
-
-class Watcher(Observer):
-    """Remembers all that it was told, and the best image as it was at each step."""
-
-    def __init__(self) -> None:
-        self.plans: list[Plan] = []
-        self.steps: list[Step] = []
-        self.images: list[np.ndarray] = []
-        self.closed: list[BaseException | None] = []
-
-    def start(self, plan: Plan) -> None:
-        self.plans.append(plan)
-
-    def step(self, step: Step) -> bool | None:
-        self.steps.append(step)
-        self.images.append(step.image())
-        return None
-
-    def close(self, error: BaseException | None = None) -> None:
-        self.closed.append(error)
-
-    def best(self) -> np.ndarray:
-        """The image of the lowest loss that was told, by the watcher's own account."""
-        return self.images[int(np.argmin([step.record.loss for step in self.steps]))]
+from tests.support.observers import SHORT, Watcher, run, step_at
 
 
 class Breaker(Observer):
@@ -126,10 +92,6 @@ def test_a_term_s_name_tells_its_role(recipe: Recipe) -> None:
 
 
 # Progress
-
-
-def step_at(evaluation: int, image: Callable[[], np.ndarray]) -> Step:
-    return Step(Record(evaluation, (4, 4), 1.0, {}), 1, 0.0, False, image)
 
 
 def last_frame(capfd: pytest.CaptureFixture[str]) -> str:

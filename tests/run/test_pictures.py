@@ -1,4 +1,4 @@
-"""pictures.py: what a run starts from, cropped, resized and recoloured as the recipe says, and the finished picture."""
+"""run/pictures.py: what a run starts from, cropped, resized, recoloured by the recipe, and the finished picture."""
 
 from __future__ import annotations
 

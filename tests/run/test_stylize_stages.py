@@ -1,4 +1,4 @@
-"""stylize.py: what a run does size by size, what is carried over, colours, crops, interrupts between two sizes."""
+"""run/stylize.py: what a run does size by size, what is carried over, colours, crops, interrupts between two sizes."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from minstyle.style.objective import build_objective
 from tests.support.small import picture, random_weights
 
 torch = pytest.importorskip("torch")
-from tests.support.torch_twin import Twin  # noqa: E402 (only where PyTorch is)
+from torch_twin.programs import TWINS  # noqa: E402 (only where PyTorch is)
 
 SIZES = [(48, 64), (53, 71)]
 
@@ -73,7 +73,7 @@ def test_loss_and_gradient_equal_those_of_pytorch(
     weights = request.getfixturevalue(network)
     content, style = (picture(*size, seed).astype(np.float64) for seed in (1, 2))
     image = picture_off_kinks(recipe, size, *(Network(weights, CPU, dtype) for dtype in (np.float64, np.float32)))
-    twin_loss, twin_gradient = Twin(weights, recipe, content, style, torch.float64)(image)
+    twin_loss, twin_gradient = TWINS[recipe](weights, content, [style])(image)
     for dtype, loss_limit, gradient_limit in ((np.float64, 1e-10, 1e-9), (np.float32, 2e-5, 2e-5)):
         objective = build_objective(content, [style], RECIPES[recipe], Network(weights, CPU, dtype))
         loss, gradient = objective(image)
@@ -92,7 +92,7 @@ def test_scipy_takes_the_same_path_as_with_pytorch(
 ) -> None:
     content, style = picture(48, 64, 1).astype(np.float64), picture(48, 64, 2).astype(np.float64)
     start = np.random.default_rng(0).uniform(0, 255, content.shape)
-    twin = Twin(vgg16_weights, recipe, content, style, torch.float64)
+    twin = TWINS[recipe](vgg16_weights, content, [style])
     objective = build_objective(content, [style], RECIPES[recipe], Network(vgg16_weights, CPU, np.float64))
     ours: list[float] = []
     theirs: list[float] = []

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from minstyle.engine import kernels
 from minstyle.engine.kernels import use_threads
 from minstyle.style.histogram import COUNT, match_histogram, quantiles
-from tests.engine.ops.test_ops import normal
+from tests.support.arrays import normal
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

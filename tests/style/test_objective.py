@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
 
 from minstyle import build_objective, check_vjp
-from minstyle.engine.autodiff import differentiable
 from minstyle.errors import LayerError, ShapeError
 from minstyle.network.layers import CHANNELS
 from minstyle.network.vgg import Network
@@ -18,19 +16,8 @@ from minstyle.network.weightfile import Weights
 from minstyle.recipe.presets import RECIPES
 from minstyle.recipe.recipe import Recipe
 from minstyle.recipe.terms import IMAGE, ROLES, Term
-from minstyle.style.objective import Objective
+from tests.support.objectives import as_op
 from tests.support.small import picture, random_weights
-
-
-def as_op(objective: Objective) -> Any:
-    """The objective as a differentiable op, so that the checker can check it."""
-
-    @differentiable
-    def op(image: Any) -> Any:
-        loss, gradient = objective(image)
-        return np.float64(loss), (lambda g: g * gradient,)
-
-    return op
 
 
 @pytest.mark.parametrize("size", [(32, 48), (37, 41)], ids=str)

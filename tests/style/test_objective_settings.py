@@ -1,4 +1,4 @@
-"""objective.py: what each setting of the network's use does to loss and gradient, and terms side by side."""
+"""style/objective.py: what each setting of the network's use does to loss and gradient, and terms side by side."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from minstyle.recipe.recipe import Recipe
 from minstyle.recipe.terms import IMAGE, ROLES, Term
 from minstyle.style.losses import LOSSES, Features
 from minstyle.style.regions import Regions
-from tests.style.test_objective import as_op
+from tests.support.objectives import as_op
 from tests.support.small import picture
 
 CONTENT, STYLE, X = (picture(32, 40, seed).astype(np.float64) for seed in (1, 2, 3))

@@ -1,4 +1,4 @@
-"""The recipes of the known programs against those programs' own formulas, computed by PyTorch (preset_twins.py)."""
+"""The recipes of the known programs against those programs' own formulas, computed by PyTorch (tools/torch_twin)."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ from minstyle.style.objective import build_objective
 from tests.support.small import picture, random_weights
 
 torch = pytest.importorskip("torch")
-from tests.support.preset_twins import TWINS, CrowsonIterated  # noqa: E402 (only where PyTorch is)
+from torch_twin.crowson import CrowsonIterated  # noqa: E402 (only where PyTorch is)
+from torch_twin.programs import TWINS  # noqa: E402
 
+PRESETS = [name for name in TWINS if name not in ("document", "gatys")]  # those are in test_against_torch.py
 Sizes = tuple[tuple[int, int], tuple[int, int]]
 # Rows and columns of content and image, and of the style where the program keeps its shape.
 EVEN: Sizes = ((48, 64), (64, 48))
@@ -63,7 +65,7 @@ def tiny_torchvision(tiny_weights: Weights) -> Weights:
 
 @pytest.mark.parametrize("sizes", [EVEN, ODD], ids=str)
 @pytest.mark.parametrize("network", ["tiny_weights", "tiny_torchvision"])
-@pytest.mark.parametrize("preset", TWINS)
+@pytest.mark.parametrize("preset", PRESETS)
 def test_loss_and_gradient_are_the_programs(
     preset: str, network: str, sizes: Sizes, request: pytest.FixtureRequest
 ) -> None:
@@ -84,7 +86,7 @@ def wide(request: pytest.FixtureRequest) -> Wide:
     return weights, Network(weights, CPU, np.float64), Network(weights, CPU, np.float32)
 
 
-@pytest.mark.parametrize("preset", TWINS)
+@pytest.mark.parametrize("preset", PRESETS)
 def test_at_full_width(preset: str, wide: Wide) -> None:
     recipe, (weights, *networks) = RECIPES[preset], wide
     content, style = pictures(recipe, SMALL)
@@ -115,7 +117,7 @@ def changed(recipe: Recipe) -> Iterator[tuple[str, Recipe]]:
     yield "units", dataclasses.replace(recipe, units=units)
 
 
-@pytest.mark.parametrize("preset", TWINS)
+@pytest.mark.parametrize("preset", PRESETS)
 def test_every_number_counts(preset: str, tiny_weights: Weights) -> None:
     """A recipe with any of its numbers changed is found not to be the program's."""
     recipe, network = RECIPES[preset], Network(tiny_weights, CPU, np.float64)

@@ -1,4 +1,4 @@
-"""regions.py: a mask's labels are the colours that were painted, its weights share out each pixel, layers get means."""
+"""style/regions.py: a mask's labels are the painted colours, its weights share out each pixel, layers get means."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""targets.py: what is compared with is the mean of the styles' statistics, by share, in each region that they have."""
+"""style/targets.py: compared with is the mean of the styles' statistics, by share, in each region they have."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ import numpy as np
 import scipy.io
 
 from minstyle.network.weightfile import Weights
-from tests.weights.readers.test_array_pickle import flax_tree
 
 SCIPY, NUMPY = f"scipy {scipy.__version__}", f"numpy {np.__version__}"
 MEAN = np.array([123.68, 116.779, 103.939])
@@ -125,9 +125,20 @@ def numpy_npy_python2(path: Path, weights: Weights) -> Path:
     return path
 
 
-def array_pickle(path: Path, weights: Weights) -> Path:
-    path.write_bytes(pickle.dumps(flax_tree(weights.layers), 4))
+def flax_tree(layers: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, Any]:
+    """The layout of the published VGG16 pickle."""
+    pairs = enumerate(layers.values())
+    return {"VGG16_0": {f"Conv_{i}": {"kernel": kernel, "bias": bias} for i, (kernel, bias) in pairs}}
+
+
+def array_pickle(path: Path, weights: Weights, protocol: int = 4) -> Path:
+    path.write_bytes(pickle.dumps(flax_tree(weights.layers), protocol))
     return path
+
+
+def published_pickle(path: Path, weights: Weights) -> Path:
+    """In the protocol of the published file."""
+    return array_pickle(path, weights, 3)
 
 
 # ---------------------------------------------------------------- Caffe

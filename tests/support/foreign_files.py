@@ -5,7 +5,6 @@ Each writer takes a path and a Weights, writes the file and returns its path; FO
 
 from __future__ import annotations
 
-import pickle
 import struct
 import warnings
 from collections import OrderedDict
@@ -26,7 +25,8 @@ from minstyle.network.weightfile import Weights
 from tests.support import foreign_arrays as arrays
 from tests.support import foreign_keras as keras
 from tests.support.foreign_arrays import short
-from tests.weights.readers.test_array_pickle import Call
+from tests.support.harmful_pickles import Call
+from tests.support.torch_records import Pickler, Stored
 
 Writer = Callable[[Path, Weights], Path]
 
@@ -60,20 +60,6 @@ def torch_zip(path: Path, weights: Weights) -> Path:
 def torch_stream(path: Path, weights: Weights) -> Path:
     torch.save(state_dict(weights), path, _use_new_zipfile_serialization=False)
     return path
-
-
-class Stored:
-    """Stands for a storage in a pickle that is put together here."""
-
-    def __init__(self, length: Any, kind: Any = torch.FloatStorage, key: Any = "0", *more: Any) -> None:
-        self.pid = ("storage", kind, key, "cpu", length, *more)
-
-
-class Pickler(pickle.Pickler):
-    """Writes storages as PyTorch does."""
-
-    def persistent_id(self, value: Any) -> Any:
-        return value.pid if isinstance(value, Stored) else None
 
 
 def torch_of_2017(path: Path, weights: Weights) -> Path:
@@ -253,3 +239,14 @@ FOREIGN = [
     Foreign("ONNX", "exported from a module", f"torch.onnx of {TORCH}", onnx_exported, "torchvision"),
     Foreign("pickle of arrays", "the published VGG16's layout", "pickle", arrays.array_pickle, "torchvision"),
 ]
+# One file of each format, and a second of those whose variants are read in another way.
+EACH_FORMAT = [
+    kind
+    for kind in FOREIGN
+    if kind.variant
+    in {
+        "first layout, with top", "state_dict", "torchvision's names",
+        "older layers", "newer", "newer, packed", "conv1_1 with both, packed", "dictionary of lists",
+        "raw numbers", "the published VGG16's layout",
+    }
+]  # fmt: skip

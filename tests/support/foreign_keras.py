@@ -7,11 +7,48 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from minstyle.network.layers import layer_names
 from minstyle.network.weightfile import Weights
-from tests.weights.readers.test_keras_h5 import write_keras
+
+# What the kernel and the bias of a layer were called, from the first files on.
+DATASETS = {
+    "W_1:0": ("{0}/{0}_W_1:0", "{0}/{0}_b_1:0"),
+    "W:0": ("{0}/{0}_W:0", "{0}/{0}_b:0"),
+    "kernel:0": ("{0}/{0}/kernel:0", "{0}/{0}/bias:0"),
+    "kernel": ("{0}/kernel", "{0}/bias"),
+}
+
+
+def write_keras(path: Path, weights: Weights, names: str = "kernel:0", root: str = "/", top: bool = False) -> Path:
+    """A VGG as Keras saves it: groups for all layers, those without weights too, and names in attributes."""
+    order = ["input_1", *layer_names(weights.network)]
+    kernel_name, bias_name = DATASETS[names]
+    arrays: dict[str, np.ndarray] = {}
+    for layer, (kernel, bias) in weights.layers.items():
+        arrays |= {kernel_name.format(layer): kernel, bias_name.format(layer): bias}
+    if top:
+        order += ["flatten", "fc1", "fc2", "predictions"]
+        for layer, shape in (("fc1", (98, 12)), ("fc2", (12, 12)), ("predictions", (12, 7))):
+            arrays |= {
+                kernel_name.format(layer): np.ones(shape, "f4"),
+                bias_name.format(layer): np.ones(shape[1], "f4"),
+            }
+    with h5py.File(path, "w") as file:
+        base = file.require_group(root)
+        base.attrs["layer_names"] = np.array(order, "S")
+        base.attrs["backend"], base.attrs["keras_version"] = np.bytes_("tensorflow"), np.bytes_("2.2.4")
+        for layer in order:
+            names_inside = [name.removeprefix(f"{layer}/") for name in arrays if name.split("/")[0] == layer]
+            base.create_group(layer).attrs["weight_names"] = np.array(names_inside, "S60")
+        for name, array in arrays.items():
+            base[name] = array
+        if root != "/":
+            file["optimizer_weights/iteration:0"] = 3
+    return path
+
 
 KERAS3 = """
 import sys, numpy, keras

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SECONDS, MEGABYTES = 5, 500
+FLIPS = 2000  # damaged copies of a file
 
 
 @dataclass(frozen=True)

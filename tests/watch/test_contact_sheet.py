@@ -1,4 +1,4 @@
-"""contact_sheet.py: few pictures, spread over a run whose length nobody knows, written whatever ends it."""
+"""watch/contact_sheet.py: few pictures, spread over a run whose length nobody knows, written whatever ends it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""observers.py: what is written of a run: its trace and its snapshots."""
+"""watch/trace.py and watch/snapshots.py: what is written of a run: its trace and its snapshots."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from minstyle.network.vgg import Network
 from minstyle.run.observer import Observer, Step
 from minstyle.watch.snapshots import Snapshots
 from minstyle.watch.trace import Trace
-from tests.run.test_observer import Watcher, run, step_at
+from tests.support.observers import Watcher, run, step_at
 
 # Trace
 

@@ -1,4 +1,4 @@
-"""plots.py: what a plot shows of the losses, in which files, and what it leaves alone."""
+"""watch/plot.py: what a plot shows of the losses, in which files, and what it leaves alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""summary.py: the loss by role and term, from the last stage's start to the picture."""
+"""watch/summary.py: the loss by role and term, from the last stage's start to the picture."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import dataclasses
 import datetime
 import hashlib
 import os
@@ -18,21 +17,18 @@ import h5py
 import numpy as np
 import pytest
 
-from minstyle.errors import FileError, WeightsError
+from minstyle.errors import FileError
 from minstyle.network.weightfile import Weights, read_weights
 from minstyle.weights.__main__ import main
 from minstyle.weights.convert import convert
+from tests.support.conversions import edited, refusal
+from tests.support.foreign_arrays import flax_tree, published_pickle
+from tests.support.foreign_keras import write_keras
+from tests.support.layers import assert_same_layers
 from tests.support.small import random_weights
-from tests.weights.readers.test_array_pickle import flax_tree
-from tests.weights.readers.test_keras_h5 import assert_same_layers, write_keras
 
 CHANNELS = (2, 3, 2, 3, 2)
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "convert_weights.py"
-
-
-def write_pickle(path: Path, weights: Weights) -> Path:
-    path.write_bytes(pickle.dumps(flax_tree(weights.layers), 3))
-    return path
 
 
 @pytest.fixture
@@ -47,22 +43,6 @@ def target(tmp_path: Path) -> Path:
     """Where to: alone in its folder."""
     (tmp_path / "out").mkdir()
     return tmp_path / "out" / "converted.h5"
-
-
-def refusal(source: Path, target: Path, **options: Any) -> str:
-    """The one line with which ``source`` is refused; nothing may be written, and an older file must stay."""
-    target.write_text("older")
-    with pytest.raises(WeightsError) as caught:
-        convert(source, target, **options)
-    assert target.read_text() == "older"
-    target.unlink()
-    with pytest.raises(WeightsError):
-        convert(source, target, **options)
-    assert os.listdir(target.parent) == []
-    message = str(caught.value)
-    assert message.startswith(str(source))
-    assert len(message.splitlines()) == 1
-    return message
 
 
 # ---------------------------------------------------------------- what is recognised
@@ -85,7 +65,7 @@ def test_keras_files_are_recognised_by_content_not_by_name(
 @pytest.mark.parametrize("name", ["vgg16.ckpt", "vgg19.h5"])
 def test_the_pickle_is_recognised_by_content_not_by_name(tmp_path: Path, target: Path, name: str) -> None:
     made = random_weights("vgg16", CHANNELS)
-    convert(write_pickle(tmp_path / name, made), target)
+    convert(published_pickle(tmp_path / name, made), target)
     converted = read_weights(target)
     assert converted.network == "vgg16"
     assert_same_layers(dict(converted.layers), made.layers)
@@ -111,7 +91,7 @@ def test_a_source_may_be_replaced_by_its_conversion(keras: Path) -> None:
     assert read_weights(keras).source_sha256 == before
 
 
-@pytest.mark.parametrize("write", [write_keras, write_pickle])
+@pytest.mark.parametrize("write", [write_keras, published_pickle])
 def test_half_precision_rounds_and_names_stay(
     tmp_path: Path, target: Path, write: Callable[[Path, Weights], Path]
 ) -> None:
@@ -140,15 +120,6 @@ def test_a_zip_that_is_none_is_refused(tmp_path: Path, target: Path) -> None:
     assert "not a whole file of a known format" in refusal(tmp_path / "vgg16.pth", target)
 
 
-def edited(weights: Weights, layer: str, kernel: Any = None, bias: Any = None) -> Weights:
-    """``weights`` with a layer's arrays replaced, unchecked."""
-    old = weights.layers[layer]
-    layers = {**weights.layers, layer: (old[0] if kernel is None else kernel, old[1] if bias is None else bias)}
-    copy = dataclasses.replace(weights)
-    object.__setattr__(copy, "layers", layers)
-    return copy
-
-
 @pytest.mark.parametrize(("kernel", "bias", "expected"), [
     (np.zeros((3, 3, 9, 3), "f4"), None, "block2_conv1/kernel: expected shape (3, 3, 2, Cout), got (3, 3, 9, 3)"),
     (np.zeros((5, 5, 2, 3), "f4"), None, ", got (5, 5, 2, 3)"),
@@ -157,7 +128,7 @@ def edited(weights: Weights, layer: str, kernel: Any = None, bias: Any = None) -
     (None, np.full(3, np.inf, "f4"), "block2_conv1/bias: expected finite numbers"),
     (None, np.full(3, 1e39), "block2_conv1/bias: expected values within float32's range"),
 ], ids=["chain", "5x5", "bias", "NaN", "infinite", "beyond float32"])  # fmt: skip
-@pytest.mark.parametrize("write", [write_keras, write_pickle])
+@pytest.mark.parametrize("write", [write_keras, published_pickle])
 def test_wrong_arrays_are_refused(
     tmp_path: Path, target: Path, write: Callable[[Path, Weights], Path], kernel: Any, bias: Any, expected: str
 ) -> None:
@@ -168,7 +139,7 @@ def test_wrong_arrays_are_refused(
 def test_a_kernel_of_another_size_is_named_as_in_the_file(tmp_path: Path, target: Path) -> None:
     wrong = edited(random_weights("vgg16", CHANNELS), "block2_conv1", np.zeros((5, 5, 2, 3), "f4"))
     assert "block2_conv1/kernel: expected" in refusal(write_keras(tmp_path / "keras", wrong), target)
-    assert "VGG16_0/Conv_2/kernel: expected" in refusal(write_pickle(tmp_path / "pickle", wrong), target)
+    assert "VGG16_0/Conv_2/kernel: expected" in refusal(published_pickle(tmp_path / "pickle", wrong), target)
 
 
 def test_numbers_beyond_half_precision_are_refused(tmp_path: Path, target: Path) -> None:
@@ -210,7 +181,7 @@ def test_a_missing_array_of_the_pickle_is_named(tmp_path: Path, target: Path, mi
 
 def test_a_converted_file_is_not_converted_again_with_another_mean(tmp_path: Path, target: Path) -> None:
     """It looks like a Keras file, whose kernels want BGR; these want RGB."""
-    convert(write_pickle(tmp_path / "source", random_weights("vgg16", CHANNELS)), tmp_path / "ours.h5")
+    convert(published_pickle(tmp_path / "source", random_weights("vgg16", CHANNELS)), tmp_path / "ours.h5")
     assert "minstyle-weights" in refusal(tmp_path / "ours.h5", target)
 
 
@@ -222,7 +193,7 @@ def test_a_missing_source_is_told_so(tmp_path: Path, target: Path, missing: str)
 def test_a_source_that_may_not_be_read_is_told_so(
     tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source, original = write_pickle(tmp_path / "source", random_weights("vgg16", CHANNELS)), builtins.open
+    source, original = published_pickle(tmp_path / "source", random_weights("vgg16", CHANNELS)), builtins.open
 
     def guarded(file: Any, *arguments: Any, **keywords: Any) -> Any:
         if file == source:

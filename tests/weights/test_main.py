@@ -20,10 +20,10 @@ from minstyle.network.weightfile import read_weights, write_weights
 from minstyle.weights.__main__ import main
 from minstyle.weights.locate import VARIABLE
 from minstyle.weights.sources import SOURCES
+from tests.support.foreign_keras import write_keras
 from tests.support.local_server import local_server, slow, status, whole
 from tests.support.small import random_weights
 from tests.weights.downloads.arrivals import offer, source
-from tests.weights.readers.test_keras_h5 import write_keras
 
 Capture = pytest.CaptureFixture[str]
 

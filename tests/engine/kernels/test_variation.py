@@ -1,4 +1,4 @@
-"""kernels/variation.py: total variation in bands is that of the whole."""
+"""engine/kernels/cpu/variation.py: total variation in bands is that of the whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""statistics.py: the values of the statistics; their adjoints are in the table of test_ops.py."""
+"""engine/ops/moments.py: the values of the statistics; their adjoints are in the table of test_ops.py."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ import scipy.linalg
 from minstyle.backend import to_host
 from minstyle.engine import ops
 from minstyle.engine.autodiff import Var, gradient
-from minstyle.engine.ops import moments as statistics
 from minstyle.errors import ShapeError
 from minstyle.network.projection import Projected, as_map, raw_moment, weighted_mean
-from tests.engine.ops.test_ops import normal, positive_definite, shares
+from tests.support.arrays import normal, positive_definite, shares
 from tests.support.moments import moments
 
 

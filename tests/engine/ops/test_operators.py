@@ -14,7 +14,7 @@ from minstyle.backend import to_host
 from minstyle.engine import ops
 from minstyle.engine.autodiff import Var, gradient
 from minstyle.errors import AutodiffError, ShapeError
-from tests.engine.ops.test_ops import normal
+from tests.support.arrays import normal
 
 OPERATORS: list[tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]] = [
     (operator.add, ops.add), (operator.mul, ops.multiply), (operator.matmul, ops.matmul),

@@ -17,6 +17,7 @@ from minstyle.backend import to_host
 from minstyle.engine import ops
 from minstyle.engine.autodiff import Var, gradient
 from minstyle.errors import ShapeError
+from tests.support.arrays import distinct, normal, positive_definite, shares
 from tests.support.moments import moments
 
 # Feature maps (H, W, C): even, odd, one pixel, one channel, one row, one column.
@@ -24,30 +25,8 @@ MAPS = [(4, 6, 3), (5, 7, 2), (1, 1, 3), (3, 2, 1), (1, 5, 2), (6, 1, 2)]
 POOLED_MAPS = [(1, 1, 3), (1, 5, 2), (4, 6, 3), (5, 7, 2), (2, 2, 1), (3, 2, 4)]
 
 
-def normal(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).standard_normal(shape)
-
-
-def distinct(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
-    """Entries at least 0.1 apart and off 0, so that no step of a finite difference crosses a kink."""
-    order = np.random.default_rng(seed).permutation(int(np.prod(shape)))
-    return (0.1 * order - 0.05 * order.size + 0.03).reshape(shape)
-
-
 def conv_args(shape: tuple[int, int, int], k: int) -> tuple[np.ndarray, ...]:
     return normal(shape), normal((k, k, shape[2], 4), 1), normal((4,), 2)
-
-
-def positive_definite(n: int) -> np.ndarray:
-    a = normal((n, n), 3)
-    return a @ a.T + 0.2 * np.eye(n)
-
-
-def shares(shape: tuple[int, ...]) -> np.ndarray:
-    """Weights that sum to 1, some of them 0."""
-    w = np.random.default_rng(4).random(shape)
-    w *= w >= min(0.3, w.max())
-    return np.asarray(w / w.sum())
 
 
 def on_device(xp: ModuleType, settings: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""ops.py: the variations of the known programs, padding, and gradients of unit size, against PyTorch."""
+"""engine/ops: the variations of the known programs, padding, and gradients of unit size, against PyTorch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.nn import functional
 from minstyle.backend import to_host
 from minstyle.engine import ops
 from minstyle.engine.autodiff import Var, gradient
-from tests.engine.ops.test_ops import normal
+from tests.support.arrays import normal
 from tests.support.small import picture
 
 SIZES = [(7, 9), (1, 6), (6, 1), (2, 2)]

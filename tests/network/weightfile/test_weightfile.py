@@ -1,4 +1,4 @@
-"""weightfile.py: what is written is what is read."""
+"""network/weightfile.py: what is written is what is read."""
 
 from __future__ import annotations
 

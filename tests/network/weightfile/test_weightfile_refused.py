@@ -12,7 +12,8 @@ import pytest
 
 from minstyle.network.weightfile import Weights
 from tests.network.weightfile.refusals import TEXTS, Edit, refusal
-from tests.weights.readers.test_keras_h5 import flipped_files, outcomes_in_child, peak_memory
+from tests.support.damaged import flipped_files, outcomes_in_child
+from tests.support.memory import peak_memory
 
 # ---------------------------------------------------------------- files that are refused
 

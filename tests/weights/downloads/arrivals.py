@@ -15,8 +15,8 @@ from minstyle.errors import MinstyleError, WeightsError
 from minstyle.network.weightfile import read_weights
 from minstyle.weights.fetch import fetch
 from minstyle.weights.sources import SOURCES, Download
+from tests.support.layers import assert_same_layers
 from tests.support.small import random_weights
-from tests.weights.readers.test_keras_h5 import assert_same_layers
 
 download = importlib.import_module("minstyle.weights.download")
 package_fetch = importlib.import_module("minstyle.weights.fetch")

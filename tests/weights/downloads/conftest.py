@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.foreign_keras import write_keras
 from tests.support.local_server import (
     Server,
     local_server,
 )
 from tests.weights.downloads.arrivals import WEIGHTS, download
-from tests.weights.readers.test_keras_h5 import write_keras
 
 
 @pytest.fixture(scope="module")

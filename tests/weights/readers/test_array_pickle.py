@@ -1,15 +1,9 @@
-"""weights/array_pickle.py: pickled dictionaries of arrays are read; a pickle that is anything more is refused unrun."""
+"""weights/readers/array_pickle.py: pickled dictionaries of arrays are read; anything more is refused unrun."""
 
 from __future__ import annotations
 
-import builtins
-import functools
-import os
-import pathlib
 import pickle
 import re
-import subprocess
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +12,14 @@ import pytest
 
 from minstyle.errors import WeightsError
 from minstyle.weights.readers.array_pickle import read_array_pickle
+from tests.support.damaged import flipped_files, outcomes_in_child
+from tests.support.foreign_arrays import flax_tree
+from tests.support.harmful_pickles import HARM, Call
+from tests.support.memory import peak_memory
 from tests.support.small import random_weights
-from tests.weights.readers.test_keras_h5 import flipped_files, outcomes_in_child, peak_memory
 
 READER = "minstyle.weights.readers.array_pickle.read_array_pickle"
 RECONSTRUCT: Any = np.zeros(1).__reduce__()[0]
-
-
-def flax_tree(layers: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, Any]:
-    """The layout of the published VGG16 pickle."""
-    pairs = enumerate(layers.values())
-    return {"VGG16_0": {f"Conv_{i}": {"kernel": kernel, "bias": bias} for i, (kernel, bias) in pairs}}
 
 
 def refusal(path: Path) -> str:
@@ -74,34 +65,6 @@ def test_the_published_layout_is_read_whichever_numpy_wrote_it(tmp_path: Path, m
 
 
 # ---------------------------------------------------------------- pickles that would run something
-
-
-class Call:
-    """An object whose pickle calls ``function(*arguments)`` and hands it ``state`` when it is loaded."""
-
-    def __init__(self, function: Callable[..., Any], *arguments: Any, state: Any = None) -> None:
-        self.reduced = (function, arguments) if state is None else (function, arguments, state)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return self.reduced
-
-    def __hash__(self) -> int:
-        return 0
-
-
-# Each makes the file {0} in its own way when a trusting unpickler loads it.
-HARM: dict[str, Callable[[str], Any]] = {
-    "os.system": lambda f: Call(os.system, f"touch {f}"),
-    "subprocess.check_call": lambda f: Call(subprocess.check_call, ["touch", f]),
-    "builtins.eval": lambda f: Call(builtins.eval, f"open({f!r}, 'w').close()"),
-    "builtins.exec": lambda f: Call(builtins.exec, f"open({f!r}, 'w').close()"),
-    "os.mkdir": lambda f: Call(os.mkdir, f),
-    "pathlib.Path.touch": lambda f: Call(pathlib.Path.touch, Call(pathlib.PosixPath, f)),
-    "functools.partial": lambda f: Call(functools.partial(os.system), f"touch {f}"),
-    "numpy.memmap": lambda f: Call(np.memmap, f, "f4", "w+", 0, (1,)),
-    "numpy.save": lambda f: Call(np.save, f + ".npy", 0),
-    "numpy.ndarray.tofile": lambda f: Call(np.ndarray.tofile, np.zeros(3), f),
-}
 
 
 def tree_with(harm: Any, place: str) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,37 +11,15 @@ import safetensors.numpy
 
 from minstyle.errors import LayerError, WeightsError
 from minstyle.network.vgg import Network
-from minstyle.network.weightfile import Weights, read_weights
+from minstyle.network.weightfile import read_weights
 from minstyle.weights.convert import convert
 from minstyle.weights.formats import NORMALISATIONS, find_format
 from tests.support.foreign_files import FOREIGN, Foreign, state_dict, torch_zip
 from tests.support.hostile import judge
-from tests.support.small import picture, random_weights
-from tests.weights.test_convert_features import as_caffe, as_torchvision, torch_features
+from tests.support.small import random_weights
+from tests.support.torch_features import CHANNELS, difference, rounded
 
-CHANNELS = (4, 6, 8, 10, 10)
-PREPROCESS = {
-    "caffe": as_caffe,
-    "caffe-rgb": lambda image: as_caffe(image)[:, :, ::-1],
-    "torchvision": as_torchvision,
-}
 KINDS = pytest.mark.parametrize("kind", FOREIGN, ids=str)
-
-
-def difference(converted: Weights, made: Weights, normalisation: str, dtype: Any) -> float:
-    """The largest difference of any layer's features to PyTorch's in double precision, as a part of the largest."""
-    image = picture(51, 38).astype(np.float64)
-    ours = Network(converted, dtype=dtype)
-    features = ours.features(image.astype(dtype), ours.layers)
-    expected = torch_features(made, PREPROCESS[normalisation](image))
-    assert features.keys() == expected.keys()
-    assert all(value.max() > 0 for value in expected.values()), "a layer that says nothing would hide a mistake"
-    return max(float(np.abs(features[name] - value).max() / value.max()) for name, value in expected.items())
-
-
-def rounded(weights: Weights, precision: Any) -> Weights:
-    layers = {name: (k.astype(precision), b.astype(precision)) for name, (k, b) in weights.layers.items()}
-    return Weights("vgg19", weights.mean, weights.std, weights.channel_order, layers)
 
 
 @KINDS

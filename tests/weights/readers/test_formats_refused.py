@@ -16,10 +16,10 @@ import torch
 
 from minstyle.errors import WeightsError
 from minstyle.weights.convert import convert
+from tests.support.conversions import refusal
 from tests.support.foreign_arrays import message
 from tests.support.foreign_files import FOREIGN, state_dict, torch_zip
 from tests.support.small import random_weights
-from tests.weights.test_convert import refusal
 
 TINY = random_weights("vgg16", (2, 2, 2, 2, 2))
 NONE = "expected VGG's convolutions (features.0.weight, conv1_1.weight and the like), found none"

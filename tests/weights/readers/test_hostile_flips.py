@@ -12,22 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.foreign_files import FOREIGN, Foreign
-from tests.support.hostile import Verdict, cuts, flips, judge
+from tests.support.foreign_files import EACH_FORMAT, Foreign
+from tests.support.hostile import FLIPS, Verdict, cuts, flips, judge
 from tests.support.small import random_weights
-
-FLIPS = 2000
-# One file of each format, and a second of those whose variants are read in another way.
-KINDS = [
-    kind
-    for kind in FOREIGN
-    if kind.variant
-    in {
-        "first layout, with top", "state_dict", "torchvision's names",
-        "older layers", "newer", "newer, packed", "conv1_1 with both, packed", "dictionary of lists",
-        "raw numbers", "the published VGG16's layout",
-    }
-]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -35,20 +22,20 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[st
     """All files at once, on as many processes as there are cores."""
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         running = {}
-        for kind in KINDS:
+        for kind in EACH_FORMAT:
             for how in ("cuts", "flips"):
                 path = kind.write(tmp_path_factory.mktemp("kind") / "w.bin", random_weights("vgg16", (2, 2, 2, 2, 2)))
                 running[str(kind), how] = pool.submit(judge, path, how, FLIPS)
         yield running
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("kind", EACH_FORMAT, ids=str)
 def test_a_file_cut_anywhere_is_refused(kind: Foreign, verdicts: dict[tuple[str, str], Future[Verdict]]) -> None:
     verdict = verdicts[str(kind), "cuts"].result()
     assert (verdict.refused, verdict.valid) == (64, 0)
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("kind", EACH_FORMAT, ids=str)
 def test_flipped_bits_are_refused_or_leave_a_valid_file(
     kind: Foreign, verdicts: dict[tuple[str, str], Future[Verdict]]
 ) -> None:

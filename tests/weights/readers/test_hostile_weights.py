@@ -17,11 +17,12 @@ import torch
 from minstyle.errors import WeightsError
 from minstyle.weights.convert import convert
 from minstyle.weights.readers.torch_file import STREAM_MAGIC
-from tests.support.foreign_files import Pickler, Stored, state_dict, torch_zip
+from tests.support.conversions import edited, refusal
+from tests.support.foreign_files import state_dict, torch_zip
+from tests.support.harmful_pickles import HARM, Call
 from tests.support.hostile import judge
 from tests.support.small import random_weights
-from tests.weights.readers.test_array_pickle import HARM, Call
-from tests.weights.test_convert import edited, refusal
+from tests.support.torch_records import Stored, tensor, zip_of
 
 TINY = random_weights("vgg16", (2, 2, 2, 2, 2))
 
@@ -91,19 +92,6 @@ def test_a_whole_module_is_refused_by_name(tmp_path: Path, target: Path, network
 
 
 # ---------------------------------------------------------------- tensors that reach beyond their numbers
-
-
-def zip_of(content: Any, numbers: bytes = bytes(16)) -> bytes:
-    file, data = io.BytesIO(), io.BytesIO()
-    Pickler(data, 2).dump(content)
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("archive/data.pkl", data.getvalue())
-        archive.writestr("archive/data/0", numbers)
-    return file.getvalue()
-
-
-def tensor(storage: Any, offset: Any, shape: Any, strides: Any) -> Any:
-    return Call(torch._utils._rebuild_tensor_v2, storage, offset, shape, strides, False, {})
 
 
 @pytest.mark.parametrize("bad", [

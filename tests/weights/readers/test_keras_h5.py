@@ -1,13 +1,8 @@
-"""weights/keras_h5.py: every layout in which Keras's VGG files were published is read, and nothing else."""
+"""weights/readers/keras_h5.py: every layout in which Keras's VGG files were published is read, and nothing else."""
 
 from __future__ import annotations
 
-import contextlib
-import random
-import subprocess
-import sys
-import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -15,118 +10,12 @@ import numpy as np
 import pytest
 
 from minstyle.errors import WeightsError
-from minstyle.network.layers import layer_names
-from minstyle.network.weightfile import Weights
 from minstyle.weights.readers.keras_h5 import read_keras
+from tests.support.damaged import flipped_files, outcomes_in_child
+from tests.support.foreign_keras import DATASETS, write_keras
+from tests.support.layers import assert_same_layers
+from tests.support.memory import peak_memory
 from tests.support.small import random_weights
-
-# What the kernel and the bias of a layer were called, from the first files on.
-DATASETS = {
-    "W_1:0": ("{0}/{0}_W_1:0", "{0}/{0}_b_1:0"),
-    "W:0": ("{0}/{0}_W:0", "{0}/{0}_b:0"),
-    "kernel:0": ("{0}/{0}/kernel:0", "{0}/{0}/bias:0"),
-    "kernel": ("{0}/kernel", "{0}/bias"),
-}
-
-
-def write_keras(path: Path, weights: Weights, names: str = "kernel:0", root: str = "/", top: bool = False) -> Path:
-    """A VGG as Keras saves it: groups for all layers, those without weights too, and names in attributes."""
-    order = ["input_1", *layer_names(weights.network)]
-    kernel_name, bias_name = DATASETS[names]
-    arrays: dict[str, np.ndarray] = {}
-    for layer, (kernel, bias) in weights.layers.items():
-        arrays |= {kernel_name.format(layer): kernel, bias_name.format(layer): bias}
-    if top:
-        order += ["flatten", "fc1", "fc2", "predictions"]
-        for layer, shape in (("fc1", (98, 12)), ("fc2", (12, 12)), ("predictions", (12, 7))):
-            arrays |= {
-                kernel_name.format(layer): np.ones(shape, "f4"),
-                bias_name.format(layer): np.ones(shape[1], "f4"),
-            }
-    with h5py.File(path, "w") as file:
-        base = file.require_group(root)
-        base.attrs["layer_names"] = np.array(order, "S")
-        base.attrs["backend"], base.attrs["keras_version"] = np.bytes_("tensorflow"), np.bytes_("2.2.4")
-        for layer in order:
-            names_inside = [name.removeprefix(f"{layer}/") for name in arrays if name.split("/")[0] == layer]
-            base.create_group(layer).attrs["weight_names"] = np.array(names_inside, "S60")
-        for name, array in arrays.items():
-            base[name] = array
-        if root != "/":
-            file["optimizer_weights/iteration:0"] = 3
-    return path
-
-
-# ---------------------------------------------------------------- shared by the tests of all readers of files
-
-READ_ALL = """
-import importlib, pathlib, resource, sys
-resource.setrlimit(resource.RLIMIT_AS, (1 << 32, 1 << 32))
-from minstyle.errors import WeightsError
-module, function = sys.argv[1].rsplit(".", 1)
-read = getattr(importlib.import_module(module), function)
-for path in sorted(pathlib.Path(sys.argv[2]).iterdir()):
-    try:
-        read(path)
-        outcome = "valid"
-    except WeightsError as error:
-        good = str(error).startswith(str(path)) and len(str(error).splitlines()) == 1
-        good = good and not isinstance(error.__cause__, MemoryError)
-        outcome = "refused" if good else f"refused with {error!r}"
-    except BaseException as error:
-        outcome = f"raised {error!r}"
-    print(path.name, outcome, flush=True)
-"""
-
-
-def outcomes_in_child(reader: str, folder: Path, seconds: float = 60) -> dict[str, str]:
-    """What ``reader`` ("module.function") makes of each file in ``folder``: "refused", "valid", or what it raised.
-
-    In a process of its own, of at most 4 GiB: a file may crash, hang or swell the reader; the test then fails and
-    the suite goes on.
-    """
-    command = [sys.executable, "-c", READ_ALL, reader, str(folder)]
-    try:
-        run = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
-    except subprocess.TimeoutExpired as error:
-        pytest.fail(f"the reader hung after: {(error.stdout or b'')[-200:]!r}")
-    assert run.returncode == 0, f"the reader died with {run.returncode} after: {run.stdout[-200:]} {run.stderr[-500:]}"
-    return dict(line.split(" ", 1) for line in run.stdout.splitlines())
-
-
-def flipped_files(path: Path, count: int) -> Path:
-    """A folder of ``count`` copies of the file, each with 1 to 10 bits flipped."""
-    data, folder = path.read_bytes(), path.with_name("flipped")
-    folder.mkdir()
-    for seed in range(count):
-        generator, damaged = random.Random(seed), bytearray(data)
-        for _ in range(generator.choice((1, 3, 10))):
-            damaged[generator.randrange(len(data))] ^= 1 << generator.randrange(8)
-        (folder / f"{seed:03}").write_bytes(damaged)
-    return folder
-
-
-@contextlib.contextmanager
-def peak_memory(below: float) -> Iterator[None]:
-    """Fails if more than ``below`` bytes are allocated at once inside."""
-    tracemalloc.start()
-    try:
-        yield
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < below, f"{peak / 1e6:.0f} MB"
-
-
-def assert_same_layers(ours: object, theirs: object) -> None:
-    """Equal names in equal order, equal numbers."""
-    assert isinstance(ours, dict)
-    assert isinstance(theirs, dict)
-    assert list(ours) == list(theirs)
-    for name, arrays in theirs.items():
-        for a, b in zip(ours[name], arrays, strict=True):
-            np.testing.assert_array_equal(a, b)
-
 
 # ---------------------------------------------------------------- reading
 

@@ -74,6 +74,7 @@ def test_helpers_are_used_again_and_none_works_on() -> None:
     assert threading.active_count() <= alive
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_waits_for_the_helpers() -> None:
     running = threading.Event()
     finished: list[int] = []

@@ -1,4 +1,4 @@
-"""How near must a network come to VGG16? ``python tools/cut_vgg.py VGG16 OUT --keep 0.97 --pictures DIR``.
+"""How near must a network come to VGG16? ``python training/cut_vgg.py VGG16 OUT --keep 0.97 --pictures DIR``.
 
 Writes VGG16 with each layer's responses reduced to their leading principal components, which hold a share --keep of
 their variance over crops of the pictures (Zhang, Zou, He, Sun 2015, without the fitting). It is no smaller and no
@@ -23,7 +23,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from mini.crops import Crops
 from mini.networks import LAST, TAPS, Teacher, begins_block, to_input
-
 from minstyle.network.weightfile import Weights, read_weights, write_weights
 
 
@@ -58,7 +57,7 @@ def cut(weights: Weights, images: torch.Tensor, keep: float) -> Weights:
         print(f"{name}: {directions.shape[1]} of {len(mean)} components{note}", flush=True)
         if name == LAST:
             break
-    source = f"{weights.source}; responses cut to {keep} of their variance by tools/cut_vgg.py"
+    source = f"{weights.source}; responses cut to {keep} of their variance by training/cut_vgg.py"
     return dataclasses.replace(weights, layers=layers, source=source)
 
 

@@ -10,7 +10,7 @@
 
 Everything is set larger than the result and reduced, which smooths the edges.
 
-Usage: ``python tools/paint_glass.py examples/glass.jpg [--seed N] [--size W H]``
+Usage: ``python examples/make/paint_glass.py examples/glass.jpg [--seed N] [--size W H]``
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from paint_example import Array, mix, ramp, smooth_noise
 from PIL import Image
 from scipy import ndimage, spatial
+
+from paint_example import Array, mix, ramp, smooth_noise
 
 Mask = NDArray[np.bool_]
 

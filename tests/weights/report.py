@@ -1,4 +1,4 @@
-"""Measure what docs/weights.md says and write it there: python tools/weights_report.py (some minutes; needs the tests).
+"""Measure what docs/weights.md says and write it there: ``python -m tests.weights.report`` (some minutes).
 
 For every kind of file: the difference of its network's features to PyTorch's. For every format: what became of damaged
 and hostile files. The files and the checks are those of the tests.
@@ -6,27 +6,24 @@ and hostile files. The files and the checks are those of the tests.
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from minstyle.network.weightfile import read_weights
 from minstyle.weights.convert import convert
-from tests.support.foreign_files import FOREIGN
-from tests.support.hostile import Verdict, judge
+from tests.support.absurd_sizes import ABSURD
+from tests.support.foreign_files import EACH_FORMAT, FOREIGN
+from tests.support.foreign_keras import write_keras
+from tests.support.hostile import FLIPS, Verdict, judge
+from tests.support.hostile_hdf5 import HOSTILE, TINY
 from tests.support.small import random_weights
-from tests.weights.readers.test_formats import CHANNELS, difference, rounded
-from tests.weights.readers.test_hostile_flips import FLIPS, KINDS
-from tests.weights.readers.test_hostile_hdf5 import HOSTILE, TINY, write_keras
-from tests.weights.readers.test_hostile_sizes import ABSURD
+from tests.support.torch_features import CHANNELS, difference, rounded
 
-ROOT = Path(__file__).resolve().parents[1]
-PAGE, MARK = ROOT / "docs" / "weights.md", "<!-- Below: python tools/weights_report.py -->\n"
+ROOT = Path(__file__).resolve().parents[2]
+PAGE, MARK = ROOT / "docs" / "weights.md", "<!-- Below: python -m tests.weights.report -->\n"
 
 
 def differences(folder: Path) -> list[str]:
@@ -53,7 +50,7 @@ def hostilities(folder: Path) -> list[str]:
     """The table of damaged and hostile files; ``judge`` raises at the first crash."""
     lines = ["| format | cases | number | refused | valid | crashes | seconds | slowest | MB at most |",
              "|---|---|---|---|---|---|---|---|---|"]  # fmt: skip
-    for i, kind in enumerate(KINDS):
+    for i, kind in enumerate(EACH_FORMAT):
         (folder / f"k{i}").mkdir()
         path = kind.write(folder / f"k{i}" / "weights.bin", random_weights("vgg16", (2, 2, 2, 2, 2)))
         name = f"{kind.format}, {kind.variant}"

@@ -1,4 +1,4 @@
-"""How well a small network stands in for VGG: ``python tools/score_mini.py MINI VGG16 --pairs PHOTO:PAINTING ...``.
+"""How well a small network stands in for VGG: ``python training/score_mini.py MINI VGG16 --pairs PHOTO:PAINTING ...``.
 
 Each pair is painted with both networks under the same recipe and number of evaluations. The score of a picture is the
 mean over block1..5_conv1 of |G - A|^2 / |A|^2 as VGG16 sees it, G its Gram matrix over its positions, A the painting's.

@@ -3,7 +3,7 @@
 The mask of the photograph is a polygon along the outline of the cat; the mask of a style picture is of one colour,
 that of the label which takes its style.
 
-Usage: ``python tools/draw_masks.py examples``
+Usage: ``python examples/make/draw_masks.py examples``
 """
 
 from __future__ import annotations

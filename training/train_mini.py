@@ -1,4 +1,4 @@
-"""Train the small network that comes with minstyle: ``python tools/train_mini.py --teacher vgg16.h5 --pictures DIR``.
+"""Train the network that comes with minstyle: ``python training/train_mini.py --teacher vgg16.h5 --pictures DIR ...``.
 
 A thin VGG19 (the student) learns to give VGG16's features (the teacher's) at the layers that losses read, in the
 teacher's leading principal coordinates. It begins with layer-wise regressions (``mini/start.py``), from the teacher or
@@ -30,7 +30,6 @@ from mini.pool import Pool
 from mini.products import products
 from mini.start import mean, start, start_from
 from mini.trainer import Trainer
-
 from minstyle.engine import kernels
 from minstyle.files import replacing
 from minstyle.network.weightfile import Weights, read_weights, write_weights
@@ -209,7 +208,7 @@ class Training:
         shown = {name: value for name, value in vars(options).items() if isinstance(value, (int, float))}
         shown |= {"begin_with": " ".join(names(options.begin_with)), "held_back": " ".join(options.held_back)}
         command = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in shown.items() if value != "")
-        source = f"tools/train_mini.py {command}, after round {self.state['round']}"
+        source = f"training/train_mini.py {command}, after round {self.state['round']}"
         licence = "trained by the authors of minstyle from VGG16's features; teacher: " + self.weights.licence
         return student.to_weights(source, licence)
 

@@ -1,6 +1,6 @@
 """The engine can train a network too: gradients to kernels and biases, and a small network that learns a wider one's.
 
-tools/train_mini.py does this at full size, with PyTorch.
+training/train_mini.py does this at full size, with PyTorch.
 """
 
 from __future__ import annotations

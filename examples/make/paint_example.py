@@ -12,7 +12,7 @@
 
 Everything is drawn larger than the result and reduced, which smooths the edges.
 
-Usage: ``python tools/paint_example.py examples/swirls.jpg [--seed N] [--size W H]``
+Usage: ``python examples/make/paint_example.py examples/swirls.jpg [--seed N] [--size W H]``
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Is it faster to draft with the small network and to finish with VGG? ``python tools/draft_and_finish.py MINI VGG16
+"""Is it faster to draft with the small network and to finish with VGG? ``python training/draft_and_finish.py MINI VGG16
 --pairs PHOTO:PAINTING ...``.
 
 VGG16 alone paints each pair at two sizes, coarse to fine. Then the small network does, and VGG16 goes on at the last
@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-from score_mini import add_pairs, recipe_for
 
 from minstyle import load_image, load_network, stylize
 from minstyle.run.observer import Observer, Step
+from score_mini import add_pairs, recipe_for
 
 
 class Losses(Observer):

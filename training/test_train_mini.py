@@ -15,16 +15,16 @@ from minstyle.network.weightfile import Weights, read_weights, write_weights
 from tests.support.small import picture, random_weights
 
 torch = pytest.importorskip("torch")
-TOOLS = Path(__file__).resolve().parents[2] / "tools"
+import train_mini  # noqa: E402 (only where PyTorch is)
+from mini.networks import TAPS, alignment, project  # noqa: E402
+from mini.pool import GRADIENTS, tap_of  # noqa: E402
+
 CHANNELS = (4, 4, 4, 4, 6, 6, 6, 6, 6, 6, 6, 6, 8, 6)
 SIZE = 64
 
 
 @pytest.fixture
 def tool(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(TOOLS))
-    import train_mini
-
     monkeypatch.setattr(train_mini, "SIZE", SIZE)
     monkeypatch.setattr(train_mini, "CHANNELS", CHANNELS)
     monkeypatch.setattr(train_mini, "COORDINATES", (4, 6, 8, 8, 8, 8, 8))
@@ -114,9 +114,6 @@ def test_a_folder_of_another_training_is_refused(
 def test_the_students_gradient_turns_towards_the_teachers(
     tool: ModuleType, monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
-    from mini.networks import TAPS, alignment, project
-    from mini.pool import GRADIENTS, tap_of
-
     train(tool, monkeypatch, folder, "work", "--rounds", "1", "--round-steps", "1")
     training = tool.Training(tool.parse())
     training.directions = training.state["directions"]

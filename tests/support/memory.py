@@ -1,0 +1,19 @@
+"""How much memory is allocated."""
+
+from __future__ import annotations
+
+import contextlib
+import tracemalloc
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def peak_memory(below: float) -> Iterator[None]:
+    """Fails if more than ``below`` bytes are allocated at once inside."""
+    tracemalloc.start()
+    try:
+        yield
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < below, f"{peak / 1e6:.0f} MB"

@@ -1,1 +1,0 @@
-"""The parts of train_mini.py."""

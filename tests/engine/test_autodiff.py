@@ -14,6 +14,7 @@ import pytest
 from minstyle import build_objective
 from minstyle.engine import ops
 from minstyle.engine.autodiff import Var, differentiable, gradient
+from minstyle.engine.ops import moments as moments_file
 from minstyle.errors import AutodiffError, ShapeError
 from minstyle.network.vgg import Network
 from minstyle.recipe.presets import RECIPES
@@ -125,7 +126,7 @@ def test_convolution_keeps_its_input_only_for_the_kernel(op: Any) -> None:
 
 @pytest.mark.parametrize("strip", [1, 300, 1 << 20])
 def test_what_is_made_of_a_picture_is_computed_again_and_not_kept(strip: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(statistics, "_STRIP", strip)
+    monkeypatch.setattr(moments_file, "_STRIP", strip)
     generator = np.random.default_rng(0)
     x, kernel, bias = (generator.standard_normal(shape) for shape in ((17, 11, 3), (3, 3, 3, 32), (32,)))
 

@@ -5,7 +5,8 @@ Root attributes: ``format`` ("minstyle-weights"), ``version`` (1), ``network`` (
 order in which the first kernel wants its input), ``source``, ``source_sha256``, ``licence``. Texts are UTF-8 of fixed
 length: on some damaged files HDF5's reader of variable-length texts never returns.
 One group a layer, ``block1_conv1`` and so on, with ``kernel`` (3, 3, Cin, Cout) and ``bias`` (Cout,), both float32 or
-float16. A network that imitates a wider one may have ``projection`` (Cout, K) in some groups too: the linear map from
+float16. A ``kernel`` of uint8 are codes: a ``codebook`` of up to 256 float32 beside it has the numbers that they stand
+for. A network that imitates a wider one may have ``projection`` (Cout, K) in some groups too: the linear map from
 the layer's features to orthonormal coordinates of the wider network's, in which losses are to be computed.
 """
 
@@ -22,6 +23,7 @@ import numpy as np
 
 from ..errors import WeightsError, require
 from ..files import replacing
+from .codes import Codes
 
 FORMAT = "minstyle-weights"
 VERSION = 1
@@ -37,7 +39,7 @@ class Weights:
     """A network's numbers and where they come from, checked on construction (WeightsError says what is wrong).
 
     ``layers`` maps names to (kernel (3, 3, Cin, Cout), bias (Cout,)), in network order; ``projections`` some of the
-    names to (Cout, K).
+    names to (Cout, K). ``codes`` has those kernels once more that are stored as codes.
     """
 
     network: str
@@ -49,6 +51,7 @@ class Weights:
     source_sha256: str = ""
     licence: str = ""
     projections: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
+    codes: Mapping[str, Codes] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         _check(self.channel_order in ("RGB", "BGR"), "channel_order", "RGB or BGR", self.channel_order)
@@ -71,6 +74,9 @@ class Weights:
             good = projection.ndim == 2 and projection.shape[0] == width and 0 < projection.shape[1] <= MAX_COORDINATES
             _check(good, f"{name}/projection", f"shape ({width}, K), K up to {MAX_COORDINATES}", projection.shape)
             self._check_numbers(name, projection=projection)
+        for name, codes in self.codes.items():
+            same = name in self.layers and np.array_equal(codes.decode(), self.layers[name][0])
+            _check(same, f"{name}/kernel", "the kernel that its codes stand for", "another")
 
     @staticmethod
     def _check_numbers(name: str, **parts: np.ndarray) -> None:
@@ -80,14 +86,19 @@ class Weights:
             _check(finite, f"{name}/{part}", "finite numbers", "NaN or infinite ones")
 
     def parts(self, name: str) -> dict[str, np.ndarray]:
-        """The arrays of a layer by name: kernel, bias and, where there is one, projection."""
+        """The arrays of a layer by name, as they are stored: kernel, bias, codebook and projection where there are."""
         kernel, bias = self.layers[name]
         found = {"kernel": kernel, "bias": bias}
+        if name in self.codes:
+            found |= {"kernel": self.codes[name].codes, "codebook": self.codes[name].codebook}
         return {**found, "projection": self.projections[name]} if name in self.projections else found
 
 
 def write_weights(path: str | Path, weights: Weights, dtype: Any = np.float32) -> None:
-    """Write ``weights`` to ``path`` (by rename: a file is whole or absent). Raises FileError, WeightsError."""
+    """Write ``weights`` to ``path`` (by rename: a file is whole or absent). Raises FileError, WeightsError.
+
+    ``dtype`` is that of all numbers but codes and codebooks, which are stored as they are.
+    """
     dtype = np.dtype(dtype)
     _check(dtype in (np.float32, np.float16), "dtype", "float32 or float16", dtype)
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
@@ -100,7 +111,7 @@ def write_weights(path: str | Path, weights: Weights, dtype: Any = np.float32) -
             group = file.create_group(name)
             for part, array in weights.parts(name).items():
                 with np.errstate(over="ignore"):  # said in our own words on the next line
-                    stored = array.astype(dtype)
+                    stored = array if part == "codebook" or array.dtype == np.uint8 else array.astype(dtype)
                 finite = bool(np.isfinite(stored).all())
                 _check(finite, f"{name}/{part}", f"values within {dtype}'s range", "larger ones")
                 group.create_dataset(part, data=stored)
@@ -123,6 +134,15 @@ def read_weights(path: str | Path) -> Weights:
         ) from error
 
 
+def is_weights_file(path: str | Path) -> bool:
+    """Whether an HDF5 file says that it is of this format."""
+    try:
+        with h5py.File(path, "r") as file:
+            return bool(_text(file, "format") == FORMAT)
+    except (WeightsError, OSError, RuntimeError, ValueError, TypeError, KeyError):
+        return False
+
+
 def _read(file: h5py.File) -> Weights:
     if _text(file, "format") != FORMAT:
         raise WeightsError(
@@ -141,9 +161,18 @@ def _read(file: h5py.File) -> Weights:
     declared, largest = sum(sizes.values()), max(sizes, key=lambda name: sizes[name], default="")
     _check(declared <= MAX_PER_FILE, largest, f"at most {MAX_PER_FILE} numbers in the file", declared)
     arrays = {name: {part: dataset[()] for part, dataset in parts.items()} for name, parts in datasets.items()}
-    layers = {name: (parts["kernel"], parts["bias"]) for name, parts in arrays.items()}
+    codes = {name: _codes(name, parts) for name, parts in arrays.items() if "codebook" in parts}
+    kernels = {name: codes[name].decode() if name in codes else parts["kernel"] for name, parts in arrays.items()}
+    layers = {name: (kernels[name], parts["bias"]) for name, parts in arrays.items()}
     projections = {name: parts["projection"] for name, parts in arrays.items() if "projection" in parts}
-    return Weights(mean=mean, std=std, layers=layers, projections=projections, **texts)
+    return Weights(mean=mean, std=std, layers=layers, projections=projections, codes=codes, **texts)
+
+
+def _codes(name: str, parts: Mapping[str, np.ndarray]) -> Codes:
+    try:
+        return Codes(parts["kernel"], parts["codebook"])
+    except WeightsError as error:
+        raise WeightsError(f"{name}/{error}") from None
 
 
 def _attribute(file: h5py.File, name: str) -> Any:
@@ -193,17 +222,16 @@ def member(group: Any, name: str) -> Any:
 
 
 def _datasets(file: h5py.File, layer: str) -> dict[str, h5py.Dataset]:
-    """A layer's datasets by name; all but ``projection`` must be there."""
-    found = {part: _dataset(file, layer, part) for part in ("kernel", "bias")}
-    if "projection" in file[layer]:
-        found["projection"] = _dataset(file, layer, "projection")
-    return found
+    """A layer's datasets by name; kernel and bias must be there."""
+    others = [part for part in ("codebook", "projection") if part in file[layer]]
+    return {part: _dataset(file, layer, part, "codebook" in others) for part in ("kernel", "bias", *others)}
 
 
-def _dataset(file: h5py.File, layer: str, part: str) -> h5py.Dataset:
+def _dataset(file: h5py.File, layer: str, part: str, coded: bool) -> h5py.Dataset:
     dataset = member(member(file, layer), part)
     _check(isinstance(dataset, h5py.Dataset), f"{layer}/{part}", "a dataset", "nothing of the kind")
-    _check(dataset.dtype in (np.float32, np.float16), f"{layer}/{part}", "float32 or float16", dataset.dtype)
+    kinds = ["uint8"] if coded and part == "kernel" else ["float32"] if part == "codebook" else ["float32", "float16"]
+    _check(dataset.dtype in kinds, f"{layer}/{part}", " or ".join(kinds), dataset.dtype)
     _check(dataset.size is not None, f"{layer}/{part}", "numbers", "none")
     return dataset
 

@@ -11,7 +11,7 @@ from typing import Any
 from ..arguments import OneLineParser
 from ..errors import MinstyleError, WeightsError
 from ..network.layers import BLOCKS
-from .convert import convert
+from .convert import convert, quantisation_errors
 from .fetch import fetch
 from .formats import NORMALISATIONS
 from .installed import describe_all, find_installed, remove, time_loading, verify
@@ -41,8 +41,11 @@ def _convert(options: argparse.Namespace) -> None:
         through=options.through,
         normalisation=options.normalisation,
         dtype=options.dtype,
+        bits=options.bits,
     )
     print(f"{options.target}: {weights.network}, {len(weights.layers)} layers, from {options.source}")
+    if options.bits is not None:
+        print("\n".join(quantisation_errors(options.source, weights)))
 
 
 def _fetch(options: argparse.Namespace) -> None:
@@ -136,6 +139,8 @@ def _add_convert(commands: Any) -> None:
         choices=tuple(NORMALISATIONS),
         help="how the network wants its input (default: as is usual for the format)",
     )
+    command.add_argument("--bits", type=int, choices=range(1, 9), metavar="N",
+                         help="kernels as codes of N bits, 1 to 8, a byte each; prints the errors")  # fmt: skip
     _add_dtype(command)
 
 

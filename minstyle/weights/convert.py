@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ..errors import LayerError, MinstyleError, WeightsError
 from ..files import check_writable
+from ..network.codes import Codes
 from ..network.layers import BLOCKS, canonical, layer_names
-from ..network.weightfile import Weights, write_weights
+from ..network.weightfile import Weights, is_weights_file, read_weights, write_weights
 from .checksums import digest
 from .formats import CAFFE_IN_TORCH, NORMALISATIONS, Normalisation, find_format
+from .quantise import quantise
 from .readers.tensors import Layers
 
+Part = TypeVar("Part")
 LONGEST = 500  # letters of an error: a damaged file's names can be of any length
 
 
@@ -30,14 +34,16 @@ def convert(
     through: str | None = None,
     normalisation: str | None = None,
     dtype: Any = np.float32,
+    bits: int | None = None,
     licence: str = "",
     origin: str = "",
 ) -> Weights:
-    """Convert a published VGG16 or VGG19 of any known format to ``target``; returns what was written.
+    """Convert a VGG16 or VGG19 of any known format, ours among them, to ``target``; returns what was written.
 
     The format is recognised from the content, the network from its layers; ``network`` only has to agree. Layers after
     ``through`` are left out. ``normalisation`` ("caffe", "caffe-rgb", "torchvision") replaces the one that belongs to
-    the format. ``origin`` names the source in the file (default: the file's name).
+    the format. ``bits``, 1 to 8: kernels become codes, see ``quantise``; kernels that are codes in ``source`` stay as
+    they are otherwise. ``origin`` names the source in the file (default: the file's name).
     Raises WeightsError, FileError; ``target`` is written whole or not at all.
     """
     source = Path(source)
@@ -46,24 +52,35 @@ def convert(
     check_writable(target)
     if normalisation not in (None, *NORMALISATIONS):
         raise WeightsError(f"unknown normalisation {normalisation!r}: known are {', '.join(NORMALISATIONS)}")
+    if bits not in (None, *range(1, 9)):
+        raise WeightsError(f"bits: expected 1 to 8, got {bits}")
     with _naming(source):
-        checksum = digest(source)
-        layers, own = _read(source)
-        recognised = _recognise(layers)
-        if network not in (None, recognised):
-            raise WeightsError(f"expected {network}, found the layers of {recognised}")
-        if checksum.startswith(CAFFE_IN_TORCH):
-            own = NORMALISATIONS["caffe"]
-        weights = Weights(
-            network=recognised,
-            layers=_up_to(layers, through, recognised),
-            source=f"{origin or source.name}, converted {datetime.date.today().isoformat()}",
-            source_sha256=checksum,
-            licence=licence or "not stated by the source file",
-            **(NORMALISATIONS[normalisation] if normalisation else own),
-        )
+        weights = read_weights(source) if is_weights_file(source) else _foreign(source, licence, origin)
+        if network not in (None, weights.network):
+            raise WeightsError(f"expected {network}, found the layers of {weights.network}")
+        if normalisation:
+            weights = dataclasses.replace(weights, **NORMALISATIONS[normalisation])
+        weights = _up_to(weights, through)
+        weights = weights if bits is None else _quantised(weights, bits)
         write_weights(target, weights, dtype)
     return weights
+
+
+def _foreign(source: Path, licence: str, origin: str) -> Weights:
+    checksum = digest(source)
+    found, normalisation = _read(source)
+    if checksum.startswith(CAFFE_IN_TORCH):
+        normalisation = NORMALISATIONS["caffe"]
+    kernels = {name: kernel.decode() if isinstance(kernel, Codes) else kernel for name, (kernel, _) in found.items()}
+    return Weights(
+        network=_recognise(found),
+        layers={name: (kernels[name], bias) for name, (_, bias) in found.items()},
+        codes={name: kernel for name, (kernel, _) in found.items() if isinstance(kernel, Codes)},
+        source=f"{origin or source.name}, converted {datetime.date.today().isoformat()}",
+        source_sha256=checksum,
+        licence=licence or "not stated by the source file",
+        **normalisation,
+    )
 
 
 @contextlib.contextmanager
@@ -106,12 +123,37 @@ def _recognise(layers: Layers) -> str:
     raise WeightsError(f"convolutions by block: {have}; expected a whole VGG, numbered without a gap ({want})")
 
 
-def _up_to(layers: Layers, through: str | None, network: str) -> Layers:
-    """The layers up to and including ``through``."""
+def _up_to(weights: Weights, through: str | None) -> Weights:
+    """The weights of the layers up to and including ``through``."""
     if through is None:
-        return layers
-    last = canonical(through)
-    if last not in layers:
-        raise LayerError(f"unknown layer {through!r} of {network}: known are {', '.join(layers)}")
-    names = list(layers)
-    return {name: layers[name] for name in names[: names.index(last) + 1]}
+        return weights
+    last, names = canonical(through), list(weights.layers)
+    if last not in names:
+        raise LayerError(f"unknown layer {through!r} of {weights.network}: known are {', '.join(names)}")
+    kept = names[: names.index(last) + 1]
+
+    def cut(parts: Mapping[str, Part]) -> dict[str, Part]:
+        return {name: part for name, part in parts.items() if name in kept}
+
+    return dataclasses.replace(weights, layers=cut(weights.layers), codes=cut(weights.codes),
+                               projections=cut(weights.projections))  # fmt: skip
+
+
+def quantisation_errors(source: str | Path, quantised: Weights) -> list[str]:
+    """A line a layer: its kernel's relative error against the source's, |k' - k| / |k| in the 2-norm."""
+    source = Path(source)
+    with _naming(source):
+        exact = read_weights(source) if is_weights_file(source) else _foreign(source, "", "")
+    lines = []
+    for name, (kernel, _) in quantised.layers.items():
+        k = exact.layers[name][0].astype(np.float64)
+        lines.append(f"{name:14}{float(np.linalg.norm(kernel - k) / (np.linalg.norm(k) or 1)):8.2%}")
+    return lines
+
+
+def _quantised(weights: Weights, bits: int) -> Weights:
+    """The weights with every kernel as codes of that many bits."""
+    codes = {name: Codes(*quantise(kernel, bits)) for name, (kernel, _) in weights.layers.items()}
+    layers = {name: (codes[name].decode(), bias) for name, (_, bias) in weights.layers.items()}
+    text = f"{weights.source}; kernels quantised by k-means to {2**bits} values a layer"
+    return dataclasses.replace(weights, layers=layers, codes=codes, source=text)

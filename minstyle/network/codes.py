@@ -33,6 +33,14 @@ class Codes:
         largest = int(self.codes.max(initial=0))
         check(largest < book.size, "codes", f"codes below {book.size}, the codebook's size", largest)
 
+    @classmethod
+    def of(cls, layer: str, codes: np.ndarray, codebook: np.ndarray) -> Codes:
+        """The codes of a layer's kernel; errors begin with its name."""
+        try:
+            return cls(codes, codebook)
+        except WeightsError as error:
+            raise WeightsError(f"{layer}: {error}") from None
+
     @property
     def shape(self) -> tuple[int, ...]:
         return self.codes.shape

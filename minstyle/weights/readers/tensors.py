@@ -98,7 +98,8 @@ def to_layers(tensors: Tensors) -> Layers:
     arranged = to_hwio({kernels[place]: tensors[kernels[place]] for place in places})
     found: dict[tuple[int, ...], np.ndarray | Codes] = {place: arranged[kernels[place]] for place in places}
     for place in coded:
-        found[place] = Codes(arranged[kernels[place]], tensors[tables[place]].astype(np.float32).reshape(-1))
+        table = tensors[tables[place]].astype(np.float32).reshape(-1)
+        found[place] = Codes.of("block{}_conv{}".format(*place), arranged[kernels[place]], table)
     pairs = [(found[place], tensors[biases[place]].reshape(-1)) for place in places]
     if len(places[0]) == 1:
         return name_in_order(pairs)

@@ -1,4 +1,4 @@
-"""What the tests share: array libraries, small networks, pictures, the real VGG16."""
+"""What the tests share: array libraries, small networks, pictures, the real VGG19."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 
 from minstyle.backend import choose_device
-from minstyle.errors import WeightsError
 from minstyle.network.vgg import Network
 from minstyle.network.weightfile import Weights, read_weights
-from minstyle.weights.fetch import fetch
 from minstyle.weights.locate import find_weights
+from tests.support.reachable import fetch_if_reachable
 from tests.support.small import random_weights
 
 if TYPE_CHECKING:
@@ -44,17 +43,15 @@ def tiny_network(tiny_weights: Weights) -> Network:
 
 
 @pytest.fixture(scope="session")
-def vgg16_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The real VGG16: fetched as a user would; without a network connection, the installed file."""
-    try:
-        return fetch("vgg16", tmp_path_factory.mktemp("weights"))
-    except WeightsError:
-        return find_weights("vgg16")
+def real_weights() -> Weights:
+    """The real VGG19, as far as it comes with minstyle."""
+    return read_weights(find_weights("vgg19"))
 
 
 @pytest.fixture(scope="session")
-def vgg16_weights(vgg16_file: Path) -> Weights:
-    return read_weights(vgg16_file)
+def vgg16_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real VGG16, fetched once as a user would."""
+    return fetch_if_reachable("vgg16", tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture

@@ -34,9 +34,9 @@ SHORT = dataclasses.replace(RECIPES["document"], sizes=(32,), rounds=2, evaluati
     ("gatys", {"evaluations": 60, "size_of": "height"}),
 ], ids=["document", "gatys"])  # fmt: skip
 def test_real_pictures_with_real_features_come_near_the_painting(
-    name: str, changes: dict[str, Any], vgg16_weights: Weights
+    name: str, changes: dict[str, Any], real_weights: Weights
 ) -> None:
-    network, recipe = Network(vgg16_weights), dataclasses.replace(RECIPES[name], sizes=(64,), **changes)
+    network, recipe = Network(real_weights), dataclasses.replace(RECIPES[name], sizes=(64,), **changes)
     content, style = load_image(EXAMPLES / "cat.jpg"), load_image(EXAMPLES / "swirls.jpg")
     result = stylize(content, [style], recipe, network=network)
     assert result.image.shape == (64, 96, 3)

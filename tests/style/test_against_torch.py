@@ -66,7 +66,7 @@ def picture_off_kinks(recipe: str, size: tuple[int, int], *networks: Network) ->
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("recipe", ["document", "gatys"])
-@pytest.mark.parametrize("network", ["vgg19_random", "vgg16_weights"])
+@pytest.mark.parametrize("network", ["vgg19_random", "real_weights"])
 def test_loss_and_gradient_equal_those_of_pytorch(
     network: str, recipe: str, size: tuple[int, int], request: pytest.FixtureRequest, report: Callable[[str], None]
 ) -> None:
@@ -88,12 +88,12 @@ def test_loss_and_gradient_equal_those_of_pytorch(
 
 @pytest.mark.parametrize("recipe", ["document", "gatys"])
 def test_scipy_takes_the_same_path_as_with_pytorch(
-    recipe: str, vgg16_weights: Weights, report: Callable[[str], None]
+    recipe: str, real_weights: Weights, report: Callable[[str], None]
 ) -> None:
     content, style = picture(48, 64, 1).astype(np.float64), picture(48, 64, 2).astype(np.float64)
     start = np.random.default_rng(0).uniform(0, 255, content.shape)
-    twin = TWINS[recipe](vgg16_weights, content, [style])
-    objective = build_objective(content, [style], RECIPES[recipe], Network(vgg16_weights, CPU, np.float64))
+    twin = TWINS[recipe](real_weights, content, [style])
+    objective = build_objective(content, [style], RECIPES[recipe], Network(real_weights, CPU, np.float64))
     ours: list[float] = []
     theirs: list[float] = []
     scipy_lbfgs(objective, start, evaluations=12, on_evaluation=lambda x, loss: ours.append(loss))

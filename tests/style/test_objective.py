@@ -33,8 +33,8 @@ def test_gradient_of_a_whole_vgg_objective(vgg: str, name: str, pooling: str, si
     check_vjp(as_op(objective), [image], step=1e-8, tolerance=1e-5)
 
 
-def test_gradient_of_a_full_width_vgg_with_real_weights(vgg16_weights: Weights) -> None:
-    network = Network(vgg16_weights, dtype=np.float64)
+def test_gradient_of_a_full_width_vgg_with_real_weights(real_weights: Weights) -> None:
+    network = Network(real_weights, dtype=np.float64)
     content, style, image = (picture(32, 32, seed).astype(np.float64) for seed in (1, 2, 3))
     objective = build_objective(content, [style], RECIPES["document"], network)
     check_vjp(as_op(objective), [image], step=1e-8, tolerance=1e-5)

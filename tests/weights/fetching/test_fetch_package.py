@@ -22,7 +22,8 @@ from tests.weights.fetching.packages import NAME, REAL, FakePip, expect, failure
 # ---------------------------------------------------------------- the real package
 
 
-def test_the_real_vgg16_arrives_whole(vgg16_file: Path, vgg16_weights: Weights) -> None:
+def test_the_real_vgg16_arrives_whole(vgg16_file: Path) -> None:
+    vgg16_weights = read_weights(vgg16_file)
     convolutions = [name for name in layer_names("vgg16") if "conv" in name]
     assert vgg16_file.name == "vgg16.h5"
     assert vgg16_weights.network == "vgg16"

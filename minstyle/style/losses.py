@@ -19,43 +19,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from ..backend import Array, array_module
 from ..engine import ops
 from ..engine.autodiff import value_of
 from ..engine.ops import diagonal, outer, reduce_sum, relu, sqrt, squared_error
-from ..network import projection
-from ..network.projection import as_map
 from ..recipe.sizes import Shape
+from .features import Features
 from .histogram import match_histogram, quantiles
-
-
-class Features:
-    """A feature map F (H, W, C) and its statistics, each computed once, when a loss first asks for it.
-
-    ``weights`` (H, W), summing to 1, are those of the positions (None: all 1 / M). ``unit``: see the top of the file.
-    """
-
-    def __init__(self, f: Any, weights: Array | None = None, unit: float = 1.0) -> None:
-        self.f, self.weights, self.unit = f, weights, unit
-        self.shape: tuple[int, int, int] = f.shape
-
-    @cached_property
-    def map(self) -> Any:
-        """F (H, W, C)"""
-        return as_map(self.f)
-
-    @cached_property
-    def raw(self) -> Any:
-        """R (C, C)"""
-        return projection.raw_moment(self.f, self.weights)
-
-    @cached_property
-    def mean(self) -> Any:
-        """m (C,)"""
-        return projection.weighted_mean(self.f, self.weights)
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from ..network.projection import normalize_gradient
 from ..network.vgg import Network
 from ..recipe.recipe import Recipe
 from ..recipe.terms import IMAGE, Term
-from .features import Areas, LayerFeatures, read_features, unit_of
-from .losses import LOSSES, Features
+from .features import Areas, Features, LayerFeatures, read_features, unit_of
+from .losses import LOSSES
 from .regions import Regions
 from .targets import content_targets, style_targets
 

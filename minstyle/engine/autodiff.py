@@ -1,16 +1,18 @@
 """Reverse-mode automatic differentiation, the whole of it: values that record how they were made, and one walk back.
 
 An op computes a value and, for each argument, a closure ("vjp", vector-Jacobian product) that turns the gradient of the
-result into the gradient of that argument. ``differentiable`` records these closures; ``gradient`` calls them, newest
-first.
+result into the gradient of that argument. ``differentiable`` records these closures; ``gradient`` calls them from the
+output back, those of an op only after those of all its consumers.
+
+    from minstyle.engine.ops import reduce_sum
 
     x = Var(np.array([1.0, 2.0]))
     loss = reduce_sum(x * x)
     (dx,) = gradient(loss, [x])          # [2.0, 4.0]
 
 The graph holds closures, not values: an array lives on only while a closure that needs it for the backward pass does.
-Each op's docstring says what its closures keep. For most that is little: ``add`` and ``scale`` keep nothing, ReLU a bit
-or a byte per entry. ``l2_pool2`` and, in general, ``gram`` keep their whole input.
+Each op's docstring says what its closures keep. For most that is little: ``add`` and ``scale`` keep nothing, ``relu`` a
+byte per entry, ``conv_relu`` on the CPU a bit. ``l2_pool2`` and, in general, ``gram`` keep their whole input.
 """
 
 from __future__ import annotations
@@ -45,8 +47,8 @@ class Accumulating:
 class Node:
     """A node of the graph: its edges (parent, vjp), and its rank, which is one more than its parents' highest.
 
-    Every consumer of a node has a higher rank than the node, so a walk in descending rank meets all consumers first.
-    ``edges`` is None once ``gradient`` has passed.
+    A parent is the node of an argument of the op. Every consumer of a node has a higher rank than the node, so a walk
+    in descending rank meets all consumers first. ``edges`` is None once ``gradient`` has passed.
     """
 
     __slots__ = ("edges", "rank")
@@ -60,8 +62,8 @@ class Var:
     """An array that can be differentiated with respect to.
 
     ``recompute(rows)``, where it is set, computes some rows of the array anew: an op that needs the array in its
-    backward pass can call it there instead of keeping the array. Its operators are
-    installed by ``ops.operators``.
+    backward pass can call it there instead of keeping the array (set by ``conv_relu``, used by ``gram``). The operators
+    + - * @ are installed by ``ops.operators``.
     """
 
     __slots__ = ("__weakref__", "node", "recompute", "value")

@@ -46,7 +46,7 @@ def load_picture(path: str | Path) -> Picture:
     with opened(path) as picture:
         icc = picture.info.get("icc_profile") or None
         tags: Any = getattr(picture, "tag_v2", {})
-        before = tags.get(ORIENTATION, 1)  # a TIFF is turned while it is decoded
+        orientation_in_tiff = tags.get(ORIENTATION, 1)  # a TIFF is turned while it is decoded
         if picture.mode in ("CMYK", "LAB"):
             samples = Samples(through_cms(picture, icc), None, 8)
         else:
@@ -63,7 +63,7 @@ def load_picture(path: str | Path) -> Picture:
             depth=samples.depth,
             profile=own_profile(icc),
             exif=read_exif(picture),
-            dpi=_turned(read_dpi(picture), before, orientation),
+            dpi=_turned_dpi(read_dpi(picture), orientation_in_tiff, orientation),
         )
 
 
@@ -85,5 +85,5 @@ def _upright(array: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(array, dtype=np.float32)
 
 
-def _turned(dpi: tuple[float, float] | None, *orientations: int) -> tuple[float, float] | None:
+def _turned_dpi(dpi: tuple[float, float] | None, *orientations: int) -> tuple[float, float] | None:
     return dpi[::-1] if dpi and any(number in (5, 6, 7, 8) for number in orientations) else dpi

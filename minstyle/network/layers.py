@@ -31,6 +31,11 @@ def layer_names(network: str) -> tuple[str, ...]:
     return tuple(names)
 
 
+def block_of(layer: str) -> int:
+    """The number, 1..5, of the block that a layer belongs to, by its canonical name."""
+    return int(layer.removeprefix("block")[0])
+
+
 def canonical(layer: str) -> str:
     """Keras's name of a layer: ``relu1_1`` -> ``block1_conv1``, ``pool1`` -> ``block1_pool``; others as they are."""
     match = _SYNONYM.fullmatch(layer)

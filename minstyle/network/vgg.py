@@ -21,13 +21,13 @@ from ..engine import ops
 from ..engine.kernels import Kernel
 from ..engine.ops.padding import PADDINGS
 from ..errors import LayerError, WeightsError, require
-from .layers import BLOCKS, CHANNELS, LINEAR, canonical, layer_names
+from .layers import BLOCKS, CHANNELS, LINEAR, block_of, canonical, layer_names
 from .projection import Projected, as_map
 
 if TYPE_CHECKING:  # it brings h5py, a fifth of the time that the command line takes to start
     from .weightfile import Weights
 
-# Grey levels in one unit of the input of torchvision's networks: of 1 after their division by the deviations.
+# torchvision divides RGB of 0..1 by these deviations: one unit of its networks' input is about 57.6 grey levels.
 TORCHVISION_UNIT = 255 * (0.229 + 0.224 + 0.225) / 3
 
 # The op, and the factor after it that keeps activations about as large as max pooling makes them, for which the
@@ -41,7 +41,7 @@ class PlannedOp(NamedTuple):
     op: Callable[..., Any]
     layer: str = ""  # whose kernel and bias are the parameters; "" for an op that has none
     settings: Mapping[str, Any] = MappingProxyType({})
-    gives: str = ""  # the name of the features that x now is, where they are wanted
+    features: str = ""  # the name of the features that x is after this op; "" where nobody wants them
 
 
 def plan(
@@ -59,25 +59,25 @@ def plan(
     """
     pool, own_factor = POOLINGS[pooling]
     factor = own_factor if pooling_factor is None else pooling_factor
-    framed = bool(layers) and padding != "zero"  # for the first convolution, which then adds no zeros of its own
-    steps = [PlannedOp(ops.pad, settings={"width": 1, "mode": padding})] if framed else []
-    for name, following in zip(layers, (*layers, "")[1:], strict=True):
+    padded = bool(layers) and padding != "zero"  # by an op of its own; the first convolution then adds no zeros
+    steps = [PlannedOp(ops.pad, settings={"width": 1, "mode": padding})] if padded else []
+    for name, following in zip(layers, (*layers, "")[1:], strict=True):  # each layer with the one after it
         if name.endswith("_pool"):
             if steps[-1].op is not ops.conv_relu_pool2:
                 steps.append(PlannedOp(pool))
             if factor != 1.0:
                 steps.append(PlannedOp(ops.scale, settings={"factor": factor}))
         elif name + LINEAR in wanted:
-            steps.append(PlannedOp(ops.conv2d, name, {"valid": framed}, gives=name + LINEAR))
+            steps.append(PlannedOp(ops.conv2d, name, {"valid": padded}, features=name + LINEAR))
             if name in wanted or following:
                 steps.append(PlannedOp(ops.relu))
         elif pooling == "max" and following.endswith("_pool") and name not in wanted:
             steps.append(PlannedOp(ops.conv_relu_pool2, name))
         else:
-            steps.append(PlannedOp(ops.conv_relu, name, {"kept": name in wanted, "valid": framed}))
+            steps.append(PlannedOp(ops.conv_relu, name, {"caller_keeps": name in wanted, "valid": padded}))
         if name in wanted:
-            steps[-1] = steps[-1]._replace(gives=name)
-        framed = False
+            steps[-1] = steps[-1]._replace(features=name)
+        padded = False
     return steps
 
 
@@ -97,15 +97,15 @@ class Network:
         self.unit = float(np.mean(weights.std))
         if weights.network not in BLOCKS:
             raise WeightsError(f"unknown network {weights.network!r}: known are {', '.join(BLOCKS)}")
-        table = layer_names(weights.network)
-        convolutions = [name for name in table if "conv" in name]
+        every_layer = layer_names(weights.network)
+        convolutions = [name for name in every_layer if "conv" in name]
         require(list(weights.layers) == convolutions[: len(weights.layers)], f"layers of {self.name}",
                 f"{convolutions[0]} and those that follow it without a gap", ", ".join(weights.layers),
                 WeightsError)  # fmt: skip
-        end = table.index(list(weights.layers)[-1]) + 1
-        if end < len(table) and table[end].endswith("_pool"):
+        end = every_layer.index(list(weights.layers)[-1]) + 1
+        if end < len(every_layer) and every_layer[end].endswith("_pool"):
             end += 1
-        self.layers = table[:end]
+        self.layers = every_layer[:end]
         self.mean_color = tuple(float(value) for value in weights.mean)  # RGB
         self._minus_mean = device.asarray(-np.asarray(weights.mean, dtype=np.float64), self.dtype)
         self._parameters = {}
@@ -148,16 +148,16 @@ class Network:
         steps = plan(needed, wanted, pooling=pooling, pooling_factor=pooling_factor, padding=padding)
         # One name for the map in hand: rebinding it frees the previous map as soon as it has been read.
         x = ops.add(image, self._minus_mean)
-        for op, layer, settings, gives in steps:
+        for op, layer, settings, name in steps:
             x = op(x, *self._parameters.get(layer, ()), **settings)
-            if gives:
-                yield gives, Projected(x, self._projections[gives]) if gives in self._projections else x
+            if name:
+                yield name, Projected(x, self._projections[name]) if name in self._projections else x
 
     def channel_share(self, layer: str) -> float:
-        """Channels of a layer's features over those of the network that they stand for: 1 but for projections."""
+        """K / C for a layer at which K coordinates (see ``Projected``) stand for a VGG's C channels; elsewhere 1."""
         if layer not in self._projections:
             return 1.0
-        return float(self._projections[layer].shape[1] / CHANNELS[int(layer[5]) - 1])
+        return float(self._projections[layer].shape[1] / CHANNELS[block_of(layer) - 1])
 
     def _up_to_the_last(self, wanted: set[str], size: tuple[int, int]) -> tuple[str, ...]:
         """The layers to compute; raises ShapeError where pooling would leave nothing of an image of that size."""
@@ -176,7 +176,10 @@ class Network:
         return name
 
     def check_loss_layer(self, layer: str) -> str:
-        """``check_layer``, and LayerError for a layer at which a small network has no projection: it means nothing."""
+        """``check_layer``, for a layer that a loss reads.
+
+        Also raises LayerError where a small network has no projection: its own features stand for none of the VGG's.
+        """
         name = self.check_layer(layer)
         if self.small and name not in self._projections:
             known = ", ".join(self._projections)

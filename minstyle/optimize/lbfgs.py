@@ -1,4 +1,7 @@
-"""L-BFGS: scipy's L-BFGS-B, for arrays of any shape, on host or device."""
+"""L-BFGS: scipy's L-BFGS-B, for arrays of any shape, on host or device.
+
+The algorithm, its line search included, is scipy's; ``evaluate`` is what it calls.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from .minimum import Function, Minimum, OnEvaluation, check_evaluation
 
 
 class _StopError(Exception):
-    """Carries a request to stop out through scipy."""
+    """Raised in the callback to end scipy's run early."""
 
 
 def scipy_lbfgs(
@@ -25,8 +28,11 @@ def scipy_lbfgs(
 ) -> Minimum:
     """scipy's L-BFGS-B without bounds (Byrd, Lu, Nocedal, Zhu 1995), from ``x0`` with an empty history.
 
-    ``history``, ``factr``, ``pgtol``, ``evaluations`` and ``iterations`` are scipy's m, factr, pgtol, maxfun and
-    maxiter. scipy looks at the budget of evaluations after each iteration, so that a few more may be spent.
+    ``history`` is the number of pairs that it remembers (scipy's m). It ends when the loss falls by less than ``factr``
+    times 2.2e-16 of itself, when no entry of the gradient is larger than ``pgtol``, or after ``iterations``, or about
+    ``evaluations`` (scipy's maxiter and maxfun). scipy looks at the budget of evaluations after each iteration, so that
+    a few more may be spent.
+
     ``on_evaluation(x, loss)`` is called after each evaluation; when it returns true, the run ends with that x.
     Any shape, on host or device: scipy sees a float64 vector, the objective an array like ``x0``. Raises
     OptimizeError when the loss or its gradient is no number.

@@ -1,5 +1,8 @@
 """What a recipe's numbers mean for the pictures at hand, as pure functions of the recipe and the pictures' shapes.
 
+A size is a number of the recipe, a scale its index, a shape (height, width); a stage (``run.stages``) is a shape with a
+network and the recipe that is used there.
+
 Sizes: (height, width) of the content at each scale, coarse to fine, and of each style picture beside it. Styles: the
 part of each that is cut out, the share of each in a blend, and whether the recipe speaks of as many as there are.
 """
@@ -23,8 +26,8 @@ def sizes_of(recipe: Recipe) -> tuple[int, ...]:
     return tuple(sorted(size for size in sizes if size >= recipe.min_size or size == last))
 
 
-def of_size(numbers: tuple[int, ...], scale: int) -> int:
-    """The number for a scale, counted from 0: the last one goes for all after it."""
+def value_at_scale(numbers: tuple[int, ...], scale: int) -> int:
+    """The number for a scale, counted from 0: the last one stands for all scales after it too."""
     return numbers[min(scale, len(numbers) - 1)]
 
 

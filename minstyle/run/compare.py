@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import MinstyleError, RecipeError, require
 from ..network.vgg import Network
 from ..recipe.recipe import Recipe
-from ..recipe.sizes import SMALLEST, of_size, side_of, sizes_of
+from ..recipe.sizes import SMALLEST, side_of, sizes_of, value_at_scale
 from .observer import Observer
 from .result import Result
 from .stylize import stylize
@@ -77,7 +77,7 @@ def small_recipe(
     side, own = side_of(content, recipe), sizes_of(recipe)
     smallest = math.ceil(SMALLEST * side / max(1, min(content[:2])))
     last = max(round(size * side / max(content[:2])), smallest)
-    scaled = {max(1, round(last * s / own[-1])): of_size(recipe.evaluations, i) for i, s in enumerate(own)}
+    scaled = {max(1, round(last * s / own[-1])): value_at_scale(recipe.evaluations, i) for i, s in enumerate(own)}
     budget = {s: n for s, n in sorted(scaled.items()) if s >= smallest}
     stages = [*budget.values()] + [budget[last]] * (recipe.draft != "none" and not network.small)
     rounds = min(recipe.rounds, max(1, round(evaluations / sum(stages))))

@@ -1,4 +1,8 @@
-"""A round of the optimiser that a recipe names, on the image or, for smooth bounds, on what is mapped to it."""
+"""A round of the optimiser that a recipe names.
+
+It moves the image itself or, for smooth bounds, an array u without bounds from which the image is computed pixel by
+pixel: see ``optimize.bounds``.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +18,10 @@ from ..recipe.recipe import Recipe
 
 @dataclass(frozen=True)
 class Round:
-    """Where a round ended: the image to go on from, what Adam knows beside it, whether it was asked to stop."""
+    """Where a round ended: the image to go on from, Adam's state (None: L-BFGS), whether it was asked to stop."""
 
     last: Array
-    state: AdamState | None
+    adam_state: AdamState | None
     stopped: bool
 
 
@@ -44,12 +48,12 @@ def minimise(
         return objective(image)
 
     def on_evaluation_of_u(u: Array, loss: float) -> bool:
-        # u has an image already, unless it is a mean.
+        # u is what was just evaluated, as ``evaluated``; or, where the recipe averages, the mean of such u.
         return bool(on_evaluation(to_image(u) if recipe.averages else evaluated, loss))
 
     of_u, to_u, to_image = bounded(of_image)
     found = _minimise(of_u, to_u(image), recipe, evaluations, state, on_evaluation_of_u)
-    return Round(to_image(found.last), found.state, found.stopped)
+    return Round(to_image(found.last), found.adam_state, found.stopped)
 
 
 def _minimise(

@@ -152,7 +152,7 @@ class ScaledPictures:
 def last_shapes(recipe: Recipe, content: tuple[int, ...], *styles: tuple[int, ...]) -> list[Shape] | None:
     """(height, width) of the content and of each style at the last size of a run: more than that nobody sees.
 
-    None for a content that is too small to paint there: a run refuses it, in words.
+    None for a content that is too small to paint there: ``plan_stages`` in run/stages.py refuses it, in words.
     """
     shape = shapes_of(content, recipe)[-1]
     if min(shape) < SMALLEST:

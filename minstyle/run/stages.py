@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from ..errors import ImageError, RecipeError, require
 from ..network.vgg import Network
 from ..recipe.recipe import Recipe
-from ..recipe.sizes import SMALLEST, Shape, of_size, shapes_of
+from ..recipe.sizes import SMALLEST, Shape, shapes_of, value_at_scale
 from ..recipe.terms import IMAGE
 
 
 @dataclass(frozen=True)
 class Stage:
-    """(height, width), the network, the evaluations of each round, and the recipe as it is there."""
+    """One size with one network: (height, width), the network, the evaluations of each round, the recipe.
+
+    Before the last size that is ``recipe.while_coarse()``.
+    """
 
     shape: Shape
     network: Network
@@ -31,9 +34,9 @@ def needs_draft(recipe: Recipe, network: Network) -> bool:
 def plan_stages(
     content: tuple[int, ...], recipe: Recipe, network: Network, draft: Network | None = None
 ) -> tuple[Stage, ...]:
-    """The stages for a content of shape (H, W, 3), coarse to fine, once recipe, pictures and networks go together.
+    """The stages for a content of shape (H, W, 3), coarse to fine, checked against the networks' layers.
 
-    Where the recipe wants a draft, ``draft`` paints all of them, and ``network`` the last one once more. Raises
+    Where the recipe wants a draft, the network ``draft`` paints at every size, and then ``network`` at the last. Raises
     RecipeError for a draft without a network, LayerError for a layer that a network does not have, ImageError for a
     content that is too small.
     """
@@ -41,7 +44,7 @@ def plan_stages(
     stages = []
     for scale, shape in enumerate(shapes):
         here = recipe if scale == len(shapes) - 1 else recipe.while_coarse()
-        stages.append(Stage(shape, network, of_size(here.evaluations, scale), here))
+        stages.append(Stage(shape, network, value_at_scale(here.evaluations, scale), here))
     if needs_draft(recipe, network):
         if draft is None:
             raise RecipeError(f"draft: expected the network {recipe.draft}, got none; pass "
@@ -62,10 +65,12 @@ def _check_layers(recipe: Recipe, networks: Iterable[Network]) -> None:
 
 
 def planned_evaluations(stages: Sequence[Stage], recipe: Recipe) -> int:
-    """About how many evaluations the run will take: scipy looks at its budget only after an iteration."""
+    """About how many evaluations the run will take."""
     most = recipe.iterations
     if recipe.optimizer == "adam":
         per_round = [min(stage.evaluations, most) for stage in stages]
     else:
+        # scipy goes on until the budget is exceeded, hence one more; and it looks only after an iteration, which takes
+        # one evaluation or more. Iterations are taken for two evaluations each, and one comes before the first.
         per_round = [min(stage.evaluations + 1, 2 * most + 1) for stage in stages]
     return recipe.rounds * sum(per_round)

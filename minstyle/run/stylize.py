@@ -13,7 +13,7 @@ from ..images import Picture, resize, resize_values
 from ..network.vgg import Network
 from ..recipe.presets import RECIPES
 from ..recipe.recipe import Recipe
-from ..style.objective import Evaluation, Objective, build_objective
+from ..style.objective import Objective, build_objective
 from ..style.regions import Regions
 from .minimise import minimise
 from .observer import Observer, Plan, Step
@@ -26,7 +26,7 @@ from .state import RunState
 _EXPECTED = (KeyboardInterrupt, MinstyleError, OSError, MemoryError)
 
 # (state, ends_round): called after each evaluation and at the end of each round; true ends the run.
-Tell = Callable[[RunState, bool], bool]
+Notify = Callable[[RunState, bool], bool]
 
 
 def stylize(
@@ -41,6 +41,8 @@ def stylize(
     observers: Sequence[Observer] = (),
 ) -> Result:
     """Make the picture that has the content of ``content`` and the style of ``styles``, as ``recipe`` says.
+
+    Without a recipe it is ``document``, where the command line takes ``fine``: ``RECIPES["fine"]``.
 
     Images are (H, W, 3), RGB, 0..255, of any size: they are resized as the recipe says. What is transparent in a
     ``Picture`` does not count. ``initial`` starts the run in place of the recipe's start image; ``regions`` say which
@@ -59,7 +61,7 @@ def stylize(
         for observer in observers:
             started.append(observer)
             observer.start(plan)
-        run_stages(stages, pictures, state, _teller(pictures, observers))
+        run_stages(stages, pictures, state, _notifier(pictures, observers))
     except _EXPECTED as stop:
         error = stop
         if not state.history:
@@ -77,16 +79,16 @@ def stylize(
     return Result(image, state.best_loss, tuple(state.history), state.seconds, recipe, error)
 
 
-def run_stages(stages: Sequence[Stage], pictures: Pictures, state: RunState, tell: Tell) -> RunState:
-    """All stages and rounds that ``state`` has not done yet. It is brought forward in place, and returned."""
+def run_stages(stages: Sequence[Stage], pictures: Pictures, state: RunState, notify: Notify) -> RunState:
+    """Run the stages and rounds that ``state`` does not count as done. It is updated in place, and returned."""
     began = time.perf_counter() - state.seconds
 
-    def told(ends_round: bool) -> bool:
+    def timed_notify(ends_round: bool) -> bool:
         state.seconds = time.perf_counter() - began
-        return tell(state, ends_round)
+        return notify(state, ends_round)
 
     for stage in stages[state.stage :]:
-        _run_stage(stage, pictures, state, told)
+        _run_stage(stage, pictures, state, timed_notify)
         if state.stopped:
             break
         state.stage, state.round, state.image = state.stage + 1, 0, None
@@ -94,9 +96,9 @@ def run_stages(stages: Sequence[Stage], pictures: Pictures, state: RunState, tel
     return state
 
 
-@np.errstate(over="ignore", invalid="ignore")  # the optimiser refuses what comes of it
-def _run_stage(stage: Stage, pictures: Pictures, state: RunState, told: Callable[[bool], bool]) -> None:
-    """The rounds of a stage that are not done yet, or up to the one in which an observer asks to stop."""
+@np.errstate(over="ignore", invalid="ignore")  # no warnings: the optimiser raises where the loss is no number
+def _run_stage(stage: Stage, pictures: Pictures, state: RunState, notify: Callable[[bool], bool]) -> None:
+    """Run the rounds of a stage that ``state`` does not count as done, or up to one in which an observer says stop."""
     scaled = pictures.at(stage.shape)
     objective = build_objective(scaled.content, scaled.styles, stage.recipe, stage.network, scaled.regions)
     if state.image is None:
@@ -105,42 +107,45 @@ def _run_stage(stage: Stage, pictures: Pictures, state: RunState, told: Callable
         else:
             start = resize(_on_host(state.best), *stage.shape, stage.recipe.resample)
         state.image = start
-        if state.optimizer is not None:
-            state.optimizer = state.optimizer.resized(_resized_moment, *stage.shape)
+        if state.adam_state is not None:
+            state.adam_state = state.adam_state.resized(_resized_adam_moment, *stage.shape)
     while state.round < stage.recipe.rounds and not state.stopped:
-        stopped = _run_round(objective, stage, state, told)
+        stopped = _run_round(objective, stage, state, notify)
         state.round += 1
-        state.stopped = told(True) or stopped
+        state.stopped = notify(True) or stopped
 
 
-def _run_round(objective: Objective, stage: Stage, state: RunState, told: Callable[[bool], bool]) -> bool:
+def _run_round(objective: Objective, stage: Stage, state: RunState, notify: Callable[[bool], bool]) -> bool:
     """One run of the recipe's optimiser, for L-BFGS with a fresh history. True when an observer asked to stop."""
-    latest: list[Evaluation] = []
+    terms: dict[str, float] = {}  # of the latest evaluation
 
     def evaluate(x: Array) -> tuple[float, Array]:
-        latest[:] = [objective.evaluate(x)]
-        return latest[0].loss, latest[0].gradient
+        nonlocal terms
+        evaluation = objective.evaluate(x)
+        terms = evaluation.terms
+        return evaluation.loss, evaluation.gradient
 
     def on_evaluation(x: Array, loss: float) -> bool:
-        record = Record(len(state.history) + 1, stage.shape, loss, latest[0].terms, state.stage + 1)
+        record = Record(len(state.history) + 1, stage.shape, loss, terms, state.stage + 1)
         state.note(record, x, averaged=stage.recipe.averages)
-        return told(False)
+        return notify(False)
 
     device: Device = stage.network.device
     image = device.asarray(state.image, stage.network.dtype)
-    found = minimise(evaluate, image, stage.recipe, stage.evaluations, state.optimizer, on_evaluation)
-    state.image, state.optimizer = found.last, found.state
+    found = minimise(evaluate, image, stage.recipe, stage.evaluations, state.adam_state, on_evaluation)
+    state.image, state.adam_state = found.last, found.adam_state
     return found.stopped
 
 
-def _teller(pictures: Pictures, observers: Sequence[Observer]) -> Tell:
-    def tell(state: RunState, ends_round: bool) -> bool:
+def _notifier(pictures: Pictures, observers: Sequence[Observer]) -> Notify:
+    def notify(state: RunState, ends_round: bool) -> bool:
+        # From 1 over all stages. ``state.round`` counts rounds done: at the end of one that one too, else not yet.
         number = state.stage * pictures.recipe.rounds + state.round + (not ends_round)
         step = Step(state.history[-1], number, state.seconds, ends_round,
                     lambda: pictures.finished(_on_host(state.best)))  # fmt: skip
         return any([observer.step(step) for observer in observers])  # a list: every observer is told
 
-    return tell
+    return notify
 
 
 def _on_host(best: Array) -> np.ndarray:
@@ -149,5 +154,5 @@ def _on_host(best: Array) -> np.ndarray:
     return image
 
 
-def _resized_moment(array: Array, height: int, width: int, resample: str) -> np.ndarray:
+def _resized_adam_moment(array: Array, height: int, width: int, resample: str) -> np.ndarray:
     return resize_values(to_host(array), height, width, resample)

@@ -5,15 +5,43 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ..backend import Array
 from ..engine import ops
+from ..network import projection
+from ..network.projection import as_map
 from ..network.vgg import TORCHVISION_UNIT, Network
 from ..recipe.recipe import Recipe
 from ..recipe.terms import IMAGE
-from .losses import Features
 from .regions import at_layer, coverage
+
+
+class Features:
+    """A feature map F (H, W, C) and its statistics, each computed once, when a loss first asks for it.
+
+    ``weights`` (H, W), summing to 1, are those of the positions (None: all 1 / M). ``unit``: see ``losses``, Scale.
+    """
+
+    def __init__(self, f: Any, weights: Array | None = None, unit: float = 1.0) -> None:
+        self.f, self.weights, self.unit = f, weights, unit
+        self.shape: tuple[int, int, int] = f.shape
+
+    @cached_property
+    def map(self) -> Any:
+        """F (H, W, C)"""
+        return as_map(self.f)
+
+    @cached_property
+    def raw(self) -> Any:
+        """R (C, C)"""
+        return projection.raw_moment(self.f, self.weights)
+
+    @cached_property
+    def mean(self) -> Any:
+        """m (C,)"""
+        return projection.weighted_mean(self.f, self.weights)
 
 
 class Areas:

@@ -1,11 +1,13 @@
 """The loss terms: LOSSES, a table from kind to loss, and the formulas of the papers and programs behind it.
 
 Notation. F is the feature map (H, W, C) of the image being painted, M = H * W the number of its positions, P the
-content's feature map; G = F^T F the Gram matrix, R = G / M the second raw moment, m the mean, S = R - m m^T the
-covariance. A style loss compares such a statistic with the style picture's, called A (or a, b). The style's is divided
-by its own M, so the two pictures may differ in size; where they do not, the formulas are exactly those published. With
-several style pictures, R and m are averaged before any nonlinear step. In a region (a mask), sums over positions are
-weighted (Gatys et al. 2017, guided Gram matrices).
+content's feature map. In products F is a matrix (M, C): G = F^T F is the Gram matrix (C, C), R = G / M the second raw
+moment, m the mean, S = R - m m^T the covariance. A style loss compares such a statistic with the style picture's,
+called A (or a, b). With several style pictures, R and m are averaged before any nonlinear step. In a region (a mask),
+sums over positions are weighted (Gatys et al. 2017, guided Gram matrices).
+
+The published formulas compare Gram matrices. The code compares R, ``Features.raw``, with the style's, which is divided
+by its own M: M has cancelled, and the two pictures may differ in size. Where they do not, it is what was published.
 
 Scale. A recipe's weights assume pixels in certain units (``Recipe.units``), and a network may take them in others. VGG
 is positively homogeneous, so its features times ``Features.unit`` are the ones in the recipe's units; a loss of degree
@@ -19,43 +21,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from ..backend import Array, array_module
 from ..engine import ops
 from ..engine.autodiff import value_of
 from ..engine.ops import diagonal, outer, reduce_sum, relu, sqrt, squared_error
-from ..network import projection
-from ..network.projection import as_map
 from ..recipe.sizes import Shape
+from .features import Features
 from .histogram import match_histogram, quantiles
-
-
-class Features:
-    """A feature map F (H, W, C) and its statistics, each computed once, when a loss first asks for it.
-
-    ``weights`` (H, W), summing to 1, are those of the positions (None: all 1 / M). ``unit``: see the top of the file.
-    """
-
-    def __init__(self, f: Any, weights: Array | None = None, unit: float = 1.0) -> None:
-        self.f, self.weights, self.unit = f, weights, unit
-        self.shape: tuple[int, int, int] = f.shape
-
-    @cached_property
-    def map(self) -> Any:
-        """F (H, W, C)"""
-        return as_map(self.f)
-
-    @cached_property
-    def raw(self) -> Any:
-        """R (C, C)"""
-        return projection.raw_moment(self.f, self.weights)
-
-    @cached_property
-    def mean(self) -> Any:
-        """m (C,)"""
-        return projection.weighted_mean(self.f, self.weights)
 
 
 @dataclass(frozen=True)
@@ -81,23 +55,23 @@ def _map(f: Features) -> tuple[Any, ...]:
     return (f.map,)
 
 
-def content_sum(f: Features, target: Any, image: Shape) -> Any:
+def content_sum(f: Features, target: Any, image_shape: Shape) -> Any:
     """sum (F - P)^2: the content loss of the Keras program."""
     return squared_error(f.map, target)
 
 
-def content_half(f: Features, target: Any, image: Shape) -> Any:
+def content_half(f: Features, target: Any, image_shape: Shape) -> Any:
     """1/2 sum (F - P)^2: Gatys et al. 2016, eq. 1."""
     return 0.5 * squared_error(f.map, target)
 
 
-def content_mean(f: Features, target: Any, image: Shape) -> Any:
+def content_mean(f: Features, target: Any, image_shape: Shape) -> Any:
     """sum (F - P)^2 / (C M): what most programs have."""
     height, width, channels = f.shape
     return 1 / (height * width * channels) * squared_error(f.map, target)
 
 
-def content_relative(f: Features, target: Any, image: Shape) -> Any:
+def content_relative(f: Features, target: Any, image_shape: Shape) -> Any:
     """sum (F - P)^2 / sum P^2: the squared relative error."""
     p, energy = target
     return _inverse(energy) * squared_error(f.map, p)
@@ -114,35 +88,38 @@ def _mean_and_raw(f: Features) -> tuple[Any, ...]:
     return f.mean, f.raw
 
 
-def gram_image(f: Features, target: Any, image: Shape) -> Any:
-    """sum (G - A)^2 / (4 * 3^2 * (H * W)^2) with H, W of the image at every layer: the Keras program."""
-    positions, (height, width) = f.shape[0] * f.shape[1], image
+def gram_image(f: Features, target: Any, image_shape: Shape) -> Any:
+    """sum (G - A)^2 / (4 * 3^2 * (H * W)^2) with H, W of the image at every layer: the Keras program.
+
+    M, the positions at the layer, does not cancel here: f.raw is G / M.
+    """
+    positions, (height, width) = f.shape[0] * f.shape[1], image_shape
     factor = positions**2 / (4 * 3**2 * (height * width) ** 2)
     return factor * squared_error(f.raw, target)
 
 
-def gram_paper(f: Features, target: Any, image: Shape) -> Any:
+def gram_paper(f: Features, target: Any, image_shape: Shape) -> Any:
     """sum (G - A)^2 / (4 C^2 M^2): Gatys et al. 2016, eq. 4 (N is our C)."""
     return 1 / (4 * f.shape[2] ** 2) * squared_error(f.raw, target)
 
 
-def gram_code(f: Features, target: Any, image: Shape) -> Any:
+def gram_code(f: Features, target: Any, image_shape: Shape) -> Any:
     """mean over C^2 of ((G - A) / M)^2: Gatys's own program."""
     return 1 / f.shape[2] ** 2 * squared_error(f.raw, target)
 
 
-def gram_mean(f: Features, target: Any, image: Shape) -> Any:
+def gram_mean(f: Features, target: Any, image_shape: Shape) -> Any:
     """mean over C^2 of ((G - A) / (C M))^2: Johnson's, Athalye's and PyTorch's programs."""
     return 1 / f.shape[2] ** 4 * squared_error(f.raw, target)
 
 
-def gram_relative(f: Features, target: Any, image: Shape) -> Any:
+def gram_relative(f: Features, target: Any, image_shape: Shape) -> Any:
     """sum (R - A)^2 / sum A^2"""
     a, energy = target
     return _inverse(energy) * squared_error(f.raw, a)
 
 
-def covariance(f: Features, target: Any, image: Shape) -> Any:
+def covariance(f: Features, target: Any, image_shape: Shape) -> Any:
     """sum (S - A)^2 / sum A^2: compares centred Gram matrices, and leaves the means free."""
     a, energy = target
     return _inverse(energy) * squared_error(_covariance(f.mean, f.raw), a)
@@ -161,7 +138,7 @@ def _covariance(mean: Any, raw: Any) -> Any:
     return raw - outer(mean)
 
 
-def mean_std(f: Features, target: Any, image: Shape) -> Any:
+def mean_std(f: Features, target: Any, image_shape: Shape) -> Any:
     """(sum (m - a)^2 + sum (s - b)^2) / sum (a^2 + b^2), s and b the standard deviations: Li et al. 2017, eq. 3."""
     a, b, energy = target
     return _inverse(energy) * (squared_error(f.mean, a) + squared_error(_deviation(f.mean, f.raw), b))
@@ -180,31 +157,31 @@ def _deviation(mean: Any, raw: Any) -> Any:
 EPSILON = 1e-4  # added to the diagonal of covariances, in the recipe's units
 
 
-def wasserstein(f: Features, target: Any, image: Shape) -> Any:
+def wasserstein(f: Features, target: Any, image_shape: Shape) -> Any:
     """(|m - a|^2 + tr(A + S - 2 (A^1/2 S A^1/2)^1/2)) / C, with EPSILON added to the diagonals of A and S.
 
     The squared Wasserstein-2 distance of the normal distributions with these moments (Olkin, Pukelsheim 1982), per
     channel: Crowson's program.
     """
     a, trace, root = target  # a, tr(A), A^1/2
-    s = _regular(_covariance(f.mean, f.raw), f.unit)
+    s = _regularised(_covariance(f.mean, f.raw), f.unit)
     cross = ops.trace_sqrt(s, root=root, floor=EPSILON / f.unit**2)
     return 1 / f.shape[2] * (squared_error(f.mean, a) + (reduce_sum(diagonal(s)) + trace - 2 * cross))
 
 
 def _wasserstein_target(mean: Array, raw: Array, unit: float) -> tuple[Array, Array, Array]:
-    a = _regular(_covariance(mean, raw), unit)
+    a = _regularised(_covariance(mean, raw), unit)
     xp = array_module(a)
     return mean, xp.trace(a.astype(xp.float64)), ops.matrix_sqrt(a)
 
 
-def _regular(s: Any, unit: float) -> Any:
+def _regularised(s: Any, unit: float) -> Any:
     """S (C, C) with EPSILON, converted from the recipe's units, added to its diagonal."""
     values = value_of(s)
     return s + EPSILON / unit**2 * array_module(values).eye(len(values), dtype=values.dtype)
 
 
-def histogram(f: Features, target: Any, image: Shape) -> Any:
+def histogram(f: Features, target: Any, image_shape: Shape) -> Any:
     """(sum (F - T(F))^2 / M) / (sum A^2 / M'), A the style's feature map, M' its positions: Risser et al. 2017, eq. 8.
 
     T(F), taken as constant, is F with each channel matched to the style's histogram, the order of its values kept. The
@@ -228,11 +205,12 @@ def _quantiles_target(curve: Array, unit: float) -> tuple[Array, float]:
 
 
 # ---------------------------------------------------------------- total variation, of the image itself
+# d_along is the difference of a pixel and the next one of its row, d_down that of a pixel and the one below.
 
 
 def variation(degree: float, op: Callable[[Any], Any]) -> Loss:
     """The loss that is ``op`` of the image x (H, W, 3) itself; it has no target."""
-    return Loss(degree, lambda f: (), _same, lambda x, target, image: op(x.map))
+    return Loss(degree, lambda f: (), _same, lambda f, target, image_shape: op(f.map))
 
 
 def _same(*statistic: Any, unit: float) -> Any:
@@ -270,16 +248,16 @@ LOSSES = {
     "mean_std": Loss(0, _mean_and_raw, _mean_std_target, mean_std),
     "wasserstein": Loss(2, _mean_and_raw, _wasserstein_target, wasserstein, per_channel=1),
     "histogram": Loss(0, _quantiles, _quantiles_target, histogram),
-    # sum (dx^2 + dy^2)^1.25: the Keras program
+    # sum (d_along^2 + d_down^2)^1.25: the Keras program
     "total_variation": variation(2.5, ops.total_variation),
-    # 1/2 sum (dx^2 + dy^2): Johnson's program
+    # 1/2 sum (d_along^2 + d_down^2): Johnson's program
     "tv_squared": variation(2, lambda x: 0.5 * ops.total_variation(x, exponent=1.0)),
-    # sum |dx| + sum |dy|: Rudin, Osher, Fatemi 1992, anisotropic; neural-style-pt
+    # sum |d_along| + sum |d_down|: Rudin, Osher, Fatemi 1992, anisotropic; neural-style-pt
     "tv_absolute": variation(1, ops.absolute_variation),
-    # mean dx^2 + mean dy^2: Athalye's program
-    "tv_mean": variation(2, ops.squared_variation),
-    # 1/2 (sum dx^2 + sum dy^2), the last row and column included: our own; without them noise stays along two edges
+    # mean d_along^2 + mean d_down^2: Athalye's program
+    "tv_mean": variation(2, ops.mean_variation),
+    # 1/2 (sum d_along^2 + sum d_down^2), the last row and column included: our own; without them noise stays there
     "tv_sum": variation(2, ops.summed_variation),
-    # 2 (mean dx^2 / 3 + mean dy^2 / 3 + mean of each diagonal's squares / 12): Crowson's program
+    # 2 (mean d_along^2 / 3 + mean d_down^2 / 3 + mean of each diagonal's squares / 12): Crowson's program
     "tv_stencil": variation(2, ops.nine_point_variation),
 }

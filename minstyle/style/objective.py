@@ -15,8 +15,8 @@ from ..network.projection import normalize_gradient
 from ..network.vgg import Network
 from ..recipe.recipe import Recipe
 from ..recipe.terms import IMAGE, Term
-from .features import Areas, LayerFeatures, read_features, unit_of
-from .losses import LOSSES, Features
+from .features import Areas, Features, LayerFeatures, read_features, unit_of
+from .losses import LOSSES
 from .regions import Regions
 from .targets import content_targets, style_targets
 
@@ -32,7 +32,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class WeightedTerm:
-    """A term, the factor of its loss in the total, and its targets: a style term's in each region, else one."""
+    """A term, the factor of its loss in the total, and its targets: of a style term one a region, of others one."""
 
     term: Term
     weight: float
@@ -42,8 +42,8 @@ class WeightedTerm:
 class Objective:
     """The total loss of a recipe for images of one size, and its gradient. Made by ``build_objective``.
 
-    Calling it returns ``(loss, gradient)``; ``evaluate`` tells the loss by term too. Between calls it keeps nothing but
-    memory to work in.
+    Calling it returns ``(loss, gradient)``, ``evaluate`` the loss of each term too. Between calls no features are kept,
+    only memory (``kernels.Arena``) for the next call to work in.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Objective:
         pieces = [(share, part, target) for share, part, target in zip(shares, parts, weighted.targets, strict=True)
                   if part is not None]  # fmt: skip
         if self.recipe.gradients == "unit" and term.role != "tv":
-            # The term's own gradient with respect to the map, in the recipe's units, is brought to one size.
+            # The gradient that this term sends to the map gets the term's weight as its 1-norm, in the recipe's units.
             own = normalize_gradient(here.whole.f, unit * self.recipe.effective_weight(term))
             pieces = [(share, Features(own, part.weights, unit), target) for share, part, target in pieces]
         loss, size = LOSSES[term.kind].loss, self.shape[:2]
@@ -108,11 +108,11 @@ def build_objective(
     """The objective of ``recipe`` for images of the content's size.
 
     ``content`` (H, W, 3) and each of ``styles`` (H', W', 3) are images, RGB, 0..255, used at the size they have.
-    Several styles count as ``recipe.blend`` says, alike if it says nothing: their statistics are averaged. ``regions``,
-    of any resolution, say which part of the image takes its style from which parts of the style pictures. Terms whose
+    Statistics of several styles are averaged, weighted by ``recipe.blend`` (equally where it is empty). ``regions``, of
+    any resolution, say which part of the image takes its style from which parts of the style pictures. Terms whose
     weight is 0 are left out, and layers that no term reads are not computed. Raises LayerError for a layer that the
-    network does not have, ShapeError for arrays that are no images, RecipeError for a blend of other pictures,
-    ImageError for a region that vanishes at a layer.
+    network does not have, ShapeError for arrays that are no images, RecipeError for a blend of another number of
+    styles, ImageError for a region that vanishes at a layer.
     """
     for name, image in (("content", content), *(("style", style) for style in styles)):
         require(image.ndim == 3 and image.shape[2] == 3, name, "an image (H, W, 3)", image.shape)
@@ -120,15 +120,15 @@ def build_objective(
     wanted = [(term, weight) for term, weight in wanted if weight > 0]
     if not styles and any(term.role == "style" for term, _ in wanted):
         raise ShapeError(f"recipe {recipe.name} has style terms: expected a style picture, got none")
-    canonical = [
+    named = [  # by the canonical name of the layer
         (term if term.layer == IMAGE else Term(term.kind, network.check_loss_layer(term.layer), term.weight), weight)
         for term, weight in wanted
     ]
-    terms = [term for term, _ in canonical]
+    terms = [term for term, _ in named]
     of_styles = style_targets(styles, [t for t in terms if t.role == "style"], recipe, network, regions)
     of_content = content_targets(content, [t for t in terms if t.role != "style"], recipe, network)
     targets = of_styles | of_content
-    weighted = [WeightedTerm(t, w * _scale(t, network, recipe), targets[t]) for t, w in canonical]
+    weighted = [WeightedTerm(t, w * _scale(t, network, recipe), targets[t]) for t, w in named]
     areas = None if regions is None else Areas(regions.content, regions.names, network)
     return Objective(content.shape[:2], weighted, recipe, network, areas)
 

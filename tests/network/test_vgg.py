@@ -116,14 +116,14 @@ def test_a_layer_of_vgg19_alone_is_unknown_to_vgg16() -> None:
 def test_a_plan_fuses_what_nobody_reads() -> None:
     layers = layer_names("vgg19")[:4]
     assert plan(layers, {"block1_conv1", "block2_conv1"}) == [
-        PlannedOp(ops.conv_relu, "block1_conv1", {"kept": True, "valid": False}, gives="block1_conv1"),
+        PlannedOp(ops.conv_relu, "block1_conv1", {"caller_keeps": True, "valid": False}, features="block1_conv1"),
         PlannedOp(ops.conv_relu_pool2, "block1_conv2"),
-        PlannedOp(ops.conv_relu, "block2_conv1", {"kept": True, "valid": False}, gives="block2_conv1"),
+        PlannedOp(ops.conv_relu, "block2_conv1", {"caller_keeps": True, "valid": False}, features="block2_conv1"),
     ]
     assert plan(layers, {"block1_conv2"})[1:] == [
-        PlannedOp(ops.conv_relu, "block1_conv2", {"kept": True, "valid": False}, gives="block1_conv2"),
+        PlannedOp(ops.conv_relu, "block1_conv2", {"caller_keeps": True, "valid": False}, features="block1_conv2"),
         PlannedOp(ops.max_pool2),
-        PlannedOp(ops.conv_relu, "block2_conv1", {"kept": False, "valid": False}),
+        PlannedOp(ops.conv_relu, "block2_conv1", {"caller_keeps": False, "valid": False}),
     ]
 
 
@@ -131,24 +131,24 @@ def test_a_plan_pads_before_the_first_convolution_and_scales_after_pooling() -> 
     steps = plan(layer_names("vgg19")[:3], {"block1_pool"}, pooling="average", padding="reflect")
     assert steps == [
         PlannedOp(ops.pad, settings={"width": 1, "mode": "reflect"}),
-        PlannedOp(ops.conv_relu, "block1_conv1", {"kept": False, "valid": True}),
-        PlannedOp(ops.conv_relu, "block1_conv2", {"kept": False, "valid": False}),
+        PlannedOp(ops.conv_relu, "block1_conv1", {"caller_keeps": False, "valid": True}),
+        PlannedOp(ops.conv_relu, "block1_conv2", {"caller_keeps": False, "valid": False}),
         PlannedOp(ops.avg_pool2),
-        PlannedOp(ops.scale, settings={"factor": 2.0}, gives="block1_pool"),
+        PlannedOp(ops.scale, settings={"factor": 2.0}, features="block1_pool"),
     ]
     assert plan(layer_names("vgg19")[:3], {"block1_pool"}, pooling_factor=3.0)[1:] == [
         PlannedOp(ops.conv_relu_pool2, "block1_conv2"),
-        PlannedOp(ops.scale, settings={"factor": 3.0}, gives="block1_pool"),
+        PlannedOp(ops.scale, settings={"factor": 3.0}, features="block1_pool"),
     ]
     assert plan((), set(), padding="reflect") == []
 
 
 def test_a_plan_has_relu_of_its_own_where_features_before_it_are_wanted() -> None:
-    linear = PlannedOp(ops.conv2d, "block1_conv2", {"valid": False}, gives="block1_conv2_linear")
+    linear = PlannedOp(ops.conv2d, "block1_conv2", {"valid": False}, features="block1_conv2_linear")
     layers = layer_names("vgg19")[:3]
     assert plan(layers[:2], {"block1_conv2_linear"})[1:] == [linear]
     assert plan(layers, {"block1_conv2_linear", "block1_pool"})[1:] == [
-        linear, PlannedOp(ops.relu), PlannedOp(ops.max_pool2, gives="block1_pool")
+        linear, PlannedOp(ops.relu), PlannedOp(ops.max_pool2, features="block1_pool")
     ]  # fmt: skip
 
 

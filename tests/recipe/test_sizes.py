@@ -19,9 +19,9 @@ from minstyle.recipe.sizes import (
     check_styles,
     crop_of,
     fitted_shape,
-    of_size,
     shapes_of,
     sizes_of,
+    value_at_scale,
     working_shape,
 )
 
@@ -56,8 +56,8 @@ def test_sizes_grow_by_the_ratio_and_end_with_the_last(size: int, scales: int, r
 
 
 def test_numbers_by_size_go_on_with_the_last() -> None:
-    assert [of_size((7, 5, 3), scale) for scale in range(5)] == [7, 5, 3, 3, 3]
-    assert [of_size((7,), scale) for scale in range(2)] == [7, 7]
+    assert [value_at_scale((7, 5, 3), scale) for scale in range(5)] == [7, 5, 3, 3, 3]
+    assert [value_at_scale((7,), scale) for scale in range(2)] == [7, 7]
 
 
 @pytest.mark.parametrize(("size_of", "expected"), [

@@ -55,7 +55,7 @@ def test_both_optimisers_lower_the_loss_of_a_picture(given: dict[str, Any], boun
     objective = build_objective(picture(32, 40, 1), [picture(32, 40, 2)], RECIPES["document"], tiny_network)
     path = Path(recipe(bounds=bounds, **given), objective=objective, start=picture(32, 40, 3).astype(np.float64))
     assert min(path.losses) < 0.5 * path.losses[0]
-    assert path.end.state is None if given["optimizer"] == "lbfgs" else path.end.state is not None
+    assert path.end.adam_state is None if given["optimizer"] == "lbfgs" else path.end.adam_state is not None
 
 
 def test_lbfgs_has_the_recipes_numbers() -> None:
@@ -129,7 +129,7 @@ def test_with_averaging_the_mean_of_the_images_is_shown() -> None:
 def test_a_round_of_adam_goes_on_where_the_last_one_ended(bounds: str, tolerance: float) -> None:
     chosen = recipe(optimizer="adam", bounds=bounds, averaging=0.9)
     whole, first = Path(chosen, 12), Path(chosen, 5)
-    second = Path(chosen, 7, start=first.end.last, state=first.end.state)
+    second = Path(chosen, 7, start=first.end.last, state=first.end.adam_state)
     np.testing.assert_allclose([*first.losses, *second.losses], whole.losses, rtol=tolerance)
     np.testing.assert_allclose(second.images[-1], whole.images[-1], atol=1e3 * tolerance)
     anew = Path(chosen, 7, start=first.end.last)

@@ -113,8 +113,8 @@ def test_adams_moments_go_on_at_the_next_size(tiny_network: Network) -> None:
     result = stylize(CONTENT, [STYLE], ADAM, network=tiny_network)
     first, images, losses = stage(ADAM, (32, 40), resize(CONTENT, 32, 40), None, tiny_network)
     best = images[int(np.argmin(losses))].astype(np.float32).clip(0, 255)
-    assert first.state is not None
-    state = first.state.resized(resize_values, 48, 60)
+    assert first.adam_state is not None
+    state = first.adam_state.resized(resize_values, 48, 60)
     _, _, carried = stage(ADAM, (48, 60), resize(best, 48, 60), state, tiny_network)
     assert [record.loss for record in result.history] == pytest.approx([*losses, *carried], rel=1e-9)
     anew = stylize(CONTENT, [STYLE], adam(sizes=48), network=tiny_network, initial=best).history

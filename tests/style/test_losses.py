@@ -7,7 +7,8 @@ import pytest
 import scipy.linalg
 
 from minstyle.recipe.terms import ROLES
-from minstyle.style.losses import LOSSES, Features
+from minstyle.style.features import Features
+from minstyle.style.losses import LOSSES
 
 GENERATOR = np.random.default_rng(0)
 F, P = GENERATOR.standard_normal((2, 4, 5, 3))  # feature maps of the image and of a target of its size

@@ -13,7 +13,8 @@ from minstyle.network.vgg import TORCHVISION_UNIT, Network
 from minstyle.network.weightfile import Weights
 from minstyle.recipe.recipe import Recipe
 from minstyle.recipe.terms import IMAGE, ROLES, Term
-from minstyle.style.losses import LOSSES, Features
+from minstyle.style.features import Features
+from minstyle.style.losses import LOSSES
 from minstyle.style.regions import Regions
 from tests.support.objectives import as_op
 from tests.support.small import picture

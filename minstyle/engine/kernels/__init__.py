@@ -1,7 +1,7 @@
 """The kernels' public functions, the dispatch: arrays in, arrays out, no differentiation.
 
-Callers say what they want; which code computes it is decided here. ``cpu`` is for NumPy arrays only, but for its masks;
-``direct``, ``bands`` and ``variation`` are written for either library.
+Callers say what they want; which code computes it is decided here. The code in ``cpu`` takes NumPy arrays only (its
+``masks`` CuPy's too); ``direct``, ``bands`` and ``variation`` take those of either library.
 """
 
 from __future__ import annotations
@@ -90,16 +90,16 @@ def convolve(x: Array, kernel: Array | Kernel, bias: Array | None, valid: bool =
 
 
 def convolve_relu(
-    x: Array, kernel: Array | Kernel, bias: Array | None, kept: bool = False, valid: bool = False
+    x: Array, kernel: Array | Kernel, bias: Array | None, caller_keeps: bool = False, valid: bool = False
 ) -> tuple[Array, ReluMask]:
     """(max(y, 0), its mask y > 0) for y = ``convolve(...)``, in one pass.
 
-    ``kept``: the caller keeps the result in memory anyway, so the mask refers to it instead of storing bits.
+    ``caller_keeps``: the result stays in memory anyway, so the mask refers to it instead of storing bits.
     """
     x, kernel = _prepared(x, kernel)
     r = kernel.shape[0] // 2 if valid else 0
     shape = (x.shape[0] - 2 * r, x.shape[1] - 2 * r, kernel.shape[3])
-    mask = BitReluMask(shape) if _on_host(x, kernel) and not kept else None
+    mask = BitReluMask(shape) if _on_host(x, kernel) and not caller_keeps else None
     if _suits_winograd(x, kernel) and not valid:
         y = np.empty(shape, dtype=x.dtype)
         _forward(x, kernel, bias, tiles.Rectify(y, mask))
@@ -108,7 +108,7 @@ def convolve_relu(
     else:
         y = convolve(x, kernel, bias, valid)
         y = y.clip(0, None, out=y)
-        mask = None if kept else BitReluMask.of(y)
+        mask = None if caller_keeps else BitReluMask.of(y)
     return y, MapReluMask(y) if mask is None else mask
 
 
@@ -121,7 +121,7 @@ def convolve_relu_pool(x: Array, kernel: Array | Kernel, bias: Array | None) -> 
         y, argmax = np.empty(pooled, dtype=x.dtype), ArgMax(shape, np.empty(pooled, dtype=np.uint8))
         _forward(x, kernel, bias, tiles.RectifyAndPool(y, argmax))
         return y, argmax
-    y, argmax = max_pool(convolve_relu(x, kernel, bias, kept=True)[0])
+    y, argmax = max_pool(convolve_relu(x, kernel, bias, caller_keeps=True)[0])
     argmax.index[~(y > 0)] = masks.NONE
     return y, argmax
 

@@ -17,17 +17,17 @@ from .padding import PADDINGS, pad
 from .pooling import avg_pool2, l2_pool2, max_pool2
 from .variation import (
     absolute_variation,
+    mean_variation,
     nine_point_variation,
-    squared_variation,
     summed_variation,
     total_variation,
 )
 
 __all__ = [
     "PADDINGS", "absolute_variation", "add", "avg_pool2", "conv2d", "conv_relu", "conv_relu_pool2", "diagonal", "gram",
-    "l2_pool2", "matmul", "matrix_sqrt", "max_pool2", "multiply", "nine_point_variation", "normalize_gradient",
-    "outer", "pad", "raw_moment", "reduce_mean", "reduce_sum", "relu", "reshape", "scale", "sqrt", "squared_error",
-    "squared_variation", "summed_variation", "total_variation", "trace_sqrt", "weighted_mean",
+    "l2_pool2", "matmul", "matrix_sqrt", "max_pool2", "mean_variation", "multiply", "nine_point_variation",
+    "normalize_gradient", "outer", "pad", "raw_moment", "reduce_mean", "reduce_sum", "relu", "reshape", "scale", "sqrt",
+    "squared_error", "summed_variation", "total_variation", "trace_sqrt", "weighted_mean",
 ]  # fmt: skip
 
 install_operators()

@@ -26,37 +26,38 @@ def conv2d(x: Array, kernel: Array, bias: Array, *, valid: bool = False) -> Valu
     return kernels.convolve(x, kernel, bias, valid), _convolution_vjps(x, kernel, None, valid)
 
 
-def conv_relu(x: Any, kernel: Any, bias: Any, *, kept: bool = False, valid: bool = False) -> Any:
+def conv_relu(x: Any, kernel: Any, bias: Any, *, caller_keeps: bool = False, valid: bool = False) -> Any:
     """relu(conv2d(x, kernel, bias, valid=valid)) in one pass, without the map before ReLU.
 
-    Keeps the mask y > 0, a bit per entry (a byte on a GPU), and what ``conv2d`` keeps. ``kept``: the caller says that y
-    itself stays in memory anyway, for ``gram`` say; then y is kept as its own mask, and no bits are made.
+    Keeps the mask y > 0, a bit per entry (a byte on a GPU), and what ``conv2d`` keeps.
+    ``caller_keeps``: y stays in memory anyway, for ``gram`` say; it then serves as its own mask, and no bits are made.
 
-    The first layer's y is large and cheap: where x has the few channels of a picture and y many, ``kept`` is ignored,
-    and the result gets a ``recompute``, with which ``gram`` need not keep y either.
+    The first layer's y is large and cheap to compute. Where x has the few channels of a picture and y many, y therefore
+    gets a ``recompute``, with which ``gram`` need not keep it, and bits are made whatever ``caller_keeps`` says.
     """
     array = value_of(x)
     _check_convolution(array, value_of(kernel), value_of(bias), valid)
     constant = not isinstance(kernel, Var) and not isinstance(bias, Var)
     if not isinstance(x, Var) or not constant or array.shape[2] > _FEW or kernel.shape[3] < _MANY:
-        return _conv_relu(x, kernel, bias, kept=kept, valid=valid)
-    y = _conv_relu(x, kernel, bias, kept=False, valid=valid)
+        return _conv_relu(x, kernel, bias, caller_keeps=caller_keeps, valid=valid)
+    y = _conv_relu(x, kernel, bias, caller_keeps=False, valid=valid)
     y.recompute = lambda rows: _rows_of_conv_relu(array, kernel, bias, rows, valid)
     return y
 
 
 @differentiable
-def _conv_relu(x: Array, kernel: Array, bias: Array, *, kept: bool, valid: bool) -> ValueAndVjps:
-    y, mask = kernels.convolve_relu(x, kernel, bias, kept, valid)
+def _conv_relu(x: Array, kernel: Array, bias: Array, *, caller_keeps: bool, valid: bool) -> ValueAndVjps:
+    y, mask = kernels.convolve_relu(x, kernel, bias, caller_keeps, valid)
     return y, _convolution_vjps(x, kernel, mask, valid)
 
 
 def _rows_of_conv_relu(x: Array, kernel: Array, bias: Array, rows: slice, valid: bool) -> Array:
     r = kernel.shape[0] // 2
     if valid:
-        return kernels.convolve_relu(x[rows.start : rows.stop + 2 * r], kernel, bias, kept=True, valid=True)[0]
+        y, _ = kernels.convolve_relu(x[rows.start : rows.stop + 2 * r], kernel, bias, caller_keeps=True, valid=True)
+        return y
     top, bottom = max(rows.start - r, 0), min(rows.stop + r, x.shape[0])  # the rows that these depend on
-    y, _ = kernels.convolve_relu(x[top:bottom], kernel, bias, kept=True)
+    y, _ = kernels.convolve_relu(x[top:bottom], kernel, bias, caller_keeps=True)
     return y[rows.start - top : rows.stop - top]
 
 
@@ -73,15 +74,18 @@ def conv_relu_pool2(x: Array, kernel: Array, bias: Array) -> ValueAndVjps:
 
 
 def _convolution_vjps(x: Array, kernel: Array, mask: kernels.Mask | None, valid: bool = False) -> tuple[Vjp, ...]:
-    def at_x(g: Array) -> Array:
-        """The gradient with respect to the convolution's result, at each pixel of x."""
+    def at_convolution(g: Array) -> Array:
+        """The gradient with respect to the convolution's own result, before ReLU and pooling. -> (H, W, Cout)
+
+        Of a valid convolution it is padded with zeros to the H, W of x.
+        """
         g = g if mask is None else mask.backward(g)
         return kernels.zero_pad(g, kernel) if valid else g
 
     return (
         Accumulating(lambda g, into: kernels.input_gradient(g, kernel, mask, into, valid)),
-        lambda g: kernels.kernel_gradient(x, at_x(g), kernel.shape[0]),
-        lambda g: at_x(g).sum(axis=(0, 1)),
+        lambda g: kernels.kernel_gradient(x, at_convolution(g), kernel.shape[0]),
+        lambda g: at_convolution(g).sum(axis=(0, 1)),
     )
 
 

@@ -35,9 +35,9 @@ def weighted_mean(f: Any, weights: Array | None = None) -> Any:
 def raw_moment(f: Any, weights: Array | None = None) -> Any:
     """The second raw moment, sum over positions p of w_p f_p f_p^T, of a feature map f (H, W, C). -> (C, C)
 
-    Weights as in ``weighted_mean``. With T = sqrt(w) this is the guided Gram matrix of a region (Gatys et al. 2017,
-    Controlling Perceptual Factors in Neural Style Transfer). Keeps what ``gram`` keeps, and the weights.
-    Raises ShapeError for weights of another size than the map.
+    Weights as in ``weighted_mean``. With w = T^2, T the guidance channel of a region, this is its guided Gram matrix
+    (Gatys et al. 2017, Controlling Perceptual Factors in Neural Style Transfer). Keeps what ``gram`` keeps, and
+    the weights. Raises ShapeError for weights of another size than the map.
     """
     _check_weights(f, weights)
     recompute = f.recompute if isinstance(f, Var) else None
@@ -79,7 +79,7 @@ def _gram(
 
 @differentiable
 def _mean(f: Array, *, weights: Array | None) -> ValueAndVjps:
-    """The mean, and its adjoint df_p = w_p g: at every position a product (1, 1) @ (1, C)."""
+    """The mean, and its adjoint df_p = w_p g: w as a map of one channel (H, W, 1) times g as a matrix (1, C)."""
     (height, width, channels), dtype = f.shape, f.dtype
     factor = 1 / (height * width) if weights is None else 1.0
     weights = array_module(f).ones((height, width), dtype=dtype) if weights is None else weights.astype(dtype)

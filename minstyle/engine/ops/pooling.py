@@ -15,7 +15,8 @@ def max_pool2(x: Array) -> ValueAndVjps:
     that entry, a byte per output entry.
     """
     y, argmax = kernels.max_pool(x)
-    return y, (argmax.backward,)  # dx from g: see kernels.ArgMax
+    # The adjoint is in kernels/cpu/masks.py: ArgMax.backward; fused with a convolution on the CPU: tiles.Unpooled.
+    return y, (argmax.backward,)
 
 
 @differentiable

@@ -1,4 +1,7 @@
-"""Total variation of an image in five forms. Notation as in the index, ``ops/__init__``."""
+"""Total variation of an image in five forms. Notation as in the index, ``ops/__init__``.
+
+d_along is the difference of a pixel and the next one of its row, d_down that of a pixel and the one below.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,12 @@ from .padding import pad
 
 @differentiable
 def total_variation(x: Array, *, exponent: float = 1.25) -> ValueAndVjps:
-    """sum over pixels and channels of (dx^2 + dy^2)^exponent, a float64 scalar; x (H, W, C).
+    """sum over pixels and channels of (d_along^2 + d_down^2)^exponent, a float64 scalar; x (H, W, C).
 
-    dx, dy are forward differences on the (H-1) x (W-1) interior; 1.25 is the exponent of the Keras program (Chollet
-    2017, Deep Learning with Python, 8.3), 1 the squared, 0.5 the isotropic total variation (Rudin, Osher, Fatemi
-    1992). Keeps x and (dx^2 + dy^2)^(exponent - 1). For an exponent below 1 the derivative is taken as 0 where the
-    picture is flat.
+    The sum is over all pixels but the last row and column, (H-1) x (W-1). An exponent of 1.25 is the Keras program's
+    (Chollet 2017, Deep Learning with Python, 8.3), 1 the squared, 0.5 the isotropic total variation (Rudin, Osher,
+    Fatemi 1992). Keeps x and (d_along^2 + d_down^2)^(exponent - 1). For an exponent below 1 the derivative is taken as
+    0 where the picture is flat.
     """
     value, power = kernels.total_variation(x, exponent)
 
@@ -30,12 +33,15 @@ def total_variation(x: Array, *, exponent: float = 1.25) -> ValueAndVjps:
 
 
 def absolute_variation(x: Any) -> Any:
-    """sum |dx| + sum |dy| over all horizontal and all vertical neighbours of x (H, W, C), a float64 scalar. Keeps x."""
+    """sum |d_along| + sum |d_down|, each over all its pairs of neighbours in x (H, W, C). Keeps x.
+
+    A float64 scalar.
+    """
     return _variation(x, steps=(((0, 1), 1.0), ((1, 0), 1.0)), squared=False)
 
 
-def squared_variation(x: Any) -> Any:
-    """mean dx^2 + mean dy^2, each over its own pairs: all horizontal, all vertical neighbours of x (H, W, C). Keeps x.
+def mean_variation(x: Any) -> Any:
+    """mean d_along^2 + mean d_down^2, each over all its pairs of neighbours in x (H, W, C). Keeps x.
 
     A float64 scalar (Athalye's program). A direction without a pair counts as 0.
     """
@@ -45,7 +51,7 @@ def squared_variation(x: Any) -> Any:
 
 
 def summed_variation(x: Any) -> Any:
-    """1/2 (sum dx^2 + sum dy^2) over all horizontal and all vertical neighbours of x (H, W, C). Keeps x.
+    """1/2 (sum d_along^2 + sum d_down^2), each over all its pairs of neighbours in x (H, W, C). Keeps x.
 
     A float64 scalar. Unlike ``total_variation`` it includes the differences within the last row and the last column.
     """
@@ -53,10 +59,10 @@ def summed_variation(x: Any) -> Any:
 
 
 def nine_point_variation(x: Any) -> Any:
-    """2 (mean dx^2 / 3 + mean dy^2 / 3 + mean of the squares along each of the two diagonals / 12). Keeps x.
+    """2 (mean d_along^2 / 3 + mean d_down^2 / 3 + mean of each diagonal's squares / 12), for x (H, W, C). Keeps x.
 
-    A float64 scalar. Its gradient is a nine-point Laplacian of x (Crowson's program). x (H, W, C) is padded by copies
-    of its edge: there is a dx and a dy at each pixel, and both diagonals at each of the (H + 1) x (W + 1) corners of
+    A float64 scalar. Its gradient is a nine-point Laplacian of x (Crowson's program). x is padded by copies of its
+    edge: there is a d_along and a d_down at each pixel, and both diagonals at each of the (H + 1) x (W + 1) corners of
     pixels.
     """
     height, width, channels = x.shape

@@ -173,7 +173,7 @@ def test_the_blocks_cover_every_tile_once(down: int, across: int, tiles: int) ->
 
 
 def conv_relu_kept(*args: Any) -> Any:
-    return ops.conv_relu(*args, kept=True)
+    return ops.conv_relu(*args, caller_keeps=True)
 
 
 FUSED = {

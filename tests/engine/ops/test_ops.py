@@ -46,7 +46,7 @@ CASES: list[tuple[str, Callable[..., Any], tuple[np.ndarray, ...], dict[str, Any
     *((f"pad {m} {w} {s}", ops.pad, (normal(s),), {"width": w, "mode": m})
       for s in MAPS for w in (0, 1, 3) for m in ("zero", "replicate", "reflect") if m != "reflect" or min(s[:2]) > w),
     *((f"{op.__name__} {s}", op, (distinct(s),), {}) for s in MAPS
-      for op in (ops.absolute_variation, ops.squared_variation, ops.summed_variation, ops.nine_point_variation)),
+      for op in (ops.absolute_variation, ops.mean_variation, ops.summed_variation, ops.nine_point_variation)),
     *((f"gram {s}", ops.gram, (normal(s),), {}) for s in MAPS),
     *((f"moments {s}", moments, (normal(s),), {}) for s in MAPS),
     *((f"weighted moments {s}", moments, (normal(s),), {"weights": shares(s[:2])}) for s in MAPS),

@@ -28,7 +28,7 @@ def absolute(x: torch.Tensor) -> torch.Tensor:
     return (x[..., 1:] - x[..., :-1]).abs().sum() + (x[..., 1:, :] - x[..., :-1, :]).abs().sum()
 
 
-def squared(x: torch.Tensor) -> torch.Tensor:
+def squares(x: torch.Tensor) -> torch.Tensor:
     """2 (l2_loss(dx) / its size + l2_loss(dy) / its size), where l2_loss is half a sum of squares (Athalye)."""
     total = torch.zeros((), dtype=x.dtype)
     for d in (x[..., 1:] - x[..., :-1], x[..., 1:, :] - x[..., :-1, :]):
@@ -56,7 +56,7 @@ def halves(x: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(("op", "theirs"), [
-    (ops.absolute_variation, absolute), (ops.squared_variation, squared), (ops.nine_point_variation, nine_points),
+    (ops.absolute_variation, absolute), (ops.mean_variation, squares), (ops.nine_point_variation, nine_points),
     (ops.summed_variation, halves),
 ])  # fmt: skip
 def test_variations_and_their_gradients_are_those_of_the_programs(

@@ -37,9 +37,9 @@ class Networks:
         name = f"small network in place of {network.name}" if network.small else network.name
         text = f"{name} from {self.path}, recipe {recipe.name}, {network.dtype}, {network.device.name}"
         if needs_draft(recipe, network):
-            text += f", draft by {recipe.draft}"
+            text += f", draft by {recipe.draft_network}"
         if network.small:
-            text += f". For the pictures of {network.name} itself: python -m minstyle.weights fetch {network.name}"
+            text += f". For the pictures of {network.name} itself: --network {network.name}"
         return text
 
 
@@ -47,6 +47,6 @@ def load_networks(machine: Machine, recipes: Iterable[Recipe]) -> Networks:
     """The machine's network, and what ``recipes`` draft with. Raises WeightsError, DeviceError."""
     path = find_weights(machine.network, machine.weights_dir)
     network = load_network(str(path), device=machine.device, dtype=machine.dtype)
-    drafts = {recipe.draft for recipe in recipes if needs_draft(recipe, network)}
+    drafts = {recipe.draft_network for recipe in recipes if needs_draft(recipe, network)}
     draft = load_network(drafts.pop(), device=network.device.name, dtype=network.dtype) if drafts else None
     return Networks(network, path, draft)

@@ -10,6 +10,7 @@ that somebody wants, and ``Network.walk`` runs the list.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -172,7 +173,10 @@ class Network:
         name = canonical(layer)
         computed = name.removesuffix(LINEAR)
         if computed not in self.layers or (name.endswith(LINEAR) and computed.endswith("_pool")):
-            raise LayerError(f"unknown layer {layer!r} of {self.name}: known are {', '.join(self.layers)}")
+            known = f"known are {', '.join(self.layers)}"
+            if computed in layer_names(self.name):
+                known = f"these weights end at {self.layers[-1]}; for all: python -m minstyle.weights fetch {self.name}"
+            raise LayerError(f"unknown layer {layer!r} of {self.name}: {known}")
         return name
 
     def check_loss_layer(self, layer: str) -> str:
@@ -184,8 +188,14 @@ class Network:
         if self.small and name not in self._projections:
             known = ", ".join(self._projections)
             raise LayerError(f"a small network stands in for {self.name} at {known} only, got layer {layer!r}. "
-                             f"For others: python -m minstyle.weights fetch {self.name}")  # fmt: skip
+                             f"For others take {self.name} itself")  # fmt: skip
         return name
+
+    def has_loss_layer(self, layer: str) -> bool:
+        """Whether ``check_loss_layer`` raises nothing."""
+        with contextlib.suppress(LayerError):
+            return bool(self.check_loss_layer(layer))
+        return False
 
     @property
     def small(self) -> bool:

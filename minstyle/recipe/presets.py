@@ -155,7 +155,8 @@ _PYTORCH_TUTORIAL = Recipe(
 
 # Ours, found by experiment: docs/recipes.md. Johnson's formulas and weights, since means over positions and a picture's
 # sum of squared slopes do not depend on its size, but more of block 5, which is 1 % of his loss; coarse to fine, from
-# the content, which the coarse sizes may leave.
+# the content, which the coarse sizes may leave. The small network paints these in a tenth of the time, and the subject
+# stays clearer.
 _FINE = Recipe(
     "fine",
     _terms(("content_mean", "block4_conv2"), "gram_mean", "tv_sum", [1, 1, 1, 1, 6]),
@@ -164,6 +165,7 @@ _FINE = Recipe(
     style_weight=100.0,
     tv_weight=1e-3,
     init="content",
+    draft="mini-coarse",
     padding="replicate",
     sizes=(512,),
     size_of="long",
@@ -172,7 +174,7 @@ _FINE = Recipe(
     min_size=128,
     style_fit="keep",
     rounds=1,
-    evaluations=(150, 130),
+    evaluations=(150, 130, 110),
     history=20,
     factr=0.0,
     pgtol=0.0,

@@ -59,8 +59,9 @@ class Recipe:
         float, group="look", default=0.256, minimum=0, metavar="X",
     )  # fmt: skip
     draft: str = setting(
-        "mini: the small network paints first, at all sizes, and the network itself goes on from there at the last",
-        str, group="look", default="none", choices=("none", "mini"),
+        "mini: the small network paints first, at all sizes, and the network itself goes on from there at the last; "
+        "mini-coarse: the small network paints the sizes before the last, if it has the recipe's layers",
+        str, group="look", default="none", choices=("none", "mini", "mini-coarse"),
     )  # fmt: skip
     seed: int = setting("seed of the noise", int, group="look", default=0, minimum=0, metavar="N")
     color: str = setting(
@@ -212,6 +213,11 @@ class Recipe:
     def effective_weight(self, term: Term) -> float:
         """The factor of a term in the total loss: its own weight times its role's."""
         return float(term.weight * getattr(self, f"{term.role}_weight"))
+
+    @property
+    def draft_network(self) -> str:
+        """The name of the network that a draft is painted with."""
+        return self.draft.removesuffix("-coarse")
 
     @property
     def averages(self) -> bool:

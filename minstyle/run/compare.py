@@ -79,7 +79,7 @@ def small_recipe(
     last = max(round(size * side / max(content[:2])), smallest)
     scaled = {max(1, round(last * s / own[-1])): value_at_scale(recipe.evaluations, i) for i, s in enumerate(own)}
     budget = {s: n for s, n in sorted(scaled.items()) if s >= smallest}
-    stages = [*budget.values()] + [budget[last]] * (recipe.draft != "none" and not network.small)
+    stages = [*budget.values()] + [budget[last]] * (recipe.draft == "mini" and not network.small)
     rounds = min(recipe.rounds, max(1, round(evaluations / sum(stages))))
     part = min(1.0, evaluations / (rounds * sum(stages)))
     return dataclasses.replace(

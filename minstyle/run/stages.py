@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import ImageError, RecipeError, require
@@ -36,9 +36,10 @@ def plan_stages(
 ) -> tuple[Stage, ...]:
     """The stages for a content of shape (H, W, 3), coarse to fine, checked against the networks' layers.
 
-    Where the recipe wants a draft, the network ``draft`` paints at every size, and then ``network`` at the last. Raises
-    RecipeError for a draft without a network, LayerError for a layer that a network does not have, ImageError for a
-    content that is too small.
+    Where the recipe's draft is "mini", the network ``draft`` paints at every size, and then ``network`` at the last;
+    where it is "mini-coarse", ``draft`` paints at the sizes before the last, unless it is None or lacks a layer. Raises
+    RecipeError for a draft "mini" without a network, LayerError for a layer that a network does not have, ImageError
+    for a content that is too small.
     """
     shapes = shapes_of(content, recipe)
     stages = []
@@ -46,22 +47,29 @@ def plan_stages(
         here = recipe if scale == len(shapes) - 1 else recipe.while_coarse()
         stages.append(Stage(shape, network, value_at_scale(here.evaluations, scale), here))
     if needs_draft(recipe, network):
-        if draft is None:
-            raise RecipeError(f"draft: expected the network {recipe.draft}, got none; pass "
-                              f"draft=load_network({recipe.draft!r}), or set the recipe's draft to none")  # fmt: skip
-        stages = [*(dataclasses.replace(stage, network=draft) for stage in stages), stages[-1]]
-    _check_layers(recipe, (stage.network for stage in stages))
+        stages = _drafted(stages, recipe, draft)
+    for used in {id(stage.network): stage.network for stage in stages}.values():
+        for layer in _layers_read(recipe):
+            used.check_loss_layer(layer)
     for shape in shapes:
         require(min(shape) >= SMALLEST, f"content at size {shape}",
                 f"at least {SMALLEST} pixels on the shorter side", min(shape), ImageError)  # fmt: skip
     return tuple(stages)
 
 
-def _check_layers(recipe: Recipe, networks: Iterable[Network]) -> None:
-    for network in {id(network): network for network in networks}.values():
-        for term in recipe.terms:
-            if term.layer != IMAGE and recipe.effective_weight(term) > 0:
-                network.check_loss_layer(term.layer)
+def _drafted(stages: list[Stage], recipe: Recipe, draft: Network | None) -> list[Stage]:
+    if recipe.draft == "mini-coarse":
+        if draft is None or not all(map(draft.has_loss_layer, _layers_read(recipe))):
+            return stages
+        return [*(dataclasses.replace(stage, network=draft) for stage in stages[:-1]), stages[-1]]
+    if draft is None:
+        raise RecipeError(f"draft: expected the network {recipe.draft}, got none; pass "
+                          f"draft=load_network({recipe.draft!r}), or set the recipe's draft to none")  # fmt: skip
+    return [*(dataclasses.replace(stage, network=draft) for stage in stages), stages[-1]]
+
+
+def _layers_read(recipe: Recipe) -> list[str]:
+    return [term.layer for term in recipe.terms if term.layer != IMAGE and recipe.effective_weight(term) > 0]
 
 
 def planned_evaluations(stages: Sequence[Stage], recipe: Recipe) -> int:

@@ -1,10 +1,10 @@
 """What kernels of few bits cost: ``python tools/quantisation_table.py [--pictures DIR] [--bits 8 6 5]``.
 
 A network in float32 (VGG16: ``python -m minstyle.weights fetch vgg16``) beside itself with quantised kernels, on pairs
-of pictures: the relative error of the features at each layer, |f' - f| / |f| in the 2-norm, of the photograph and of the
-painting, the worse of the two; the cosine between the two gradients of ``johnson``'s loss at the photograph; and the
-style error of a picture painted with either, both seen by the exact network: the ratio of their style losses. Medians
-and worst of the pairs, as a table in Markdown.
+of pictures: the relative error of the features at each layer, |f' - f| / |f| in the 2-norm, of the photograph or of the
+painting, whichever is worse; the cosine between the two gradients of ``johnson``'s loss at the photograph; and the style
+error of a picture painted with either, both seen by the exact network: the ratio of their style losses. Medians and
+worst of the pairs, as a table in Markdown.
 """
 
 from __future__ import annotations

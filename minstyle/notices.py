@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MASK_RESAMPLED = "mask resampled"
+LABEL_LEFT_OUT = "label left out"
+
 
 @dataclass(frozen=True)
 class Notice:

@@ -43,18 +43,31 @@ def folder_of(file: Path) -> str:
 
 
 def imported_files(package: Path, file: Path) -> set[Path]:
-    """The files of the package that one of them imports, wherever in it the import stands."""
+    """The files of the package that one of them imports, wherever in it the import stands and however it is written."""
     found = set()
     for node in ast.walk(ast.parse((package / file).read_text())):
-        if not isinstance(node, ast.ImportFrom) or node.level == 0:
-            continue
-        above = file.parents[node.level - 1]
-        module = above.joinpath(*(node.module or "").split(".")) if node.module else above
-        for name in node.names:
-            places = [module / f"{name.name}.py", module / name.name / "__init__.py", module / "__init__.py"]
-            places += [module.parent / f"{module.name}.py"] if node.module else []
-            found.add(next(place for place in places if (package / place).is_file()))
-    return found
+        if isinstance(node, ast.ImportFrom) and node.level:
+            above = file.parents[node.level - 1]
+            module = above.joinpath(*(node.module or "").split(".")) if node.module else above
+            found |= {module / alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "minstyle":
+            found |= {Path(*str(node.module).split(".")[1:], alias.name) for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names = [alias.name.split(".") for alias in node.names]
+            found |= {Path(*parts[1:], "__init__") for parts in names if parts[0] == "minstyle"}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).rsplit(".")[-1] in ("import_module", "__import__"):
+            name = node.args[0].value if isinstance(node.args[0], ast.Constant) else "minstyle"
+            parts = str(name).split(".")
+            found |= {Path(*parts[1:], "__init__")} if parts[0] in ("", "minstyle") else set()
+    return {file_of(package, place) for place in found}
+
+
+def file_of(package: Path, place: Path) -> Path:
+    """The file of a module, or of the module that ``place`` is a name in."""
+    name = "" if place.name == "__init__" else place.name
+    places = [place.parent / f"{name}.py", place / "__init__.py", place.parent / "__init__.py"]
+    places += [place.parent.parent / f"{place.parent.name}.py"] if place.parent != Path() else []
+    return next(path for path in places if (package / path).is_file())
 
 
 def libraries(file: Path) -> set[str]:
@@ -63,6 +76,12 @@ def libraries(file: Path) -> set[str]:
     named = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     named |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and node.level == 0}
     return {name.split(".")[0] for name in named}
+
+
+def copied(folder: Path) -> Path:
+    """A copy of the package, to plant something in."""
+    shutil.copytree(PACKAGE, folder / "minstyle", ignore=shutil.ignore_patterns("*.h5", "__pycache__"))
+    return folder / "minstyle"
 
 
 def upward_imports(package: Path) -> list[str]:
@@ -90,10 +109,15 @@ def test_every_folder_has_its_place() -> None:
     ("network/layers.py", "from ..recipe.terms import Term", "recipe/terms.py"),
     ("style/regions.py", "def f():\n    from ..run import pictures", "run/pictures.py"),
     ("run/stylize.py", "from .. import RECIPES", "__init__.py"),
+    ("errors.py", "import minstyle.cli.main", "cli/main.py"),
+    ("errors.py", "from minstyle.cli.main import main", "cli/main.py"),
+    ("errors.py", "from minstyle import stylize", "__init__.py"),
+    ("run/stylize.py", "import minstyle.job.job as job", "job/job.py"),
+    ("style/losses.py", 'import importlib\nimportlib.import_module("minstyle.job.job")', "job/job.py"),
+    ("style/losses.py", 'name = "minstyle.job.job"\n__import__(name)', "__init__.py"),
 ])  # fmt: skip
 def test_a_planted_upward_import_is_found(tmp_path: Path, file: str, line: str, target: str) -> None:
-    package = tmp_path / "minstyle"
-    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("*.h5", "__pycache__"))
+    package = copied(tmp_path)
     with open(package / file, "a") as source:
         source.write(f"\n\n{line}\n")
     assert upward_imports(package) == [f"{file} imports {target}"]
@@ -109,9 +133,22 @@ def test_the_map_is_the_list_and_the_core_is_counted() -> None:
         assert abs(int(told.replace(",", "")) - lines) < 50, f"the core has {lines} lines"
 
 
+def check_cycles(package: Path) -> None:
+    """Raises CycleError, which names the files."""
+    files = [path.relative_to(package) for path in package.rglob("*.py")]
+    graphlib.TopologicalSorter({file: imported_files(package, file) - {file} for file in files}).prepare()
+
+
 def test_there_is_no_cycle() -> None:
-    graph = {file: imported_files(PACKAGE, file) - {file} for file in FILES}
-    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the files
+    check_cycles(PACKAGE)
+
+
+def test_a_planted_cycle_is_found(tmp_path: Path) -> None:
+    package = copied(tmp_path)
+    with open(package / "recipe/settings.py", "a") as source:
+        source.write("\n\ndef f():\n    from .terms import Term\n")
+    with pytest.raises(graphlib.CycleError, match=r"recipe/settings\.py"):
+        check_cycles(package)
 
 
 @pytest.mark.parametrize(("package", "allowed"), [

@@ -61,9 +61,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _paint(options: argparse.Namespace) -> int:
-    prepared = prepare(job_of(options))
-    for notice in prepared.notices:
-        print(f"minstyle: {notice.text}", file=sys.stderr)
+    prepared = prepare(job_of(options), lambda notice: print(f"minstyle: {notice.text}", file=sys.stderr))
     result = paint(prepared, _observers(options, prepared.networks))
     if not options.quiet:
         print(summary(result, options.out))

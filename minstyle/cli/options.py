@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..arguments import OneLineParser
+from ..job.changes import change_recipe
 from ..job.job import Job
 from ..job.machine import Machine
 from ..job.recipefile import named_recipe
@@ -147,18 +148,16 @@ def effective_recipe(options: argparse.Namespace) -> Recipe:
 
 def changed(recipe: Recipe, options: argparse.Namespace) -> Recipe:
     """A recipe with the options that were given put in. Raises RecipeError."""
-    for role in ORDER:
-        losses, layers = getattr(options, f"{role}_loss"), getattr(options, f"{role}_layers", None)
-        if layers is not None:  # a loss's number multiplies those of the layers: it comes after them
-            recipe = recipe if losses is None else recipe.with_losses(role, dict.fromkeys(losses))
-            recipe = recipe.with_layers(role, layers)
-        if losses is not None:
-            recipe = recipe.with_losses(role, losses)
-    given = {field.name: getattr(options, field.name) for field in option_fields()}
-    changes = {name: value for name, value in given.items() if value is not None}
+    losses = {role: getattr(options, f"{role}_loss") for role in ORDER}
+    layers = {role: getattr(options, f"{role}_layers", None) for role in ORDER}
+    settings = {field.name: getattr(options, field.name) for field in option_fields()}
     if start_file(options) is not None:
-        del changes["init"]
-    return dataclasses.replace(recipe, **changes)
+        del settings["init"]
+
+    def given(values: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in values.items() if value is not None}
+
+    return change_recipe(recipe, given(losses), given(layers), given(settings))
 
 
 def start_file(options: argparse.Namespace) -> Path | None:

@@ -12,7 +12,7 @@ from ..recipe.recipe import Recipe
 from ..run.compare import SmallRun, compare
 from ..run.observer import Observer
 from ..watch.compare_sheet import compare_sheet
-from .inputs import check_out
+from .inputs import check_forgotten_out, check_outputs
 from .machine import Machine, Networks, load_networks
 
 
@@ -32,11 +32,12 @@ def paint_comparison(
     ``watch``, given the networks once they are loaded, returns observers, who are told of each run in turn. Raises a
     MinstyleError that says what is wrong; errors of single runs stand in them.
     """
-    check_out(out, [content, *styles], len(styles))
+    check_outputs([out], [content, *styles])
+    check_forgotten_out(out, len(styles))
     check_image_path(out)
     pictures = [load_picture(path) for path in (content, *styles)]
     for path, picture in zip((content, *styles), pictures, strict=True):
-        require(picture.opacity is None, f"--compare: {path}", "a picture without transparency", "one with it",
+        require(picture.opacity is None, f"comparison: {path}", "a picture without transparency", "one with it",
                 ImageError)  # fmt: skip
     given, *paintings = (picture.image for picture in pictures)
     networks = load_networks(machine, recipes.values())

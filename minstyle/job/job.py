@@ -3,7 +3,7 @@
     prepared = prepare(Job(Path("photo.jpg"), (Path("painting.jpg"),), Path("out.png"), RECIPES["fine"]))
     result = paint(prepared)
 
-Nothing is printed here: ``Prepared.notices`` are for the caller to show.
+Nothing is printed here: notices are for the caller to show.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from ..run.stylize import stylize
 from ..style.regions import Regions
 from ..watch.contact_sheet import Sheet
 from ..watch.plot import Plot
-from ..watch.snapshots import Save, Snapshots
+from ..watch.snapshots import Save, Snapshots, snapshots_beside
 from ..watch.trace import Trace
-from .inputs import check_out, read_regions
+from .inputs import Notify, check_forgotten_out, check_outputs, read_regions
 from .machine import Machine, Networks, load_networks
 from .output import save_or_rescue, writer
 
@@ -56,6 +56,12 @@ class Job:
     def pictures_read(self) -> list[Path]:
         return [self.content, *self.styles, *(self.masks or ()), *([] if self.initial is None else [self.initial])]
 
+    def files_written(self) -> list[Path]:
+        """Known now: snapshots, whose names have numbers, are those that lie beside ``out`` already."""
+        asked_for = [self.out, self.trace, self.plot, self.sheet]
+        snapshots = [] if self.save_every is None else snapshots_beside(self.out)
+        return [*(path for path in asked_for if path is not None), *snapshots]
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -72,13 +78,23 @@ class Prepared:
     notices: tuple[Notice, ...] = ()
 
 
-def prepare(job: Job) -> Prepared:
-    """Read and check all that the job needs, before any work. Raises a MinstyleError that says what is wrong."""
-    check_out(job.out, job.pictures_read(), len(job.styles))
+def prepare(job: Job, notify: Notify = lambda notice: None) -> Prepared:
+    """Read and check all that the job needs, before any work. ``notify`` is told of notices as they come up.
+
+    Raises a MinstyleError that says what is wrong.
+    """
+    notices: list[Notice] = []
+
+    def noted(notice: Notice) -> None:
+        notices.append(notice)
+        notify(notice)
+
+    check_outputs(job.files_written(), job.pictures_read())
+    check_forgotten_out(job.out, len(job.styles))
     check_styles(job.recipe, len(job.styles))
     check_image_path(job.out)
     content, styles = load_picture(job.content), tuple(load_picture(path) for path in job.styles)
-    regions, notices = (None, []) if job.masks is None else read_regions(job.masks, job.recipe, content, styles)
+    regions = None if job.masks is None else read_regions(job.masks, job.recipe, content, styles, noted)
     initial = None if job.initial is None else Picture(load_image(job.initial))
     save = writer(job.recipe, content, depth=job.depth, quality=job.quality, keep_metadata=job.keep_metadata)
     observers = _observers(job, content, styles, save)

@@ -82,9 +82,10 @@ def adam(
     """
     settings = _Settings(learning_rate, betas, epsilon, averaging, bounds, iterations)
     iterates = _Iterates(settings, x0, state)
+    largest = math.sqrt(float(iterates.xp.finfo(x0.dtype).max))  # Adam squares the gradient
     for i in range(iterations):
         loss, g = objective(iterates.x)
-        check_evaluation(loss, g, i + 1)
+        check_evaluation(loss, g, i + 1, largest)
         if on_evaluation(iterates.shown, loss):
             return iterates.minimum(loss, i + 1, "stopped on request", True)
         iterates.step(g)

@@ -35,20 +35,22 @@ def bounded(
         straight = array.clip(low + margin, high - margin)
         return straight, (array - straight) / margin
 
-    def image_at(u: Array, straight: Array, t: Array) -> Array:
+    def mapped(u: Array) -> tuple[Array, Array]:
+        """(image, by how many margins u misses the range where image = u)"""
+        straight, t = tail(u)
         # Rounding could put the sum beyond the bound.
-        return (straight + margin * array_module(u).sin(t)).clip(low, high)
+        return (straight + margin * array_module(u).sin(t)).clip(low, high), t
 
     def to_image(u: Array) -> Array:
-        return image_at(u, *tail(u))
+        return mapped(u)[0]
 
     def to_u(image: Array) -> Array:
         straight, r = tail(image.clip(low + 0.5, high - 0.5))
         return straight + margin * array_module(image).arcsin(r)
 
     def of_u(u: Array) -> tuple[float, Array]:
-        straight, t = tail(u)
-        loss, g = objective(image_at(u, straight, t))
+        image, t = mapped(u)
+        loss, g = objective(image)
         return loss, g * array_module(u).cos(t)
 
     return of_u, to_u, to_image

@@ -30,11 +30,12 @@ class Minimum:
     stopped: bool
 
 
-def check_evaluation(loss: float, g: Array, evaluation: int) -> None:
-    """Raise OptimizeError unless the loss and every entry of its gradient g, and its square, are finite numbers."""
-    limit = math.sqrt(float(array_module(g).finfo(g.dtype).max))
-    if not (math.isfinite(loss) and all(by_rows(lambda rows: bool(max(g[rows].max(), -g[rows].min()) < limit), g))):
-        raise OptimizeError(
-            f"the loss ({loss}) or its gradient is no number at evaluation {evaluation}: "
-            "try smaller weights, or --dtype float64"
-        )
+def check_evaluation(loss: float, g: Array, evaluation: int, largest: float = math.inf) -> None:
+    """Raise OptimizeError unless the loss and its gradient g are finite numbers, and those of g below ``largest``."""
+    xp, advice = array_module(g), "try smaller weights, or --dtype float64"
+    g = xp.atleast_1d(g)
+    sizes = by_rows(lambda rows: float(xp.maximum(g[rows].max(), -g[rows].min())), g)  # NaN, if there is one
+    if not (math.isfinite(loss) and all(map(math.isfinite, sizes))):
+        raise OptimizeError(f"the loss ({loss}) or its gradient is no number at evaluation {evaluation}: {advice}")
+    if not max(sizes, default=0.0) < largest:
+        raise OptimizeError(f"the gradient ({max(sizes):.3g}) is too large at evaluation {evaluation}: {advice}")

@@ -10,11 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import MinstyleError, RecipeError, require
+from ..images import Picture
 from ..network.vgg import Network
 from ..recipe.recipe import Recipe
 from ..recipe.sizes import SMALLEST, side_of, sizes_of, value_at_scale
 from .observer import Observer
+from .pictures import image_of
 from .result import Result
+from .stages import paints_twice
 from .stylize import stylize
 
 
@@ -29,8 +32,8 @@ class SmallRun:
 
 
 def compare(
-    content: np.ndarray,
-    styles: Sequence[np.ndarray],
+    content: np.ndarray | Picture,
+    styles: Sequence[np.ndarray | Picture],
     recipes: Mapping[str, Recipe],
     *,
     network: Network,
@@ -48,7 +51,7 @@ def compare(
     require(len(recipes) > 0, "comparison", "at least one recipe", "none", RecipeError)
     runs: list[SmallRun] = []
     for label, recipe in recipes.items():
-        small = small_recipe(recipe, content.shape, network, size=size, evaluations=evaluations)
+        small = small_recipe(recipe, image_of(content).shape, network, size=size, evaluations=evaluations)
         try:
             result = stylize(content, styles, small, network=network, draft=draft, observers=observers)
         except (MinstyleError, OSError, MemoryError) as error:
@@ -79,7 +82,7 @@ def small_recipe(
     last = max(round(size * side / max(content[:2])), smallest)
     scaled = {max(1, round(last * s / own[-1])): value_at_scale(recipe.evaluations, i) for i, s in enumerate(own)}
     budget = {s: n for s, n in sorted(scaled.items()) if s >= smallest}
-    stages = [*budget.values()] + [budget[last]] * (recipe.draft == "mini" and not network.small)
+    stages = [*budget.values()] + [budget[last]] * paints_twice(recipe, network)
     rounds = min(recipe.rounds, max(1, round(evaluations / sum(stages))))
     part = min(1.0, evaluations / (rounds * sum(stages)))
     return dataclasses.replace(

@@ -49,13 +49,19 @@ class Pictures:
         initial: np.ndarray | Picture | None = None,
         regions: Regions | None = None,
     ) -> Pictures:
-        """Of images or ``Picture``s: what is transparent in content and styles counts in no region."""
+        """Of images or ``Picture``s: what is transparent in content and styles counts in no region.
+
+        Raises ImageError for an opacity of another shape than its image.
+        """
         given = (content, *styles)
-        images = [_image_of(picture) for picture in given]
-        start = None if initial is None else _image_of(initial)
+        images = [image_of(picture) for picture in given]
+        start = None if initial is None else image_of(initial)
         pictures = cls(images[0], tuple(images[1:]), recipe, start, regions)
         opacities = [picture.opacity if isinstance(picture, Picture) else None for picture in given]
         shapes = last_shapes(recipe, *(image.shape for image in images))
+        for picture, opacity in zip(images, opacities, strict=True):
+            good = opacity is None or opacity.shape == picture.shape[:2]
+            require(good, "opacity", picture.shape[:2], getattr(opacity, "shape", None), ImageError)
         if shapes is None or all(opacity is None for opacity in opacities):
             return pictures
         if regions is not None:
@@ -160,7 +166,8 @@ def last_shapes(recipe: Recipe, content: tuple[int, ...], *styles: tuple[int, ..
     return [shape, *(fitted_shape(style, shape, recipe, number) for number, style in enumerate(styles))]
 
 
-def _image_of(picture: np.ndarray | Picture) -> np.ndarray:
+def image_of(picture: np.ndarray | Picture) -> np.ndarray:
+    """The image (H, W, 3) itself."""
     return picture.image if isinstance(picture, Picture) else picture
 
 

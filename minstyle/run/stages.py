@@ -31,6 +31,11 @@ def needs_draft(recipe: Recipe, network: Network) -> bool:
     return recipe.draft != "none" and not network.small
 
 
+def paints_twice(recipe: Recipe, network: Network) -> bool:
+    """Whether the last size is painted by the draft's network first, and then by its own."""
+    return recipe.draft == "mini" and not network.small
+
+
 def plan_stages(
     content: tuple[int, ...], recipe: Recipe, network: Network, draft: Network | None = None
 ) -> tuple[Stage, ...]:

@@ -33,6 +33,6 @@ class RunState:
     def note(self, record: Record, image: Array, *, averaged: bool) -> None:
         """Add a Record to the history; its image becomes the best if it is an average, its stage's first, or better."""
         first = not self.history or self.history[-1].stage < record.stage
-        self.history.append(record)
         if averaged or first or record.loss < self.best_loss:
             self.best, self.best_loss = image.copy(), record.loss
+        self.history.append(record)  # last: where there is a record there is an image

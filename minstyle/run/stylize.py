@@ -64,7 +64,7 @@ def stylize(
         run_stages(stages, pictures, state, _notifier(pictures, observers))
     except _EXPECTED as stop:
         error = stop
-        if not state.history:
+        if state.best is None or not state.history:
             raise  # nothing was made yet that could be handed over
     except BaseException as bug:
         error = bug
@@ -81,18 +81,20 @@ def stylize(
 
 def run_stages(stages: Sequence[Stage], pictures: Pictures, state: RunState, notify: Notify) -> RunState:
     """Run the stages and rounds that ``state`` does not count as done. It is updated in place, and returned."""
-    began = time.perf_counter() - state.seconds
+    began, state.stopped = time.perf_counter() - state.seconds, False
 
     def timed_notify(ends_round: bool) -> bool:
         state.seconds = time.perf_counter() - began
         return notify(state, ends_round)
 
-    for stage in stages[state.stage :]:
-        _run_stage(stage, pictures, state, timed_notify)
-        if state.stopped:
-            break
-        state.stage, state.round, state.image = state.stage + 1, 0, None
-    state.seconds = time.perf_counter() - began
+    try:
+        for stage in stages[state.stage :]:
+            _run_stage(stage, pictures, state, timed_notify)
+            if state.stopped:
+                break
+            state.stage, state.round, state.image = state.stage + 1, 0, None
+    finally:
+        state.seconds = time.perf_counter() - began
     return state
 
 
@@ -106,9 +108,9 @@ def _run_stage(stage: Stage, pictures: Pictures, state: RunState, notify: Callab
             start = scaled.start(stage.network.mean_color, pictures.initial)
         else:
             start = resize(_on_host(state.best), *stage.shape, stage.recipe.resample)
-        state.image = start
         if state.adam_state is not None:
             state.adam_state = state.adam_state.resized(_resized_adam_moment, *stage.shape)
+        state.image = start
     while state.round < stage.recipe.rounds and not state.stopped:
         stopped = _run_round(objective, stage, state, notify)
         state.round += 1

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ImageError, RecipeError, require
-from ..notices import Notice
+from ..notices import LABEL_LEFT_OUT, MASK_RESAMPLED, Notice
 
 # Distance in RGB within which two colours are one label: JPEG's errors are smaller, the steps of 16 greys are larger.
 TOLERANCE = 24.0
@@ -80,12 +80,12 @@ def from_masks(
     for (own, index), place, shape in zip(found, places, [content_shape, *style_shapes], strict=True):
         if index.shape != tuple(shape[:2]):
             text = f"{place}: {_size(index.shape)} pixels for a picture of {_size(shape)}: resampled to fit"
-            notices.append(Notice("mask resampled", text))
+            notices.append(Notice(MASK_RESAMPLED, text))
         distance = np.linalg.norm(own[:, None] - colours, axis=2)
         region = np.where(distance.min(axis=1) <= TOLERANCE, distance.argmin(axis=1), len(colours))
         left_out = [name_of(own[i]) for i in np.flatnonzero(region == len(colours))]
         texts = [f"{place}: the content mask has no {name}: left out" for name in left_out]
-        notices += [Notice("label left out", text) for text in texts]
+        notices += [Notice(LABEL_LEFT_OUT, text) for text in texts]
         if place != places[0]:
             served[region[region < len(colours)]] = True
         weights.append(_weights(_nearest(region[index], shape), len(colours), feather))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..images.grid import Labelled, fit, grid, note
+from ..recipe.terms import ORDER
 from ..run.compare import SmallRun
 
 
@@ -24,9 +25,7 @@ def compare_sheet(
 
 
 def _cell(run: SmallRun, content: np.ndarray, height: int) -> Labelled:
-    weights = ", ".join(
-        f"{role} {value:g}" for role in ("content", "style", "tv") if (value := getattr(run.recipe, f"{role}_weight"))
-    )
+    weights = ", ".join(f"{role} {value:g}" for role in ORDER if (value := getattr(run.recipe, f"{role}_weight")))
     if run.result is None:
         h, w, _ = fit(content, height).shape
         return f"{run.label}\nfailed\n{weights}", note(_reason(run.error), max(h, height // 2), max(w, height // 2))

@@ -41,6 +41,7 @@ class Sheet(Observer):
         Raises ImageError or FileError if the sheet could not be written.
         """
         self._path, self._every = Path(path), every or 1
+        self._last: Step | None = None
         check_image_path(path)
         styled = [(f"style {i}" if len(styles) > 1 else "style", style) for i, style in enumerate(styles, start=1)]
         given = [("content", content), *styled]
@@ -50,7 +51,7 @@ class Sheet(Observer):
     def start(self, plan: Plan) -> None:
         self._copies: list[_Copy] = []
         self._stride = self._every
-        self._last: Step | None = None
+        self._last = None
 
     def step(self, step: Step) -> None:
         self._last = step

@@ -35,6 +35,7 @@ class Plot(Observer):
     def __init__(self, path: str | Path) -> None:
         """Raises ImageError, FileError if the plot could not be written, MinstyleError where matplotlib is missing."""
         self._path = Path(path)
+        self._steps: list[Step] = []
         if self._path.suffix.lower() not in FORMATS:
             raise ImageError(f"{path}: unknown extension {self._path.suffix!r}: known are {', '.join(FORMATS)}")
         check_writable(path)
@@ -45,7 +46,7 @@ class Plot(Observer):
 
     def start(self, plan: Plan) -> None:
         self._plan = plan
-        self._steps: list[Step] = []
+        self._steps = []
 
     def step(self, step: Step) -> None:
         if not step.ends_round:

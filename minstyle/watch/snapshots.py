@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..images import check_image_path, save_image
 from ..run.observer import Observer, Step
 
-if TYPE_CHECKING:
-    pass
-
 Save = Callable[[np.ndarray, Path], None]
+
+
+def snapshots_beside(path: Path) -> list[Path]:
+    """The files beside ``path`` that have the name of one of its snapshots."""
+    name = re.compile(re.escape(path.stem) + r"_(eval\d{4,}|round\d{2,})" + re.escape(path.suffix))
+    return sorted(found for found in path.parent.glob("*") if name.fullmatch(found.name))
 
 
 class Snapshots(Observer):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
+from ..recipe.terms import ORDER
 from ..run.observer import role_of
 from ..run.result import Result
 
@@ -45,7 +46,7 @@ def summary_by_term(result: Result) -> str:
 def _order(name: str) -> tuple[int, str]:
     """Content first, then style; terms of a role stay in their order, for sorting is stable."""
     role = role_of(name)
-    return ("content", "style", "tv").index(role) if role in ("content", "style", "tv") else 3, role
+    return ORDER.index(role) if role in ORDER else len(ORDER), role
 
 
 def _change(first: float, last: float) -> str:

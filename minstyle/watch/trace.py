@@ -5,14 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..errors import FileError
 from ..files import check_writable
 from ..run.observer import Observer, Plan, Step
-
-if TYPE_CHECKING:
-    pass
 
 
 class Trace(Observer):

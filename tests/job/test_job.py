@@ -18,7 +18,7 @@ from minstyle.job.machine import Machine, Networks, load_networks
 from minstyle.job.output import save_or_rescue
 from minstyle.network.vgg import Network
 from minstyle.network.weightfile import write_weights
-from minstyle.notices import Notice
+from minstyle.notices import LABEL_LEFT_OUT, MASK_RESAMPLED, Notice
 from minstyle.recipe.presets import RECIPES
 from minstyle.run.observer import Observer, Plan, Step
 from minstyle.run.stylize import stylize
@@ -88,9 +88,14 @@ def test_the_files_of_a_job_are_written_and_carry_what_belongs_to_them(job: Job)
     ({"initial": "out.png"}, ImageError, "out.png not found"),
     ({"out": "no/out.png"}, FileError, "does not exist"),
     ({"content": "gone.png"}, ImageError, "gone.png not found"),
-    ({"masks": ("photo.png",)}, RecipeError, "--mask: expected 2 files, for the content and each style, got 1"),
+    ({"masks": ("photo.png",)}, RecipeError, "masks: expected 2 files, for the content and each style, got 1"),
     ({"recipe": dataclasses.replace(SHORT, blend=(1, 2))}, RecipeError, "blend"),
     ({"trace": "no/t.jsonl"}, FileError, "t.jsonl"),
+    ({"trace": "photo.png"}, FileError, "photo.png: expected a file of its own for the result, got a picture that"),
+    ({"sheet": "painting.png"}, FileError, "painting.png: expected a file of its own for the result"),
+    ({"sheet": "out.png"}, FileError, "out.png: expected a file of its own, got one that is written already"),
+    ({"trace": "run.jsonl", "plot": "run.jsonl"}, FileError, "run.jsonl: expected a file of its own"),
+    ({"content": "out_round01.png", "save_every": 0}, FileError, "out_round01.png: expected a file of its own"),
     ({"machine": Machine("vgg99")}, MinstyleError, "unknown network 'vgg99'"),
 ])  # fmt: skip
 def test_what_cannot_be_is_said_before_any_work(job: Job, changes: dict[str, Any], error: Any, words: str) -> None:
@@ -99,6 +104,7 @@ def test_what_cannot_be_is_said_before_any_work(job: Job, changes: dict[str, Any
             return tuple(map(placed, value))
         return job.out.parent / value if isinstance(value, str) else value
 
+    save_image(picture(32, 40, 1), job.out.parent / "out_round01.png")
     before = sorted(path.name for path in job.out.parent.iterdir())
     with pytest.raises(error, match=words):
         prepare(changed(job, **{name: placed(value) for name, value in changes.items()}))
@@ -111,12 +117,23 @@ def test_notices_are_data(job: Job) -> None:
         mask = Image.new("RGB", size, "red")
         mask.paste(right, (size[0] // 2, 0, *size))
         mask.save(folder / name)
-    prepared = prepare(changed(job, masks=(folder / "a.png", folder / "b.png")))
+    told: list[Notice] = []
+    prepared = prepare(changed(job, masks=(folder / "a.png", folder / "b.png")), told.append)
     assert prepared.regions is not None
+    assert tuple(told) == prepared.notices
     assert prepared.notices == (
-        Notice("mask resampled", f"{folder / 'b.png'} is 18 x 20, its picture 36 x 40: resampled to fit"),
-        Notice("label left out", "style mask: the content mask has no #00ff00: left out"),
+        Notice(MASK_RESAMPLED, f"{folder / 'b.png'} is 18 x 20, its picture 36 x 40: resampled to fit"),
+        Notice(LABEL_LEFT_OUT, "style mask: the content mask has no #00ff00: left out"),
     )
+
+
+def test_notices_that_explain_an_error_come_before_it(job: Job) -> None:
+    Image.new("RGB", (18, 20), "lime").save(job.out.parent / "b.png")
+    Image.new("RGB", (40, 32), "red").save(job.out.parent / "a.png")
+    told: list[Notice] = []
+    with pytest.raises(ImageError, match="no style mask has its colour"):
+        prepare(changed(job, masks=(job.out.parent / "a.png", job.out.parent / "b.png")), told.append)
+    assert [notice.kind for notice in told] == [MASK_RESAMPLED]
 
 
 def test_a_draft_is_loaded_where_a_recipe_wants_one(job: Job) -> None:

@@ -88,3 +88,13 @@ def test_a_loss_that_is_no_number_is_an_error(bad: float) -> None:
         scipy_lbfgs(lambda x: (bad, x), np.ones(3))
     with pytest.raises(OptimizeError, match="gradient"):
         scipy_lbfgs(lambda x: (1.0, x * bad), np.ones(3))
+
+
+def test_large_gradients_are_numbers_too() -> None:
+    found = scipy_lbfgs(lambda x: (float(1e25 * (x * x).sum()), np.float32(2e25) * x), np.ones(3, np.float32))
+    assert found.evaluations > 1
+
+
+def test_a_single_number_can_be_minimised() -> None:
+    found = scipy_lbfgs(lambda x: (float((x - 3) ** 2), 2 * (x - 3)), np.array(0.0))
+    assert float(found.x) == pytest.approx(3)

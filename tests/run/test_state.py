@@ -94,6 +94,19 @@ def test_a_run_goes_on_from_its_state_bit_for_bit(changes: dict[str, Any], tiny_
         np.testing.assert_array_equal(went_on.best, whole.best)
 
 
+def test_where_there_is_a_record_there_is_an_image() -> None:
+    """Also when memory, or the user's patience, ends while the image is copied."""
+
+    class Uncopied:
+        def copy(self) -> None:
+            raise MemoryError
+
+    state = RunState()
+    with pytest.raises(MemoryError):
+        state.note(Record(1, (2, 2), 5.0, {}), Uncopied(), averaged=False)
+    assert (state.history, state.best) == ([], None)
+
+
 def test_a_stopped_run_says_so_and_has_its_best_image(tiny_network: Network) -> None:
     recipe = short({})
     stages = plan_stages(CONTENT.shape, recipe, tiny_network)
@@ -102,3 +115,5 @@ def test_a_stopped_run_says_so_and_has_its_best_image(tiny_network: Network) -> 
     assert (state.stage, state.round) == (0, 1)
     assert state.best is not None
     assert state.best.shape == (32, 40, 3)
+    went_on = run_stages(stages, Pictures(CONTENT, (STYLE,), recipe), state, lambda state, ends_round: False)
+    assert (went_on.stage, went_on.stopped) == (2, False), "it was asked to stop once"

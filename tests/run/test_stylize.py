@@ -70,6 +70,12 @@ def test_transparent_parts_of_pictures_do_not_count(tiny_network: Network) -> No
     assert np.abs(half.image - other.image).max() > 0.1
 
 
+def test_an_opacity_of_another_shape_is_refused(tiny_network: Network) -> None:
+    wrong = Picture(picture(40, 50, 1), np.ones((50, 40), np.float32))
+    with pytest.raises(ImageError, match=r"opacity: expected \(40, 50\), got \(50, 40\)"):
+        stylize(wrong, [picture(40, 40)], SHORT, network=tiny_network)
+
+
 def test_opacity_joins_regions_at_their_own_resolution(tiny_network: Network) -> None:
     content, style = picture(40, 50, 1), picture(48, 40, 2)
     opacity = np.ones((40, 50), np.float32)

@@ -1,0 +1,25 @@
+"""A recipe with single things changed: its losses, their layers, its settings."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from ..recipe.recipe import Recipe
+from ..recipe.terms import ORDER
+
+Weighted = Mapping[str, float | None]  # names of losses or layers, and their weights, None for the usual one
+
+
+def change_recipe(
+    recipe: Recipe, losses: Mapping[str, Weighted], layers: Mapping[str, Weighted], settings: Mapping[str, Any]
+) -> Recipe:
+    """``losses`` and ``layers`` are by role (content, style, tv); ``settings`` by field. Raises RecipeError."""
+    for role in ORDER:
+        if role in layers:  # a loss's number multiplies those of the layers: it comes after them
+            recipe = recipe.with_losses(role, dict.fromkeys(losses[role])) if role in losses else recipe
+            recipe = recipe.with_layers(role, layers[role])
+        if role in losses:
+            recipe = recipe.with_losses(role, losses[role])
+    return dataclasses.replace(recipe, **settings)

@@ -2,7 +2,7 @@
 
 A network in float32 (VGG16: ``python -m minstyle.weights fetch vgg16``) beside itself with quantised kernels, on pairs
 of pictures: the relative error of the features at each layer, |f' - f| / |f| in the 2-norm, of the photograph or of the
-painting, whichever is worse; the cosine between the two gradients of ``johnson``'s loss at the photograph; and the style
+painting, whichever is worse; the cosine between the two gradients of johnson's loss at the photograph; and the style
 error of a picture painted with either, both seen by the exact network: the ratio of their style losses. Medians and
 worst of the pairs, as a table in Markdown.
 """

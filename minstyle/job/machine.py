@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..network.vgg import Network
 from ..recipe.recipe import Recipe
-from ..run.stages import needs_draft
+from ..run.stages import draft_network, needs_draft
 from ..weights.locate import find_weights, load_network
 
 
@@ -37,7 +37,7 @@ class Networks:
         name = f"small network in place of {network.name}" if network.small else network.name
         text = f"{name} from {self.path}, recipe {recipe.name}, {network.dtype}, {network.device.name}"
         if needs_draft(recipe, network):
-            text += f", draft by {recipe.draft_network}"
+            text += f", draft by {draft_network(recipe)}"
         if network.small:
             text += f". For the pictures of {network.name} itself: --network {network.name}"
         return text
@@ -47,6 +47,6 @@ def load_networks(machine: Machine, recipes: Iterable[Recipe]) -> Networks:
     """The machine's network, and what ``recipes`` draft with. Raises WeightsError, DeviceError."""
     path = find_weights(machine.network, machine.weights_dir)
     network = load_network(str(path), device=machine.device, dtype=machine.dtype)
-    drafts = {recipe.draft_network for recipe in recipes if needs_draft(recipe, network)}
+    drafts = {draft_network(recipe) for recipe in recipes if needs_draft(recipe, network)}
     draft = load_network(drafts.pop(), device=network.device.name, dtype=network.dtype) if drafts else None
     return Networks(network, path, draft)

@@ -215,11 +215,6 @@ class Recipe:
         return float(term.weight * getattr(self, f"{term.role}_weight"))
 
     @property
-    def draft_network(self) -> str:
-        """The name of the network that a draft is painted with."""
-        return self.draft.removesuffix("-coarse")
-
-    @property
     def averages(self) -> bool:
         """Whether the result is the mean of the images on the way, not the best of them."""
         return self.optimizer == "adam" and self.averaging > 0

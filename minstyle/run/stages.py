@@ -31,6 +31,11 @@ def needs_draft(recipe: Recipe, network: Network) -> bool:
     return recipe.draft != "none" and not network.small
 
 
+def draft_network(recipe: Recipe) -> str:
+    """The name of the network that the draft is painted with."""
+    return recipe.draft.removesuffix("-coarse")
+
+
 def paints_twice(recipe: Recipe, network: Network) -> bool:
     """Whether the last size is painted by the draft's network first, and then by its own."""
     return recipe.draft == "mini" and not network.small

@@ -16,9 +16,9 @@ from ..errors import ImageError, RecipeError, require
 from ..notices import Notice
 
 # Distance in RGB within which two colours are one label: JPEG's errors are smaller, the steps of 16 greys are larger.
-TOLERANCE = 24.0
+COLOUR_TOLERANCE = 24.0
 MIN_COVERAGE = 0.005  # part of a mask that a label covers at least
-MOST = 16  # regions
+MAX_REGIONS = 16
 _BIN = 4  # grey levels: colours are counted in cubes of this side
 
 
@@ -82,7 +82,7 @@ def from_masks(
             text = f"{place}: {_size(index.shape)} pixels for a picture of {_size(shape)}: resampled to fit"
             notices.append(Notice("mask resampled", text))
         distance = np.linalg.norm(own[:, None] - colours, axis=2)
-        region = np.where(distance.min(axis=1) <= TOLERANCE, distance.argmin(axis=1), len(colours))
+        region = np.where(distance.min(axis=1) <= COLOUR_TOLERANCE, distance.argmin(axis=1), len(colours))
         left_out = [name_of(own[i]) for i in np.flatnonzero(region == len(colours))]
         texts = [f"{place}: the content mask has no {name}: left out" for name in left_out]
         notices += [Notice("label left out", text) for text in texts]
@@ -99,16 +99,16 @@ def from_masks(
 def find_labels(mask: np.ndarray, place: str = "mask") -> tuple[np.ndarray, np.ndarray]:
     """Colours (L, 3) of the labels of a mask (h, w, 3), largest first, and each pixel's label (h, w) in 0..L-1.
 
-    A label is a colour that, within TOLERANCE, covers MIN_COVERAGE of the mask, with flat neighbourhoods (3 x 3 pixels)
-    in at least a tenth of that: the mixed colours of smooth edges have none. Other pixels belong to the label of the
-    nearest colour. Raises ImageError where there is no label, or more than 16.
+    A label is a colour that, within COLOUR_TOLERANCE, covers MIN_COVERAGE of the mask, with flat neighbourhoods (3 x 3
+    pixels) in at least a tenth of that: the mixed colours of smooth edges have none. Other pixels belong to the label
+    of the nearest colour. Raises ImageError where there is no label, or more than 16.
     """
     good = mask.ndim == 3 and mask.shape[2] == 3 and mask.size > 0 and bool(np.isfinite(mask).all())
     require(good, place, "an image (h, w, 3) of finite pixels", mask.shape, ImageError)
     codes, bins, counts, flat = _histogram(mask)
     centres: list[tuple[float, np.ndarray]] = []  # (pixels, colour)
     pixels, taken = counts.sum(), np.zeros(len(bins), bool)
-    while flat.sum() >= MIN_COVERAGE / 10 * pixels and len(centres) <= MOST:
+    while flat.sum() >= MIN_COVERAGE / 10 * pixels and len(centres) <= MAX_REGIONS:
         start = flat.argmax()
         near = _near(bins, bins[start]) & (flat > 0)
         centre = np.average(bins[near], axis=0, weights=flat[near])
@@ -119,7 +119,7 @@ def find_labels(mask: np.ndarray, place: str = "mask") -> tuple[np.ndarray, np.n
             centres.append((covered, centre))
         taken |= near
         flat[near] = 0
-    require(0 < len(centres) <= MOST, place, f"1 to {MOST} areas of one colour each, without shading",
+    require(0 < len(centres) <= MAX_REGIONS, place, f"1 to {MAX_REGIONS} areas of one colour each, without shading",
             len(centres) or "none", ImageError)  # fmt: skip
     centres.sort(key=lambda label: -label[0])
     colours = np.array([centre for _, centre in centres])
@@ -204,18 +204,18 @@ def _histogram(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np
 def _flat(mask: np.ndarray) -> np.ndarray:
     """(h, w): true where no channel varies by more than a tolerance over a pixel and its eight neighbours.
 
-    The tolerance is the least that makes half of the mask flat, at most TOLERANCE: where the areas are clean, the
-    ripples of JPEG beside their edges are not flat.
+    The tolerance is the least that makes half of the mask flat, at most COLOUR_TOLERANCE: where the areas are clean,
+    the ripples of JPEG beside their edges are not flat.
     """
     high = low = np.pad(mask, ((1, 1), (1, 1), (0, 0)), mode="edge")
     high, low = (pick(pick(x[:-2], x[1:-1]), x[2:]) for pick, x in ((np.maximum, high), (np.minimum, low)))
     high, low = (pick(pick(x[:, :-2], x[:, 1:-1]), x[:, 2:]) for pick, x in ((np.maximum, high), (np.minimum, low)))
     varies: np.ndarray = (high - low).max(axis=2)
-    return varies <= min(max(float(np.median(varies)), 1.0), TOLERANCE)
+    return varies <= min(max(float(np.median(varies)), 1.0), COLOUR_TOLERANCE)
 
 
 def _near(colours: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    near: np.ndarray = np.linalg.norm(colours - centre, axis=1) <= TOLERANCE
+    near: np.ndarray = np.linalg.norm(colours - centre, axis=1) <= COLOUR_TOLERANCE
     return near
 
 

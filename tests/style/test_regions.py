@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import time
 import tracemalloc
 from typing import Any
 
@@ -216,17 +215,6 @@ def test_a_blur_is_the_mean_over_the_gaussian_inside_the_picture(height: int, wi
     rows, columns = (m * (x <= round(4 * deviation)) for m, x in zip((rows, columns), away, strict=True))
     cut = rows @ red @ columns / np.outer(rows.sum(axis=1), columns.sum(axis=0))
     np.testing.assert_allclose(found, cut, atol=1e-6)
-
-
-def test_a_wide_feather_takes_no_longer_than_a_narrow_one() -> None:
-    region = np.arange(6000) // 1000 % 2 + np.zeros((100, 1), int)
-    seconds = {0.005: np.inf, 0.25: np.inf}
-    for _ in range(3):
-        for feather, fastest in seconds.items():
-            start = time.process_time()
-            regions_module._weights(region, 2, feather)
-            seconds[feather] = min(fastest, time.process_time() - start)
-    assert seconds[0.25] < 5 * seconds[0.005], "a sum over the Gaussian would take 50 times as long"
 
 
 def test_a_long_map_is_blurred_and_averaged_without_dense_matrices_of_its_length(

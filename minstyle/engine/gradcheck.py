@@ -13,7 +13,7 @@ from .autodiff import Var, gradient, value_of
 
 # By bytes per entry (float64, float32): the step relative to the argument's size, and the relative error allowed.
 STEP = {8: 1e-5, 4: 1e-2}
-TOLERANCE = {8: 1e-7, 4: 5e-3}
+MAX_RELATIVE_ERROR = {8: 1e-7, 4: 5e-3}
 
 
 def check_vjp(
@@ -39,7 +39,7 @@ def check_vjp(
         require(arg.dtype in (np.float32, np.float64), _name(op), "float32 or float64 arguments", arg.dtype)
     size = min(np.dtype(arg.dtype).itemsize for arg in args)
     step = STEP[size] if step is None else step
-    tolerance = TOLERANCE[size] if tolerance is None else tolerance
+    tolerance = MAX_RELATIVE_ERROR[size] if tolerance is None else tolerance
 
     values = _outputs(op(*args, **settings))
     cotangents = [generator.standard_normal(v.shape) for v in values]

@@ -19,7 +19,7 @@ PAPER = (242, 242, 242)  # neutral and light: beside it no picture's colours shi
 LOWEST = 32  # pixels of a row of pictures
 WIDEST = 2.0  # width over height of a picture's place: wider ones are made lower
 LINE = 1.35  # from line to line, over the height of the letters
-LONGEST = 300  # characters of a label's line that are looked at
+MAX_LINE_LENGTH = 300  # characters of a label's line that are looked at
 
 Labelled = tuple[str, np.ndarray]  # label, image (H, W, 3)
 
@@ -188,7 +188,7 @@ def _readable(text: str) -> list[str]:
         return letter if has(letter) else plain if has(plain) else "?"
 
     whole = unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode("utf-8"))
-    return ["".join(map(letter_for, _cut(line.expandtabs(2), LONGEST))) for line in whole.split("\n")]
+    return ["".join(map(letter_for, _cut(line.expandtabs(2), MAX_LINE_LENGTH))) for line in whole.split("\n")]
 
 
 def _shortened(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:

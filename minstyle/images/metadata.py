@@ -15,7 +15,7 @@ _RESOLUTION = {"x": 0x011A, "y": 0x011B, "unit": 0x0128}
 _KEPT = (DESCRIPTION, 0x010F, 0x0110, SOFTWARE, 0x0132, 0x013B, 0x013C, 0x8298)
 # Colour space, size, the maker's notes (offsets into the old file) and the interoperability directory.
 _STALE = {0xA001, 0xA002, 0xA003, 0x927C, 0xA005}
-_LONGEST = 4096
+_MAX_TAG_LENGTH = 4096  # bytes, characters or numbers
 # How a comment or description begins that holds a recipe.
 LABEL = "minstyle "
 
@@ -92,7 +92,7 @@ def exif_block(
 def _may_stay(value: Any) -> bool:
     """False for what is too long to tell of a picture, and for what an earlier run of this program left."""
     if isinstance(value, bytes):
-        return len(value) <= _LONGEST and not value[8:].startswith(LABEL.encode())
+        return len(value) <= _MAX_TAG_LENGTH and not value[8:].startswith(LABEL.encode())
     if isinstance(value, str):
-        return len(value) <= _LONGEST and not value.startswith(LABEL)
-    return not isinstance(value, tuple) or len(value) <= _LONGEST
+        return len(value) <= _MAX_TAG_LENGTH and not value.startswith(LABEL)
+    return not isinstance(value, tuple) or len(value) <= _MAX_TAG_LENGTH

@@ -12,7 +12,7 @@ from .metadata import DESCRIPTION, EXIF_IFD, LABEL, USER_COMMENT
 from .opening import opened
 
 KEY = "minstyle"
-LONGEST = 1 << 20  # characters; a recipe has some thousands
+MAX_RECIPE_LENGTH = 1 << 20  # characters; a recipe has some thousands
 
 
 def ascii_text(text: str) -> str:
@@ -30,8 +30,8 @@ def read_text(path: str | Path) -> str | None:
     path = Path(path)
     with opened(path) as picture:
         text = _of_png(picture) if picture.format == "PNG" else _of_comment(picture)
-        if text is not None and len(text) > LONGEST:
-            raise ImageError(f"{path}: its recipe has {len(text):,} characters, expected at most {LONGEST:,}")
+        if text is not None and len(text) > MAX_RECIPE_LENGTH:
+            raise ImageError(f"{path}: its recipe has {len(text):,} characters, expected at most {MAX_RECIPE_LENGTH:,}")
         return text
 
 

@@ -15,7 +15,7 @@ from .arrays import lay_over
 from .deep_png import write_deep_png
 from .metadata import LABEL, exif_block, is_dpi, parse_exif
 from .profiles import from_srgb
-from .recipetext import KEY, LONGEST, ascii_text
+from .recipetext import KEY, MAX_RECIPE_LENGTH, ascii_text
 from .tiff import write_tiff
 
 # Format and settings by extension. JPEG keeps full colour resolution (4:4:4): brush strokes are colour edges.
@@ -141,7 +141,8 @@ def _checked_text(path: Path, text: dict[str, str]) -> dict[str, str]:
     require(text.keys() <= {KEY, _SOFTWARE}, f"{path}", f"text of {KEY} and {_SOFTWARE}", sorted(text), ImageError)
     plain = {key: ascii_text(value) for key, value in text.items()}
     length = sum(map(len, plain.values()))
-    require(length <= LONGEST, f"{path}", f"text of at most {LONGEST:,} characters", f"{length:,}", ImageError)
+    require(length <= MAX_RECIPE_LENGTH, f"{path}", f"text of at most {MAX_RECIPE_LENGTH:,} characters",
+            f"{length:,}", ImageError)  # fmt: skip
     return plain
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import RecipeError, require
 
-LARGEST = 2**31 - 1  # of a whole number: within what every library takes
+MAX_WHOLE_NUMBER = 2**31 - 1  # within what every library takes
 
 
 def whole_numbers(text: str) -> tuple[int, ...]:
@@ -85,7 +85,7 @@ def check_number(name: str, value: Any, minimum: float, maximum: float | None = 
     """Raises RecipeError that names the number and its range."""
     kind = "a whole number" if whole else "a number"
     good = isinstance(value, (int,) if whole else (int, float)) and not isinstance(value, bool)
-    good = good and minimum <= value <= (LARGEST if whole else sys.float_info.max)
+    good = good and minimum <= value <= (MAX_WHOLE_NUMBER if whole else sys.float_info.max)
     good = good and (maximum is None or value <= maximum)
     span = f"of {minimum} or more" if maximum is None else f"from {minimum} to {maximum}"
     check(good, name, f"{kind} {span}", value)

@@ -16,9 +16,9 @@ from ..errors import ImageError, RecipeError, require
 from ..notices import LABEL_LEFT_OUT, MASK_RESAMPLED, Notice
 
 # Distance in RGB within which two colours are one label: JPEG's errors are smaller, the steps of 16 greys are larger.
-TOLERANCE = 24.0
+COLOUR_TOLERANCE = 24.0
 MIN_COVERAGE = 0.005  # part of a mask that a label covers at least
-MOST = 16  # regions
+MAX_REGIONS = 16
 _BIN = 4  # grey levels: colours are counted in cubes of this side
 
 
@@ -82,7 +82,7 @@ def from_masks(
             text = f"{place}: {_size(index.shape)} pixels for a picture of {_size(shape)}: resampled to fit"
             notices.append(Notice(MASK_RESAMPLED, text))
         distance = np.linalg.norm(own[:, None] - colours, axis=2)
-        region = np.where(distance.min(axis=1) <= TOLERANCE, distance.argmin(axis=1), len(colours))
+        region = np.where(distance.min(axis=1) <= COLOUR_TOLERANCE, distance.argmin(axis=1), len(colours))
         left_out = [name_of(own[i]) for i in np.flatnonzero(region == len(colours))]
         texts = [f"{place}: the content mask has no {name}: left out" for name in left_out]
         notices += [Notice(LABEL_LEFT_OUT, text) for text in texts]
@@ -99,16 +99,16 @@ def from_masks(
 def find_labels(mask: np.ndarray, place: str = "mask") -> tuple[np.ndarray, np.ndarray]:
     """Colours (L, 3) of the labels of a mask (h, w, 3), largest first, and each pixel's label (h, w) in 0..L-1.
 
-    A label is a colour that, within TOLERANCE, covers MIN_COVERAGE of the mask, with flat neighbourhoods (3 x 3 pixels)
-    in at least a tenth of that: the mixed colours of smooth edges have none. Other pixels belong to the label of the
-    nearest colour. Raises ImageError where there is no label, or more than 16.
+    A label is a colour that, within COLOUR_TOLERANCE, covers MIN_COVERAGE of the mask, with flat neighbourhoods (3 x 3
+    pixels) in at least a tenth of that: the mixed colours of smooth edges have none. Other pixels belong to the label
+    of the nearest colour. Raises ImageError where there is no label, or more than 16.
     """
     good = mask.ndim == 3 and mask.shape[2] == 3 and mask.size > 0 and bool(np.isfinite(mask).all())
     require(good, place, "an image (h, w, 3) of finite pixels", mask.shape, ImageError)
     codes, bins, counts, flat = _histogram(mask)
     centres: list[tuple[float, np.ndarray]] = []  # (pixels, colour)
     pixels, taken = counts.sum(), np.zeros(len(bins), bool)
-    while flat.sum() >= MIN_COVERAGE / 10 * pixels and len(centres) <= MOST:
+    while flat.sum() >= MIN_COVERAGE / 10 * pixels and len(centres) <= MAX_REGIONS:
         start = flat.argmax()
         near = _near(bins, bins[start]) & (flat > 0)
         centre = np.average(bins[near], axis=0, weights=flat[near])
@@ -119,7 +119,7 @@ def find_labels(mask: np.ndarray, place: str = "mask") -> tuple[np.ndarray, np.n
             centres.append((covered, centre))
         taken |= near
         flat[near] = 0
-    require(0 < len(centres) <= MOST, place, f"1 to {MOST} areas of one colour each, without shading",
+    require(0 < len(centres) <= MAX_REGIONS, place, f"1 to {MAX_REGIONS} areas of one colour each, without shading",
             len(centres) or "none", ImageError)  # fmt: skip
     centres.sort(key=lambda label: -label[0])
     colours = np.array([centre for _, centre in centres])
@@ -204,18 +204,18 @@ def _histogram(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np
 def _flat(mask: np.ndarray) -> np.ndarray:
     """(h, w): true where no channel varies by more than a tolerance over a pixel and its eight neighbours.
 
-    The tolerance is the least that makes half of the mask flat, at most TOLERANCE: where the areas are clean, the
-    ripples of JPEG beside their edges are not flat.
+    The tolerance is the least that makes half of the mask flat, at most COLOUR_TOLERANCE: where the areas are clean,
+    the ripples of JPEG beside their edges are not flat.
     """
     high = low = np.pad(mask, ((1, 1), (1, 1), (0, 0)), mode="edge")
     high, low = (pick(pick(x[:-2], x[1:-1]), x[2:]) for pick, x in ((np.maximum, high), (np.minimum, low)))
     high, low = (pick(pick(x[:, :-2], x[:, 1:-1]), x[:, 2:]) for pick, x in ((np.maximum, high), (np.minimum, low)))
     varies: np.ndarray = (high - low).max(axis=2)
-    return varies <= min(max(float(np.median(varies)), 1.0), TOLERANCE)
+    return varies <= min(max(float(np.median(varies)), 1.0), COLOUR_TOLERANCE)
 
 
 def _near(colours: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    near: np.ndarray = np.linalg.norm(colours - centre, axis=1) <= TOLERANCE
+    near: np.ndarray = np.linalg.norm(colours - centre, axis=1) <= COLOUR_TOLERANCE
     return near
 
 
@@ -231,24 +231,33 @@ def _weights(region: np.ndarray, count: int, feather: float) -> np.ndarray:
     weights: np.ndarray = (region == np.arange(count)[:, None, None]).astype(np.float32)
     deviation = feather * max(region.shape)
     if deviation > 0.1:  # in pixels: less would not be seen
-        for axis in (1, 2):
-            weights = _blurred(weights, deviation, axis)
+        for one in weights:  # one at a time: the transforms take several times its memory
+            one[...] = _blurred(_blurred(one, deviation, axis=0), deviation, axis=1)
     return weights
 
 
 def _blurred(weights: np.ndarray, deviation: float, axis: int) -> np.ndarray:
-    """Weights (R, H, W) blurred along an axis by a Gaussian of so many pixels, as far as it lies in the picture.
+    """Weights (H, W) blurred along an axis by a Gaussian of so many pixels, as far as it lies in the picture. float64.
 
-    Dividing by the part that lies in it keeps edges from darkening, and the sum of the regions at each pixel.
+    Dividing by the part that lies in it keeps edges from darkening, and the sum of the regions at each pixel. The
+    convolution is a product of Fourier transforms, so its time does not grow with the Gaussian's width.
     """
-    from scipy.ndimage import gaussian_filter1d  # here: it takes a noticeable part of the time of `import minstyle`
+    from scipy.fft import irfft, next_fast_len, rfft  # here: scipy takes a noticeable part of `import minstyle`
 
     length = weights.shape[axis]
-    settings = {"sigma": deviation, "mode": "constant", "radius": min(round(4 * deviation), length - 1)}
-    inside = gaussian_filter1d(np.ones(length, weights.dtype), **settings)
-    blurred: np.ndarray = gaussian_filter1d(weights, axis=axis, **settings)
-    blurred /= inside[:, None] if axis == 1 else inside
-    return blurred
+    reach = min(round(4 * deviation), length - 1)  # pixels: the Gaussian is cut off there
+    size = next_fast_len(length + reach, real=True)  # with zeros behind the map, else its ends blur into each other
+    away = np.minimum(np.arange(size), size - np.arange(size))
+    spectrum = rfft(np.exp(-0.5 * (away / deviation) ** 2) * (away <= reach)).real  # real: the Gaussian is symmetric
+
+    def convolved(values: np.ndarray) -> np.ndarray:
+        """Values with the axis last."""
+        blurred: np.ndarray = irfft(rfft(values, size) * spectrum, size)[..., :length]
+        return blurred
+
+    blurred = convolved(np.moveaxis(weights.astype(np.float64), axis, -1)) / convolved(np.ones(length))
+    np.maximum(blurred, 0, out=blurred)  # rounding leaves -1e-17 where there is nothing
+    return np.moveaxis(blurred, -1, axis)
 
 
 def _averaging(n: int, m: int) -> Any:

@@ -12,29 +12,8 @@ from minstyle.errors import FileError, MinstyleError
 from minstyle.network.vgg import Network
 from minstyle.recipe.presets import RECIPES
 from minstyle.recipe.recipe import Recipe
-from minstyle.run.observer import Observer, Plan, Step, role_of
-from minstyle.watch.progress import Progress
-from tests.support.observers import SHORT, Watcher, run, step_at
-
-
-class Breaker(Observer):
-    """Raises at one evaluation, or at the start, or at the end."""
-
-    def __init__(self, error: BaseException, when: int | str) -> None:
-        self.error, self.when = error, when
-
-    def start(self, plan: Plan) -> None:
-        self._at("start")
-
-    def step(self, step: Step) -> None:
-        self._at(step.record.evaluation)
-
-    def close(self, error: BaseException | None = None) -> None:
-        self._at("close")
-
-    def _at(self, when: int | str) -> None:
-        if when == self.when:
-            raise self.error
+from minstyle.run.observer import Observer, Step, role_of
+from tests.support.observers import SHORT, Breaker, Watcher, run
 
 
 class Stopper(Observer):
@@ -89,46 +68,6 @@ def test_a_term_s_name_tells_its_role(recipe: Recipe) -> None:
     assert [role_of(term.name) for term in recipe.terms] == [term.role for term in recipe.terms]
     assert all(role_of(term.name) == term.role for term in recipe.terms)
     assert role_of("hue image") == "other"
-
-
-# Progress
-
-
-def last_frame(capfd: pytest.CaptureFixture[str]) -> str:
-    """What the bar showed at last; it must not have touched standard output."""
-    captured = capfd.readouterr()
-    assert captured.out == ""
-    return captured.err.strip().split("\r")[-1]
-
-
-@pytest.mark.parametrize("changes", [{}, {"pgtol": 1e30}, {"iterations": 2}], ids=["whole", "ends early", "iterations"])
-def test_the_bar_is_on_standard_error_and_finishes(
-    tiny_network: Network, capfd: pytest.CaptureFixture[str], changes: dict[str, float]
-) -> None:
-    result = run(tiny_network, [Progress()], dataclasses.replace(SHORT, **changes))
-    frame = last_frame(capfd)
-    assert frame.startswith("100%")
-    assert f" {result.evaluations}/{result.evaluations} " in frame
-    assert f"loss={result.history[-1].loss:.4g}" in frame
-
-
-def test_the_bar_of_an_interrupted_run_stays_where_it_was(
-    tiny_network: Network, capfd: pytest.CaptureFixture[str]
-) -> None:
-    result = run(tiny_network, [Progress(), Breaker(KeyboardInterrupt(), 3)])
-    frame = last_frame(capfd)
-    assert result.evaluations == 3
-    assert f" 3/{2 * 5} " in frame
-    assert "100%" not in frame
-
-
-def test_the_bar_grows_with_a_run_that_spends_more_than_planned(capfd: pytest.CaptureFixture[str]) -> None:
-    progress = Progress()
-    progress.start(Plan(SHORT, ((32, 40),), evaluations=2))
-    for evaluation in range(1, 5):
-        progress.step(step_at(evaluation, lambda: np.zeros((4, 4, 3))))
-    progress.close(KeyboardInterrupt())
-    assert " 4/4 " in last_frame(capfd)
 
 
 # The end

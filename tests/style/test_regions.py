@@ -199,15 +199,22 @@ def test_feather_is_the_deviation_of_the_edge() -> None:
     assert np.sqrt(slope @ (place - 100) ** 2) == pytest.approx(0.03 * 200, rel=0.02)
 
 
-def test_a_blur_is_the_mean_over_the_gaussian_inside_the_picture() -> None:
-    drawn = mask((RED, BLUE), (BLUE, BLUE), size=(30, 50))
-    regions = two(drawn, drawn, feather=0.1)
-    away = [np.arange(n) - np.arange(n)[:, None] for n in (30, 50)]
-    rows, columns = (np.exp(-0.5 * (x / 5) ** 2) for x in away)
+@pytest.mark.parametrize(("height", "width"), [(30, 50), (67, 40), (3, 200)])
+@pytest.mark.parametrize("feather", [0.004, 0.02, 0.1, 0.25])
+def test_a_blur_is_the_mean_over_the_gaussian_inside_the_picture(height: int, width: int, feather: float) -> None:
+    drawn = mask((RED, BLUE), (BLUE, BLUE), size=(height, width))
+    regions = two(drawn, drawn, feather=feather)
+    deviation = feather * max(height, width)
+    away = [np.abs(np.arange(n) - np.arange(n)[:, None]) for n in (height, width)]
+    rows, columns = (np.exp(-0.5 * (x / deviation) ** 2) for x in away)
     red = (drawn[..., 0] == 255).astype(np.float64)
-    expected = rows @ red @ columns / np.outer(rows.sum(axis=1), columns.sum(axis=0))
+    found = regions.content[regions.names.index("#ff0000")]
     # The Gaussian ends at 4 deviations: 6e-5 of it lie behind them.
-    np.testing.assert_allclose(regions.content[regions.names.index("#ff0000")], expected, atol=1e-4)
+    whole = rows @ red @ columns / np.outer(rows.sum(axis=1), columns.sum(axis=0))
+    np.testing.assert_allclose(found, whole, atol=1e-4 if deviation > 1 else 1e-3)
+    rows, columns = (m * (x <= round(4 * deviation)) for m, x in zip((rows, columns), away, strict=True))
+    cut = rows @ red @ columns / np.outer(rows.sum(axis=1), columns.sum(axis=0))
+    np.testing.assert_allclose(found, cut, atol=1e-6)
 
 
 def test_a_long_map_is_blurred_and_averaged_without_dense_matrices_of_its_length(

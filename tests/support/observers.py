@@ -1,4 +1,4 @@
-"""A short run, and an observer that remembers what it was told of it."""
+"""A short run, an observer that remembers what it was told of it, and one that breaks it."""
 
 from __future__ import annotations
 
@@ -45,6 +45,26 @@ class Watcher(Observer):
     def best(self) -> np.ndarray:
         """The image of the lowest loss that was told, by the watcher's own account."""
         return self.images[int(np.argmin([step.record.loss for step in self.steps]))]
+
+
+class Breaker(Observer):
+    """Raises at one evaluation, or at the start, or at the end."""
+
+    def __init__(self, error: BaseException, when: int | str) -> None:
+        self.error, self.when = error, when
+
+    def start(self, plan: Plan) -> None:
+        self._at("start")
+
+    def step(self, step: Step) -> None:
+        self._at(step.record.evaluation)
+
+    def close(self, error: BaseException | None = None) -> None:
+        self._at("close")
+
+    def _at(self, when: int | str) -> None:
+        if when == self.when:
+            raise self.error
 
 
 def step_at(evaluation: int, image: Callable[[], np.ndarray]) -> Step:

@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from typing import Any
 
 import numpy as np
 import torch
+from torch.nn import functional
 
-from minstyle.network.layers import BLOCKS
 from minstyle.network.vgg import Network
 from minstyle.network.weightfile import Weights
 from tests.support.small import picture
+from tools.torch_twin.network import Network as Twin
 
 CHANNELS = (4, 6, 8, 10, 10)
 
 
 def torch_features(weights: Weights, preprocessed: np.ndarray) -> dict[str, np.ndarray]:
-    """What torchvision's VGG, built with these weights, gives after each ReLU and pooling for an image (H, W, 3)."""
-    modules: dict[str, list[torch.nn.Module]] = {}
-    for block, count in enumerate(BLOCKS[weights.network], start=1):
-        for i in range(1, count + 1):
-            name = f"block{block}_conv{i}"
-            kernel, bias = weights.layers[name]
-            convolution = torch.nn.Conv2d(kernel.shape[2], kernel.shape[3], 3, padding=1, dtype=torch.float64)
-            convolution.weight.data = torch.from_numpy(kernel.transpose(3, 2, 0, 1).astype(np.float64))
-            assert convolution.bias is not None
-            convolution.bias.data = torch.from_numpy(bias.astype(np.float64))
-            modules[name] = [convolution, torch.nn.ReLU()]
-        modules[f"block{block}_pool"] = [torch.nn.MaxPool2d(2, 2)]
-    x = torch.from_numpy(np.ascontiguousarray(preprocessed.transpose(2, 0, 1)))[None]
-    features = {}
+    """What PyTorch's twin of the network gives after each ReLU and pooling for an image (H, W, 3), in float64.
+
+    The image is preprocessed as the authors of the network do: what the weights say of that is not used.
+    """
+    plain = dataclasses.replace(weights, mean=(0, 0, 0), std=(1, 1, 1), channel_order="RGB")
+    twin = Twin(plain, torch.float64, torch.contiguous_format, unit=1, white=255, pooling="max", padding="constant")
+    relus = {name: re.sub("block(.)_conv", r"relu\1_", name) for name in weights.layers}
     with torch.no_grad():
-        for name, steps in modules.items():
-            x = torch.nn.Sequential(*steps)(x)
-            features[name] = x[0].numpy().transpose(1, 2, 0)
-    return features
+        maps = twin.features(torch.from_numpy(preprocessed.transpose(2, 0, 1).copy()), list(relus.values()))
+        features = {name: maps[relu] for name, relu in relus.items()}
+        for block, count in enumerate(twin.blocks, start=1):
+            features[f"block{block}_pool"] = functional.max_pool2d(features[f"block{block}_conv{count}"], 2)
+    return {name: x.numpy().transpose(1, 2, 0) for name, x in features.items()}
 
 
 def as_caffe(image: np.ndarray) -> Any:

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from minstyle.network.layers import block_of
+
 from .networks import TAPS, Teacher, project
 
 GRADIENTS = ("block3_conv1", "block4_conv1", "block5_conv1")
-STRIDES = [2 ** (int(name[5]) - 1) for name in TAPS]
+STRIDES = [2 ** (block_of(name) - 1) for name in TAPS]
 
 
 class Pool:

@@ -1,14 +1,17 @@
 """``+ - * @`` and unary minus on Vars, as the ops that they stand for.
 
-The other operand, on either side, is a Var, an array or a number. A number, NumPy's float64 scalars included, never
-changes the Var's type: ``2 * x`` is ``scale``, and ``x + 1`` adds a 1 of x's type. ``x - y`` is ``add(x, scale(y,
-factor=-1))``, which is the same to the last bit. Shapes have to fit as ``add``, ``multiply`` and ``matmul`` say.
+The other operand, on either side, is a Var, an array or a real number. A number, NumPy's scalars and arrays without
+axes included, never changes the Var's type: ``2 * x`` is ``scale``, and ``x + 1`` adds a 1 of x's type. ``x - y`` is
+``add(x, scale(y, factor=-1))``, which is the same to the last bit. Shapes have to fit as ``add``, ``multiply`` and
+``matmul`` say.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from ...backend import array_module
 from ..autodiff import Var
@@ -30,7 +33,7 @@ def _operator(op: Callable[[Any, Any], Any]) -> Callable[[Var, Any], Var]:
     """``op(x, y)`` as a method of the Var x. What is no operand is a TypeError, from Python."""
 
     def method(x: Var, y: Any) -> Any:
-        if isinstance(y, (int, float)):
+        if _is_number(y):
             y = array_module(x.value).asarray(y, dtype=x.value.dtype)
         return op(x, y) if isinstance(y, Var) or hasattr(y, "dtype") else NotImplemented
 
@@ -41,7 +44,14 @@ _product = _operator(multiply)
 
 
 def _times(x: Var, y: Any) -> Any:
-    return scale(x, factor=y) if isinstance(y, (int, float)) else _product(x, y)
+    return scale(x, factor=y) if _is_number(y) else _product(x, y)
+
+
+def _is_number(y: Any) -> bool:
+    """A real number: Python's, NumPy's, or an array without axes on the host; on the device it is an array."""
+    if isinstance(y, (np.generic, np.ndarray)):
+        return y.ndim == 0 and y.dtype.kind in "biuf"
+    return isinstance(y, (int, float))
 
 
 def _negative(x: Var) -> Any:

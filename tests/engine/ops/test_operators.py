@@ -43,7 +43,10 @@ def test_an_operator_is_its_op_with_an_array_on_either_side(
     np.testing.assert_array_equal(to_host(found[0][0]), sign(to_host(a), to_host(b)))
 
 
-@pytest.mark.parametrize("number", [2, -0.5, np.float64(0.1), True], ids=str)
+@pytest.mark.parametrize("number", [
+    2, -0.5, True, np.float64(0.1), np.float32(0.1), np.int64(2), np.uint8(3), np.bool_(True), np.array(2.0),
+    np.array(-3),
+], ids=repr)  # fmt: skip
 def test_numbers_stand_on_either_side_and_keep_the_type(number: Any, xp: ModuleType) -> None:
     a = xp.asarray(normal((3, 2)).astype(np.float32))
     x, c = Var(a), float(number)

@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import LayerError, MinstyleError, WeightsError
 from ..files import check_writable
 from ..network.codes import Codes
-from ..network.layers import BLOCKS, canonical, layer_names
+from ..network.layers import BLOCKS, block_of, canonical, layer_names
 from ..network.weightfile import Weights, is_weights_file, read_weights, write_weights
 from .checksums import digest
 from .formats import CAFFE_IN_TORCH, NORMALISATIONS, Normalisation, find_format
@@ -114,7 +114,7 @@ def _read(source: Path) -> tuple[Layers, Normalisation]:
 
 def _recognise(layers: Layers) -> str:
     """The network whose convolutions these are, from their names."""
-    counts = Counter(int(name[5]) for name in layers)
+    counts = Counter(block_of(name) for name in layers)
     for network in BLOCKS:
         if list(layers) == [name for name in layer_names(network) if "conv" in name]:
             return network

@@ -1,6 +1,6 @@
 """minstyle: paint a photograph in the style of a painting, with NumPy or CuPy and nothing else that computes.
 
-network = minstyle.load_network("vgg16")
+network = minstyle.load_network("vgg19")
 content, style = minstyle.load_image("photo.jpg"), minstyle.load_image("painting.jpg")
 result = minstyle.stylize(content, [style], minstyle.RECIPES["document"], network=network)
 minstyle.save_image(result.image, "out.png")

@@ -44,11 +44,12 @@ def stylize(
 
     Without a recipe it is ``document``, where the command line takes ``fine``: ``RECIPES["fine"]``.
 
-    Images are (H, W, 3), RGB, 0..255, of any size: they are resized as the recipe says. What is transparent in a
-    ``Picture`` does not count. ``initial`` starts the run in place of the recipe's start image; ``regions`` say which
-    parts take their style from where. ``draft`` is the network that a recipe's ``draft`` names. Observers are told of
-    every evaluation; nothing is printed or written here. An interrupt (Ctrl-C) or an error ends the run with the best
-    image so far, see ``Result.error``; where there is none yet it is raised.
+    Images are (H, W, 3), RGB, 0..255, of any size: they are resized as the recipe says. What is transparent in the
+    content's or a style's ``Picture`` does not count. ``initial`` starts the run in place of the recipe's start image;
+    ``regions`` say which parts take their style from where. ``draft`` is the network that a recipe's ``draft`` names,
+    see ``plan_stages``. Observers are told of every evaluation; nothing is printed or written here. The library's
+    default recipe is ``document``, the command line's is ``fine``. An interrupt (Ctrl-C) or an error ends the run with
+    the best image so far, see ``Result.error``; where there is none yet it is raised.
 
     Raises ImageError for pictures that are no images or too small, RecipeError, LayerError, OptimizeError.
     """

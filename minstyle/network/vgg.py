@@ -174,7 +174,7 @@ class Network:
         computed = name.removesuffix(LINEAR)
         if computed not in self.layers or (name.endswith(LINEAR) and computed.endswith("_pool")):
             known = f"known are {', '.join(self.layers)}"
-            if computed in layer_names(self.name):
+            if computed not in self.layers and computed in layer_names(self.name):
                 known = f"these weights end at {self.layers[-1]}; for all: python -m minstyle.weights fetch {self.name}"
             raise LayerError(f"unknown layer {layer!r} of {self.name}: {known}")
         return name

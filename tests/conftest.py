@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from minstyle.backend import choose_device
+from minstyle.errors import WeightsError
 from minstyle.network.vgg import Network
 from minstyle.network.weightfile import Weights, read_weights
+from minstyle.weights.fetch import fetch
 from minstyle.weights.locate import find_weights
-from tests.support.reachable import fetch_if_reachable
 from tests.support.small import random_weights
 
 if TYPE_CHECKING:
@@ -50,8 +51,11 @@ def real_weights() -> Weights:
 
 @pytest.fixture(scope="session")
 def vgg16_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The real VGG16, fetched once as a user would."""
-    return fetch_if_reachable("vgg16", tmp_path_factory.mktemp("weights"))
+    """The real VGG16: fetched once, as a user would; without a network connection, the installed file."""
+    try:
+        return fetch("vgg16", tmp_path_factory.mktemp("weights"))
+    except WeightsError:
+        return find_weights("vgg16")
 
 
 @pytest.fixture

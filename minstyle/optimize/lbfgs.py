@@ -1,69 +1,255 @@
-"""L-BFGS: scipy's L-BFGS-B, for arrays of any shape, on host or device.
+"""L-BFGS for large arrays of either library: few evaluations, little memory, a state that can be saved.
 
-The algorithm, its line search included, is scipy's; ``evaluate`` is what it calls.
+Written for losses on images in float32, whose last digits are noise: the first step of the line search is nearly always
+taken, and what matters is how far each goes. J. Nocedal and S. Wright, Numerical Optimization, 2006, chapters 3 and 7.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
 import numpy as np
 
 from ..backend import Array, array_module, to_host
-from .minimum import Function, Minimum, OnEvaluation, check_evaluation
+from ..engine.kernels import by_rows
+from ..errors import OptimizeError, ShapeError, require
+from .minimum import Evaluations, Function, Minimum, OnEvaluation, StopRequestedError, largest_entry
+
+_ARMIJO = 1e-4  # of the fall that the slope promises, a step must bring this much
+_NOISE = 1e-6  # of the loss: what float32 may make of it
+_CURVATURE = 1e-8  # a pair counts if s.y is more than this times |s| |y|
+_TRIES = 10  # steps of one line search
+_RECENT = 10  # iterations over which ``tolerance`` is looked at
 
 
-class _StopError(Exception):
-    """Raised in the callback to end scipy's run early."""
+@dataclass(frozen=True)
+class Preconditioner:
+    """A first guess P of the inverse Hessian, up to a factor: symmetric, positive definite.
+
+    ``apply(v)`` gives P v and may write into v; ``squared_norm(v)`` is v . P v.
+    """
+
+    apply: Callable[[Array], Array]
+    squared_norm: Callable[[Array], float]
 
 
-def scipy_lbfgs(
+@dataclass
+class LbfgsState:
+    """All that L-BFGS knows between two iterations. Given to another call, it goes on as if the first had not ended.
+
+    The slots of ``steps`` and ``changes`` (m, n) hold the pairs s (of x) and y (of its gradient), those in ``order``,
+    oldest first. ``products`` (m, m), float64, has s_i . y_j where pair i is as old as j or older; ``slopes`` (m,) has
+    s_i . gradient. ``scale`` is gamma, by which the first guess of the inverse Hessian
+    is multiplied; 0 while there is none. ``losses`` are those before and after each of the latest iterations.
+    """
+
+    x: Array
+    loss: float
+    gradient: Array
+    steps: Array
+    changes: Array
+    products: np.ndarray
+    slopes: np.ndarray
+    order: list[int] = field(default_factory=list)
+    scale: float = 0.0
+    losses: list[float] = field(default_factory=list)
+
+    def falls_no_more(self, factr: float, tolerance: float) -> bool:
+        """Whether the latest iteration, or the latest ten, brought no more than these parts of the loss."""
+        if self.losses[-2] - self.loss <= factr * float(np.finfo(float).eps) * abs(self.losses[-2]) and factr > 0:
+            return True
+        return len(self.losses) > _RECENT and self.losses[0] - self.loss < tolerance * abs(self.losses[0])
+
+    def forget(self) -> None:
+        """The history away: the next direction is that of steepest descent."""
+        self.order, self.scale = [], 0.0
+
+
+@dataclass(frozen=True)
+class LbfgsMinimum(Minimum):
+    """Where L-BFGS ended, and the state from which another call goes on; None if it was stopped before it had one."""
+
+    state: LbfgsState | None
+
+
+def lbfgs(
     objective: Function,
     x0: Array,
     *,
     history: int = 10,
-    factr: float = 1e7,
-    pgtol: float = 1e-5,
+    preconditioner: Preconditioner | None = None,
+    first_step: float = 3.0,
+    factr: float = 0.0,
+    pgtol: float = 0.0,
+    tolerance: float = 0.0,
     evaluations: int = 15000,
     iterations: int = 15000,
+    state: LbfgsState | None = None,
     on_evaluation: OnEvaluation = lambda x, loss: None,
-) -> Minimum:
-    """scipy's L-BFGS-B without bounds (Byrd, Lu, Nocedal, Zhu 1995), from ``x0`` with an empty history.
+) -> LbfgsMinimum:
+    """Minimise ``objective`` from ``x0``, an array of any shape, on host or device, which is not written to.
 
-    ``history`` is the number of pairs that it remembers (scipy's m). It ends when the loss falls by less than ``factr``
-    times 2.2e-16 of itself, when no entry of the gradient is larger than ``pgtol``, or after ``iterations``, or about
-    ``evaluations`` (scipy's maxiter and maxfun). scipy looks at the budget of evaluations after each iteration, so that
-    a few more may be spent.
+    Limited-memory BFGS (Nocedal and Wright, algorithms 7.4 and 7.5) with ``history`` pairs, a first guess gamma P of
+    the inverse Hessian (P the ``preconditioner``, None: the identity; gamma = s.y / y.P y, their equation 7.20), and a
+    line search that halves or interpolates a step until it brings a fall (Armijo, their equation 3.4). The first
+    direction is -P g, as long as makes ``first_step`` the mean change of an entry.
 
-    ``on_evaluation(x, loss)`` is called after each evaluation; when it returns true, the run ends with that x.
-    Any shape, on host or device: scipy sees a float64 vector, the objective an array like ``x0``. Raises
-    OptimizeError when the loss or its gradient is no number.
+    It ends after ``evaluations`` or ``iterations``, looked at after each iteration, so that a few more evaluations may
+    be spent; when an iteration's loss falls by at most ``factr`` times 2.2e-16 of itself, or ten iterations' by at most
+    ``tolerance`` of itself; when no entry of the gradient is larger than ``pgtol``; or when no step brings a fall.
+
+    ``state`` goes on from where another call ended: x0 is ignored then, the state's arrays are written into, and all is
+    bit for bit as if that call had gone on. ``on_evaluation(x, loss)`` is called after each evaluation; when it returns
+    true, the run ends with that x. Arrays handed out are not written into later.
+
+    Memory beside x0 and the objective's: 2 ``history`` + 4 arrays like x0. Raises OptimizeError when the loss or its
+    gradient is no number, ShapeError for a state of another shape.
     """
-    from scipy.optimize import minimize  # here, since scipy costs half of the start-up of the command line
-
-    xp, shape, dtype = array_module(x0), x0.shape, x0.dtype
-    count, x, loss = 0, x0, np.inf
-
-    def to_array(vector: np.ndarray) -> Array:
-        # A copy: scipy goes on writing into its vector.
-        return xp.asarray(vector.astype(dtype).reshape(shape))
-
-    def to_vector(array: Array) -> np.ndarray:
-        return to_host(array).astype(np.float64).ravel()
-
-    def evaluate(vector: np.ndarray) -> tuple[float, np.ndarray]:
-        nonlocal count, x, loss
-        x = to_array(vector)
-        loss, g = objective(x)
-        count += 1
-        check_evaluation(loss, g, count)
-        if on_evaluation(x, loss):
-            raise _StopError
-        return loss, to_vector(g)
-
-    options = dict(maxcor=history, ftol=factr * np.finfo(float).eps, gtol=pgtol)
-    options.update(maxfun=evaluations, maxiter=iterations)
+    require(history >= 1, "history of L-BFGS", "a number from 1", history, OptimizeError)
+    evaluate, done = Evaluations(objective, on_evaluation), 0
     try:
-        found = minimize(evaluate, to_vector(x0), jac=True, method="L-BFGS-B", options=options)
-    except _StopError:
-        return Minimum(x, loss, count, 0, "stopped on request", True)
-    message = str(found.message)
-    return Minimum(to_array(found.x), float(found.fun), count, int(found.nit), message, False)
+        if state is None:
+            state = _begin(x0.copy(), evaluate, history)
+        require(state.x.shape == x0.shape, "x of the state of L-BFGS", x0.shape, state.x.shape, ShapeError)
+        message = ""
+        while not message:
+            if pgtol > 0 and largest_entry(state.gradient) <= pgtol:
+                message = "no entry of the gradient is larger than pgtol"
+            elif evaluate.count >= evaluations:
+                message = "all evaluations were made"
+            elif done >= iterations:
+                message = "all iterations were made"
+            elif not _iterate(state, evaluate, preconditioner, first_step):
+                message = "no step brings a fall"
+            else:
+                done += 1
+                message = "the loss falls no more" if state.falls_no_more(factr, tolerance) else ""
+    except StopRequestedError:
+        return LbfgsMinimum(evaluate.x, evaluate.loss, evaluate.count, done, "stopped on request", True, state)
+    return LbfgsMinimum(state.x, state.loss, evaluate.count, done, message, False, state)
+
+
+def _begin(x: Array, evaluate: Function, history: int) -> LbfgsState:
+    loss, g = evaluate(x)
+    steps, changes = (array_module(x).zeros((history, x.size), dtype=x.dtype) for _ in range(2))
+    return LbfgsState(x, loss, g, steps, changes, np.zeros((history, history)), np.zeros(history), losses=[loss])
+
+
+def _iterate(state: LbfgsState, evaluate: Function, preconditioner: Preconditioner | None, first_step: float) -> bool:
+    """A step, and the pair that it teaches; False if no step brings a fall, not even that of steepest descent."""
+    while True:
+        direction = _direction(state, preconditioner) if state.order else _first(state, preconditioner, first_step)
+        slope = _dot(direction, state.gradient)
+        found = _search(state, direction, slope, evaluate) if slope < 0 else None
+        if found is not None:
+            break
+        if not state.order:
+            return False
+        state.forget()
+    x, loss, g, length = found
+    direction *= length
+    _learn(state, direction, g, preconditioner)
+    state.x, state.loss, state.gradient = x, loss, g
+    state.losses = [*state.losses[-_RECENT:], loss]
+    return True
+
+
+def _search(
+    state: LbfgsState, direction: Array, slope: float, evaluate: Function
+) -> tuple[Array, float, Array, float] | None:
+    """(x, its loss, its gradient, the length) of a step along ``direction`` that brings a fall, or None.
+
+    ``slope`` is that of the loss along it.
+    """
+    length = 1.0
+    for _ in range(_TRIES):
+        x = direction * length
+        x += state.x
+        loss, g = evaluate(x)
+        promised = length * slope
+        if loss <= state.loss + _ARMIJO * promised + _NOISE * abs(state.loss):
+            return x, loss, g, length
+        lowest = -promised / (2 * (loss - state.loss - promised))  # of the parabola, in parts of this length
+        length *= min(max(lowest, 0.1), 0.5)
+    return None
+
+
+def _first(state: LbfgsState, preconditioner: Preconditioner | None, first_step: float) -> Array:
+    """-P g, so long that the mean change of an entry is ``first_step``."""
+    direction = _applied(preconditioner, state.gradient.copy())
+    flat = direction.reshape(-1)
+    mean = sum(by_rows(lambda rows: float(abs(flat[rows]).sum()), flat)) / max(flat.size, 1)
+    direction *= -first_step / mean if mean > 0 else 0.0
+    return direction
+
+
+def _direction(state: LbfgsState, preconditioner: Preconditioner | None) -> Array:
+    """-H g: the two loops of algorithm 7.4, over numbers instead of arrays.
+
+    All products of arrays that the loops need are known from S g, which ``state`` has, and Y r: so that each walks over
+    the history once.
+    """
+    used, products = state.order, state.products
+    alpha, delta = np.zeros(len(products)), np.zeros(len(products))
+    for n in range(len(used) - 1, -1, -1):  # newest first
+        i, newer = used[n], used[n + 1 :]
+        alpha[i] = (state.slopes[i] - products[i, newer] @ alpha[newer]) / products[i, i]
+    r = state.gradient.copy()
+    _add_combination(r, state.changes, -alpha)
+    r = _applied(preconditioner, r)
+    r *= state.scale
+    bends = _products(state.changes, r)
+    for n, i in enumerate(used):
+        older = used[:n]
+        delta[i] = alpha[i] - (bends[i] + products[older, i] @ delta[older]) / products[i, i]
+    _add_combination(r, state.steps, delta)
+    r *= -1
+    return r
+
+
+def _learn(state: LbfgsState, step: Array, g: Array, preconditioner: Preconditioner | None) -> None:
+    """The pair of a step and of the gradient's change to g takes the place of the oldest.
+
+    Not if the loss bends the wrong way along it, which would make the next direction go up.
+    """
+    used, history = state.order, len(state.steps)
+    slot = used.pop(0) if len(used) == history else min(set(range(history)) - set(used))
+    change = state.changes[slot].reshape(g.shape)
+    array_module(g).subtract(g, state.gradient, out=change)
+    state.steps[slot] = step.reshape(-1)
+    bend = _dot(step, change)
+    slopes = _products(state.steps, g)
+    state.products[:, slot] = slopes - state.slopes  # S (g - the g before)
+    state.products[slot, slot] = bend
+    state.slopes = slopes
+    if bend > _CURVATURE * math.sqrt(_dot(step, step) * _dot(change, change)):
+        state.order = [*used, slot]
+        state.scale = bend / (preconditioner.squared_norm(change) if preconditioner else _dot(change, change))
+
+
+def _applied(preconditioner: Preconditioner | None, v: Array) -> Array:
+    return preconditioner.apply(v) if preconditioner else v
+
+
+def _dot(a: Array, b: Array) -> float:
+    a, b = a.reshape(-1), b.reshape(-1)
+    return sum(by_rows(lambda rows: float(a[rows] @ b[rows]), a))
+
+
+def _products(rows: Array, v: Array) -> np.ndarray:
+    """The product of each of ``rows`` (m, n) with v, of n entries. -> (m,), float64: summed so over bands"""
+    flat = v.reshape(-1)
+    return sum(by_rows(lambda band: to_host(rows[:, band] @ flat[band]).astype(np.float64), flat), np.zeros(len(rows)))
+
+
+def _add_combination(into: Array, rows: Array, factors: np.ndarray) -> None:
+    """Add the sum of ``rows`` (m, n), each times its factor, to ``into``, of n entries."""
+    flat = into.reshape(-1)
+    weights = array_module(into).asarray(factors, dtype=into.dtype)
+
+    def add(band: slice) -> None:
+        flat[band] += weights @ rows[:, band]
+
+    by_rows(add, flat)

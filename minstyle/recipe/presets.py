@@ -1,7 +1,7 @@
 """The recipes that come with minstyle: those of known programs, and ``fine``, ours.
 
-Each program's formulas and numbers are as its source has them (docs/recipes.md says where, and what differs: all
-L-BFGS here is scipy's with a line search).
+Each program's formulas and numbers are as its source has them (docs/recipes.md says where, and what differs: their
+L-BFGS here is ours, and scipy's in ``document``).
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ _GATYS = Recipe(
     sizes=(512,),
     size_of="long",
     style_fit="keep",
+    optimizer="lbfgs",
     rounds=1,
     evaluations=(500,),
     factr=0.0,
@@ -56,6 +57,7 @@ _GATYS_CODE = Recipe(
     size_of="short",
     style_fit="keep",
     resample="bilinear",
+    optimizer="lbfgs",
     rounds=1,
     evaluations=(520, 220),  # the loops of 500 and 200 look at their counters after steps of 20
     history=100,
@@ -77,6 +79,7 @@ _JOHNSON = Recipe(
     size_of="long",
     style_fit="keep",
     resample="bilinear",
+    optimizer="lbfgs",
     rounds=1,
     evaluations=(1000,),
     history=100,
@@ -146,6 +149,7 @@ _PYTORCH_TUTORIAL = Recipe(
     size_of="short",
     style_fit="stretch",
     resample="bilinear",
+    optimizer="lbfgs",
     rounds=1,
     evaluations=(320,),  # the loop of 300 looks at its counter after steps of 20
     history=100,
@@ -172,10 +176,12 @@ _FINE = Recipe(
     scales=32,
     ratio=2.0,
     min_size=128,
+    detail=1.0,
     style_fit="keep",
+    optimizer="lbfgs",
     rounds=1,
-    evaluations=(150, 130, 110),
-    history=20,
+    evaluations=(80, 70, 75),
+    history=10,
     factr=0.0,
     pgtol=0.0,
     bounds="smooth",

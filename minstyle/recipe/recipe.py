@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..engine.ops.padding import PADDINGS
 from ..errors import RecipeError
 from ..images.arrays import RESAMPLES
-from ..network.layers import canonical
 from ..network.vgg import POOLINGS
 from .settings import check, check_setting, is_many, numbers, setting, whole_numbers, windows
-from .terms import IMAGE, ORDER, ROLES, Term
+from .terms import Term
 
 # Noise by the exponent p of its power spectrum 1 / f^p, f the frequency in any direction: the larger, the coarser.
 NOISES = {"white": 0.0, "pink": 1.0, "brown": 2.0}
@@ -134,10 +132,16 @@ class Recipe:
     min_size: int = setting(
         "no size that leads to the last one is smaller", int, group="size", default=128, minimum=32, metavar="N"
     )
+    detail: float = setting(
+        "between sizes: how much of the photograph's detail that the smaller size was too small for is added to what "
+        "was painted there",
+        float, group="size", default=0.0, minimum=0, maximum=10, metavar="X",
+    )  # fmt: skip
     resample: str = setting("how pictures are resized", str, group="size", default="lanczos", choices=tuple(RESAMPLES))
     optimizer: str = setting(
-        "scipy's L-BFGS-B, or Adam", str, group="optimiser", default="lbfgs", choices=("lbfgs", "adam")
-    )
+        "L-BFGS of ours, scipy's L-BFGS-B, or Adam",
+        str, group="optimiser", default="scipy", choices=("lbfgs", "scipy", "adam"),
+    )  # fmt: skip
     rounds: int = setting(
         "rounds of L-BFGS at each size, each with a fresh history",
         int, group="optimiser", default=20, minimum=1, metavar="N",
@@ -159,6 +163,10 @@ class Recipe:
     pgtol: float = setting(
         "end a round when no entry of the gradient is larger",
         float, group="optimiser", default=1e-5, minimum=0, metavar="X",
+    )  # fmt: skip
+    tolerance: float = setting(
+        "lbfgs: end a round when ten iterations lower the loss by less than this part of it",
+        float, group="optimiser", default=0.0, minimum=0, maximum=1, metavar="X",
     )  # fmt: skip
     learning_rate: float = setting(
         "step of Adam, in grey levels", float, group="optimiser", default=10.0, minimum=0, metavar="X"
@@ -206,9 +214,10 @@ class Recipe:
                 self.learning_rate > 0, "learning_rate", "a number above 0 with the optimizer adam", self.learning_rate
             )
             check(self.epsilon > 0, "epsilon", "a number above 0 with the optimizer adam", self.epsilon)
-        if self.optimizer == "lbfgs":  # its line search needs the loss that the gradient is of
-            check(self.gradients == "plain", "gradients", "plain with the optimizer lbfgs", self.gradients)
-            check(self.bounds != "step", "bounds", "end or smooth with the optimizer lbfgs", self.bounds)
+        else:  # their line searches need the loss that the gradient is of
+            name = self.optimizer
+            check(self.gradients == "plain", "gradients", f"plain with the optimizer {name}", self.gradients)
+            check(self.bounds != "step", "bounds", f"end or smooth with the optimizer {name}", self.bounds)
 
     def effective_weight(self, term: Term) -> float:
         """The factor of a term in the total loss: its own weight times its role's."""
@@ -227,49 +236,6 @@ class Recipe:
         check(others or self.coarse_content > 0, "coarse_content", "a number above 0 where only the content counts",
               self.coarse_content)  # fmt: skip
         return dataclasses.replace(self, content_weight=self.content_weight * self.coarse_content)
-
-    def with_layers(self, role: str, layers: Mapping[str, float | None]) -> Recipe:
-        """The terms of a role ("content", "style") at other layers, by each of its formulas.
-
-        None is the weight that the recipe has at that layer, else the mean of its weights. A number is the first
-        formula's weight; the others keep their mean's ratio to the first one's.
-        """
-        own = [term for term in self.terms if term.role == role]
-        if not own:
-            raise RecipeError(f"recipe {self.name} has no {role} terms: name a {role} loss too")
-        new: list[Term] = []
-        first = None  # the mean of the first formula's weights
-        for kind in dict.fromkeys(term.kind for term in own):
-            known = {canonical(term.layer): term.weight for term in own if term.kind == kind}
-            mean = sum(known.values()) / len(known)
-            first = first or mean
-            ratio = mean / first if first else 1.0
-            new += [
-                Term(kind, at, known.get(canonical(at), mean) if w is None else ratio * w) for at, w in layers.items()
-            ]
-        return self._with_terms(role, new)
-
-    def with_losses(self, role: str, kinds: Mapping[str, float | None]) -> Recipe:
-        """The terms of a role by other formulas, each at the layers and with the layers' weights that the role has.
-
-        A kind's own weight multiplies (None: 1).
-        """
-        for kind in kinds:
-            if ROLES.get(kind) != role:
-                known = ", ".join(name for name, serves in ROLES.items() if serves == role)
-                raise RecipeError(f"{role} loss: expected {known}, got {kind!r}")
-        own = [term for term in self.terms if term.role == role]
-        layers: dict[str, float] = {} if own else {IMAGE: 1.0}
-        for term in own:
-            layers.setdefault(term.layer, term.weight)  # of its first formula
-        new = [
-            Term(kind, layer, (1 if w is None else w) * x) for kind, w in kinds.items() for layer, x in layers.items()
-        ]
-        return self._with_terms(role, new)
-
-    def _with_terms(self, role: str, new: list[Term]) -> Recipe:
-        terms = [*(term for term in self.terms if term.role != role), *new]
-        return dataclasses.replace(self, terms=tuple(sorted(terms, key=lambda term: ORDER.index(term.role))))
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=2)

@@ -7,12 +7,15 @@ pixel: see ``optimize.bounds``.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from ..backend import Array
 from ..optimize.adam import AdamState, adam
 from ..optimize.bounds import bounded
-from ..optimize.lbfgs import scipy_lbfgs
-from ..optimize.minimum import Function, OnEvaluation
+from ..optimize.lbfgs import lbfgs
+from ..optimize.minimum import Function, Minimum, OnEvaluation
+from ..optimize.pyramid import PYRAMID
+from ..optimize.scipy_lbfgs import scipy_lbfgs
 from ..recipe.recipe import Recipe
 
 
@@ -79,14 +82,13 @@ def _minimise(
             on_evaluation=on_evaluation,
         )
         return Round(found.last, found.state, found.stopped)
-    minimum = scipy_lbfgs(
-        objective,
-        x,
-        history=recipe.history,
-        factr=recipe.factr,
-        pgtol=recipe.pgtol,
-        evaluations=evaluations,
-        iterations=recipe.iterations,
-        on_evaluation=on_evaluation,
+    given: dict[str, Any] = dict(
+        history=recipe.history, factr=recipe.factr, pgtol=recipe.pgtol, on_evaluation=on_evaluation
     )
+    given.update(evaluations=evaluations, iterations=recipe.iterations)
+    minimum: Minimum
+    if recipe.optimizer == "scipy":
+        minimum = scipy_lbfgs(objective, x, **given)
+    else:
+        minimum = lbfgs(objective, x, preconditioner=PYRAMID, tolerance=recipe.tolerance, **given)
     return Round(minimum.x, None, minimum.stopped)

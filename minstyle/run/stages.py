@@ -87,6 +87,8 @@ def planned_evaluations(stages: Sequence[Stage], recipe: Recipe) -> int:
     most = recipe.iterations
     if recipe.optimizer == "adam":
         per_round = [min(stage.evaluations, most) for stage in stages]
+    elif recipe.optimizer == "lbfgs":
+        per_round = [min(stage.evaluations, most + 1) for stage in stages]
     else:
         # scipy goes on until the budget is exceeded, hence one more; and it looks only after an iteration, which takes
         # one evaluation or more. Iterations are taken for two evaluations each, and one comes before the first.

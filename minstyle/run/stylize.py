@@ -108,7 +108,7 @@ def _run_stage(stage: Stage, pictures: Pictures, state: RunState, notify: Callab
         if state.best is None:
             start = scaled.start(stage.network.mean_color, pictures.initial)
         else:
-            start = resize(_on_host(state.best), *stage.shape, stage.recipe.resample)
+            start = _enlarged(_on_host(state.best), scaled.content, stage.recipe)
         if state.adam_state is not None:
             state.adam_state = state.adam_state.resized(_resized_adam_moment, *stage.shape)
         state.image = start
@@ -116,6 +116,20 @@ def _run_stage(stage: Stage, pictures: Pictures, state: RunState, notify: Callab
         stopped = _run_round(objective, stage, state, notify)
         state.round += 1
         state.stopped = notify(True) or stopped
+
+
+def _enlarged(image: np.ndarray, content: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """What was painted at another size, at that of ``content`` (H, W, 3), with the detail that the recipe wants added.
+
+    An enlarged image has no fine detail, which is most of its loss at first and takes the optimiser many evaluations.
+    """
+    height, width, _ = content.shape
+    enlarged = resize(image, height, width, recipe.resample)
+    if recipe.detail == 0 or image.shape == content.shape:
+        return enlarged
+    coarse = resize(content, image.shape[0], image.shape[1], recipe.resample)
+    sharper: np.ndarray = enlarged + recipe.detail * (content - resize(coarse, height, width, recipe.resample))
+    return sharper.clip(0, 255)
 
 
 def _run_round(objective: Objective, stage: Stage, state: RunState, notify: Callable[[bool], bool]) -> bool:

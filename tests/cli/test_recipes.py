@@ -219,8 +219,8 @@ def test_a_losses_weight_scales_its_terms(studio: Studio, option: str, kind: str
     (["--style-scale", "1,2,3"], ["style_scale", "1 style picture", "got 3"]),
     (["--style-crop", "0,0,1,1/0,0,1,1"], ["style_crop", "1 style picture", "got 2"]),
     (["--style-crop", "0,0,0.5,1"], ["style", "18 x 40"]),
-    (["--gradients", "unit"], ["gradients", "plain", "lbfgs"]),
-    (["--bounds", "step"], ["bounds", "end or smooth", "lbfgs"]),
+    (["--gradients", "unit"], ["gradients", "plain", "scipy"]),
+    (["--bounds", "step"], ["bounds", "end or smooth", "scipy"]),
     (["--optimizer", "adam", "--learning-rate", "0"], ["learning_rate", "above 0"]),
 ])  # fmt: skip
 def test_what_is_wrong_is_told_in_one_line(

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as arrays
 from minstyle.backend import Array, array_module, to_host
 from minstyle.errors import OptimizeError
 from minstyle.optimize.bounds import bounded
-from minstyle.optimize.lbfgs import scipy_lbfgs
+from minstyle.optimize.scipy_lbfgs import scipy_lbfgs
 
 
 def nothing(x: Array) -> tuple[float, Array]:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minstyle.errors import RecipeError
+from minstyle.recipe.other_terms import with_layers, with_losses
 from minstyle.recipe.presets import RECIPES, find_recipe
 from minstyle.recipe.recipe import Recipe
 from minstyle.recipe.terms import ROLES, Term
@@ -200,9 +201,9 @@ def test_other_layers_leave_other_roles_and_the_order_of_roles(
         own = [term for term in terms if term.role == role]
         if not own:
             with pytest.raises(RecipeError, match=f"has no {role} terms"):
-                recipe.with_layers(role, layers)
+                with_layers(recipe, role, layers)
             continue
-        changed = recipe.with_layers(role, layers)
+        changed = with_layers(recipe, role, layers)
         assert [t for t in changed.terms if t.role != role] == sorted(
             (t for t in terms if t.role != role), key=lambda t: ("content", "style", "tv").index(t.role)
         )
@@ -218,22 +219,22 @@ def test_other_losses_leave_other_roles(terms: tuple[Term, ...], role: str, data
     recipe = Recipe("r", terms, tv_weight=1.0)
     kinds = [kind for kind, serves in ROLES.items() if serves == role]
     chosen = data.draw(st.dictionaries(st.sampled_from(kinds), st.none() | st.floats(0.1, 9), min_size=1, max_size=3))
-    changed = recipe.with_losses(role, chosen)
+    changed = with_losses(recipe, role, chosen)
     assert {t for t in changed.terms if t.role != role} == {t for t in terms if t.role != role}
     layers = {t.layer for t in terms if t.role == role} or {"image"}
     assert {(t.kind, t.layer) for t in changed.terms if t.role == role} == {(k, at) for k in chosen for at in layers}
 
 
 def test_other_losses_take_the_layers_weights_of_the_first() -> None:
-    recipe = RECIPES["fine"].with_losses("style", {"covariance": None})
+    recipe = with_losses(RECIPES["fine"], "style", {"covariance": None})
     found = {term.layer: term.weight for term in recipe.terms if term.kind == "covariance"}
     assert found == {term.layer: term.weight for term in RECIPES["fine"].terms if term.kind == "gram_mean"}
     assert list(found) == STYLE
 
 
 def test_numbers_at_layers_keep_the_mix_of_formulas() -> None:
-    mixed = RECIPES["johnson"].with_losses("style", {"covariance": 10.0, "mean_std": 2.0})
-    found = {term.name: term.weight for term in mixed.with_layers("style", {"block3_conv1": 5.0}).terms}
+    mixed = with_losses(RECIPES["johnson"], "style", {"covariance": 10.0, "mean_std": 2.0})
+    found = {term.name: term.weight for term in with_layers(mixed, "style", {"block3_conv1": 5.0}).terms}
     assert found["covariance block3_conv1"] == 5
     assert found["mean_std block3_conv1"] == 1
 

@@ -10,7 +10,9 @@ import pytest
 
 from minstyle.network.vgg import Network
 from minstyle.optimize.adam import adam
-from minstyle.optimize.lbfgs import scipy_lbfgs
+from minstyle.optimize.lbfgs import lbfgs
+from minstyle.optimize.pyramid import PYRAMID
+from minstyle.optimize.scipy_lbfgs import scipy_lbfgs
 from minstyle.recipe.presets import RECIPES
 from minstyle.recipe.recipe import Recipe
 from minstyle.run.minimise import Round, minimise
@@ -46,35 +48,52 @@ class Path:
         return len(self.losses) == self.stop
 
 
-BOTH = [{"optimizer": "lbfgs"}, {"optimizer": "adam", "learning_rate": 10.0}]
+ALL = [{"optimizer": "lbfgs"}, {"optimizer": "scipy"}, {"optimizer": "adam", "learning_rate": 10.0}]
 
 
-@pytest.mark.parametrize("given", BOTH, ids=["lbfgs", "adam"])
+@pytest.mark.parametrize("given", ALL, ids=["lbfgs", "scipy", "adam"])
 @pytest.mark.parametrize("bounds", ["end", "smooth"])
-def test_both_optimisers_lower_the_loss_of_a_picture(given: dict[str, Any], bounds: str, tiny_network: Network) -> None:
+def test_optimisers_lower_the_loss_of_a_picture(given: dict[str, Any], bounds: str, tiny_network: Network) -> None:
     objective = build_objective(picture(32, 40, 1), [picture(32, 40, 2)], RECIPES["document"], tiny_network)
     path = Path(recipe(bounds=bounds, **given), objective=objective, start=picture(32, 40, 3).astype(np.float64))
     assert min(path.losses) < 0.5 * path.losses[0]
-    assert path.end.adam_state is None if given["optimizer"] == "lbfgs" else path.end.adam_state is not None
+    assert path.end.adam_state is not None if given["optimizer"] == "adam" else path.end.adam_state is None
 
 
-def test_lbfgs_has_the_recipes_numbers() -> None:
-    def rosenbrock(x: np.ndarray) -> tuple[float, np.ndarray]:
-        a, b = x[..., ::2], x[..., 1::2]
-        g = np.empty_like(x)
-        g[..., ::2], g[..., 1::2] = -2 * (1 - a) - 400 * a * (b - a**2), 200 * (b - a**2)
-        return float(((1 - a) ** 2 + 100 * (b - a**2) ** 2).sum()), g
+def rosenbrock(x: np.ndarray) -> tuple[float, np.ndarray]:
+    a, b = x[..., ::2], x[..., 1::2]
+    g = np.empty_like(x)
+    g[..., ::2], g[..., 1::2] = -2 * (1 - a) - 400 * a * (b - a**2), 200 * (b - a**2)
+    return float(((1 - a) ** 2 + 100 * (b - a**2) ** 2).sum()), g
 
-    start = np.random.default_rng(1).uniform(-1, 1, (2, 4, 4))
-    for numbers in ({"history": 3}, {"factr": 1e14}, {"pgtol": 100.0}, {"iterations": 4}, {}):
+
+NUMBERS = {"history": 3}, {"factr": 1e14}, {"pgtol": 100.0}, {"iterations": 4}, {}
+START_OF_ROSENBROCK = np.random.default_rng(1).uniform(-1, 1, (2, 4, 4))
+
+
+def test_scipys_lbfgs_has_the_recipes_numbers() -> None:
+    for numbers in NUMBERS:
         losses: list[float] = []
         named = {"history": 10, "factr": 1e7, "pgtol": 1e-5, "iterations": 15000, **numbers}
-        scipy_lbfgs(
-            rosenbrock, start, evaluations=25, on_evaluation=lambda _, loss, to=losses: to.append(loss), **named
-        )
-        path = Path(recipe(**named), 25, objective=rosenbrock, start=start)
-        assert path.losses == losses
-        assert numbers == {} or losses != Path(recipe(), 25, objective=rosenbrock, start=start).losses
+        scipy_lbfgs(rosenbrock, START_OF_ROSENBROCK, evaluations=25,
+                    on_evaluation=lambda _, loss, to=losses: to.append(loss), **named)  # fmt: skip
+        check_path(losses, numbers, recipe(optimizer="scipy", **named))
+
+
+def test_our_lbfgs_has_the_recipes_numbers() -> None:
+    for numbers in (*NUMBERS, {"tolerance": 1.0}):
+        losses: list[float] = []
+        named = {"history": 10, "factr": 1e7, "pgtol": 1e-5, "tolerance": 0.0, "iterations": 15000, **numbers}
+        lbfgs(rosenbrock, START_OF_ROSENBROCK, evaluations=25, preconditioner=PYRAMID,
+              on_evaluation=lambda _, loss, to=losses: to.append(loss), **named)  # fmt: skip
+        check_path(losses, numbers, recipe(optimizer="lbfgs", **named))
+
+
+def check_path(losses: list[float], numbers: dict[str, Any], chosen: Recipe) -> None:
+    path = Path(chosen, 25, objective=rosenbrock, start=START_OF_ROSENBROCK)
+    assert path.losses == losses
+    usual = Path(recipe(optimizer=chosen.optimizer), 25, objective=rosenbrock, start=START_OF_ROSENBROCK)
+    assert numbers == {} or losses != usual.losses
 
 
 def test_adam_has_the_recipes_numbers() -> None:
@@ -95,15 +114,15 @@ def test_adam_makes_no_more_iterations_than_the_recipe_allows() -> None:
     assert len(Path(recipe(optimizer="adam", iterations=5), 12).losses) == 5
 
 
-@pytest.mark.parametrize("given", BOTH, ids=["lbfgs", "adam"])
+@pytest.mark.parametrize("given", ALL, ids=["lbfgs", "scipy", "adam"])
 def test_bounds_at_the_end_leave_the_way_free(given: dict[str, Any]) -> None:
     path = Path(recipe(bounds="end", **given), 60)
     assert path.images[-1].min() < 0
     assert path.images[-1].max() > 255
 
 
-@pytest.mark.parametrize(("bounds", "given"), [("step", BOTH[1]), ("smooth", BOTH[0]), ("smooth", BOTH[1])],
-                         ids=["step-adam", "smooth-lbfgs", "smooth-adam"])  # fmt: skip
+@pytest.mark.parametrize(("bounds", "given"), [("step", ALL[2]), *(("smooth", given) for given in ALL)],
+                         ids=["step-adam", "smooth-lbfgs", "smooth-scipy", "smooth-adam"])  # fmt: skip
 def test_within_bounds_every_image_is(bounds: str, given: dict[str, Any]) -> None:
     path = Path(recipe(bounds=bounds, **given), 60)
     for image in (*path.images, path.end.last):
@@ -136,7 +155,7 @@ def test_a_round_of_adam_goes_on_where_the_last_one_ended(bounds: str, tolerance
     assert np.abs(anew.images[0] - second.images[0]).max() > 1, "the mean of the images goes on"
 
 
-@pytest.mark.parametrize("given", BOTH, ids=["lbfgs", "adam"])
+@pytest.mark.parametrize("given", ALL, ids=["lbfgs", "scipy", "adam"])
 @pytest.mark.parametrize("bounds", ["end", "smooth"])
 def test_a_request_to_stop_is_heard(given: dict[str, Any], bounds: str) -> None:
     path = Path(recipe(bounds=bounds, **given), 30, stop=2)

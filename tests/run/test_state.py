@@ -56,7 +56,8 @@ def test_another_stage_begins_with_a_best_of_its_own_and_an_average_is_always_it
 
 
 RUNS = {
-    "lbfgs": {},
+    "lbfgs": {"optimizer": "lbfgs", "detail": 1.0},
+    "scipy": {},
     "smooth": {"bounds": "smooth"},
     "adam": {"optimizer": "adam", "learning_rate": 5.0},
     "averaged": {"optimizer": "adam", "learning_rate": 5.0, "averaging": 0.9, "bounds": "step"},

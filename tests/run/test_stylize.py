@@ -16,7 +16,7 @@ from minstyle.errors import ImageError, RecipeError
 from minstyle.images import Picture, resize, resize_values
 from minstyle.network.vgg import Network
 from minstyle.network.weightfile import Weights
-from minstyle.optimize.lbfgs import scipy_lbfgs
+from minstyle.optimize.scipy_lbfgs import scipy_lbfgs
 from minstyle.recipe.presets import RECIPES
 from minstyle.recipe.recipe import Recipe
 from minstyle.recipe.sizes import fitted_shape, working_shape

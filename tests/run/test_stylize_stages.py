@@ -133,7 +133,7 @@ def test_with_averaging_the_result_is_the_mean_of_the_images(bounds: str, tiny_n
 
 @pytest.mark.parametrize(("bounds", "optimizer", "inside"), [
     ("end", "adam", False), ("step", "adam", True), ("smooth", "adam", True), ("end", "lbfgs", False),
-    ("smooth", "lbfgs", True),
+    ("smooth", "lbfgs", True), ("end", "scipy", False), ("smooth", "scipy", True),
 ])  # fmt: skip
 def test_the_network_sees_images_within_bounds(
     bounds: str, optimizer: str, inside: bool, tiny_network: Network, monkeypatch: pytest.MonkeyPatch
@@ -226,7 +226,7 @@ def test_the_order_of_the_styles_goes_with_their_blend(tiny_network: Network) ->
 
 
 @pytest.mark.parametrize("color", ["style", "content", "luminance", "match", "match-after"])
-@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs", "scipy"])
 def test_an_interrupt_between_two_sizes_keeps_the_smaller_picture(
     color: str, optimizer: str, tiny_network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:

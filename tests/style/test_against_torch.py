@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from minstyle.backend import CPU
 from minstyle.network.vgg import Network
 from minstyle.network.weightfile import Weights
-from minstyle.optimize.lbfgs import scipy_lbfgs
+from minstyle.optimize.scipy_lbfgs import scipy_lbfgs
 from minstyle.recipe.presets import RECIPES
 from minstyle.style.objective import build_objective
 from tests.support.small import picture, random_weights

@@ -14,11 +14,17 @@ from .result import Record
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run is going to do: the (height, width) of each stage, and about how many evaluations in all."""
+    """What a run is going to do: the (height, width) of each stage, and about how many evaluations in all.
+
+    ``budgets`` has about how many evaluations each stage takes, ``costs`` what one of each costs beside the others', in
+    any unit; both are empty where nobody knows.
+    """
 
     recipe: Recipe
     shapes: tuple[tuple[int, int], ...]
     evaluations: int
+    budgets: tuple[int, ...] = ()
+    costs: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

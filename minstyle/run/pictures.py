@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import ImageError, require
 from ..images import Picture, resize, resize_values
 from ..recipe.recipe import Recipe
-from ..recipe.sizes import SMALLEST, Shape, blend_of, check_styles, crop_of, fitted_shape, shapes_of
+from ..recipe.sizes import SMALLEST, Shape, blend_of, check_shape, check_styles, crop_of, fitted_shape, shapes_of
 from ..style.regions import Regions, at_layer, with_opacity
 from .color import grey_image, luminance, luminance_pair, match_colors, transfer_luminance
 from .init import start_image
@@ -166,6 +166,13 @@ def last_shapes(recipe: Recipe, content: tuple[int, ...], *styles: tuple[int, ..
     return [shape, *(fitted_shape(style, shape, recipe, number) for number, style in enumerate(styles))]
 
 
+def cropped_shape(recipe: Recipe, number: int, shape: tuple[int, ...]) -> Shape:
+    """(height, width) of the part that counts of the style picture of that number, of shape (H, W, ...)."""
+    left, top, right, bottom = crop_of(recipe, number)
+    rows, columns = _part(top, bottom, shape[0]), _part(left, right, shape[1])
+    return rows.stop - rows.start, columns.stop - columns.start
+
+
 def image_of(picture: np.ndarray | Picture) -> np.ndarray:
     """The image (H, W, 3) itself."""
     return picture.image if isinstance(picture, Picture) else picture
@@ -187,6 +194,5 @@ def check_image(name: str, image: object) -> None:
     good = isinstance(image, np.ndarray) and image.ndim == 3 and image.shape[2] == 3
     require(good, name, "an image (H, W, 3)", getattr(image, "shape", type(image)), ImageError)
     assert isinstance(image, np.ndarray)
-    require(min(image.shape[:2]) >= SMALLEST, name, f"at least {SMALLEST} x {SMALLEST} pixels",
-            f"{image.shape[1]} x {image.shape[0]}", ImageError)  # fmt: skip
+    check_shape(name, image.shape)
     require(bool(np.isfinite(image).all()), name, "finite pixels", "NaN or infinite ones", ImageError)

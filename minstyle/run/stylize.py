@@ -15,11 +15,12 @@ from ..recipe.presets import RECIPES
 from ..recipe.recipe import Recipe
 from ..style.objective import Objective, build_objective
 from ..style.regions import Regions
+from .estimate import Estimate
 from .minimise import minimise
 from .observer import Observer, Plan, Step
 from .pictures import Pictures
 from .result import Record, Result
-from .stages import Stage, plan_stages, planned_evaluations
+from .stages import Stage, plan_stages, planned_evaluations, relative_cost
 from .state import RunState
 
 # What ends a run early without losing the picture; anything else is a bug and is raised.
@@ -39,6 +40,7 @@ def stylize(
     initial: np.ndarray | Picture | None = None,
     regions: Regions | None = None,
     observers: Sequence[Observer] = (),
+    estimate: Estimate | None = None,
 ) -> Result:
     """Make the picture that has the content of ``content`` and the style of ``styles``, as ``recipe`` says.
 
@@ -47,15 +49,15 @@ def stylize(
     Images are (H, W, 3), RGB, 0..255, of any size: they are resized as the recipe says. What is transparent in the
     content's or a style's ``Picture`` does not count. ``initial`` starts the run in place of the recipe's start image;
     ``regions`` say which parts take their style from where. ``draft`` is the network that a recipe's ``draft`` names,
-    see ``plan_stages``. Observers are told of every evaluation; nothing is printed or written here. The library's
-    default recipe is ``document``, the command line's is ``fine``. An interrupt (Ctrl-C) or an error ends the run with
-    the best image so far, see ``Result.error``; where there is none yet it is raised.
+    see ``plan_stages``. Observers are told of every evaluation; nothing is printed or written here. With ``estimate``,
+    an ``Estimate``, their plan has the seconds that evaluations will take. An interrupt (Ctrl-C) or an error ends the
+    run with the best image so far, see ``Result.error``; where there is none yet it is raised.
 
     Raises ImageError for pictures that are no images or too small, RecipeError, LayerError, OptimizeError.
     """
     pictures = Pictures.of(content, styles, recipe, initial, regions).cropped()
     stages = plan_stages(pictures.content.shape, recipe, network, draft)
-    plan = Plan(recipe, tuple(stage.shape for stage in stages), planned_evaluations(stages, recipe))
+    plan = _plan(stages, recipe, estimate)
     state, started = RunState(), list[Observer]()
     error: BaseException | None = None
     try:
@@ -78,6 +80,14 @@ def stylize(
                 error = error or failure
     image = pictures.finished(_on_host(state.best))
     return Result(image, state.best_loss, tuple(state.history), state.seconds, recipe, error)
+
+
+def _plan(stages: Sequence[Stage], recipe: Recipe, estimate: Estimate | None) -> Plan:
+    shapes, budgets = tuple(stage.shape for stage in stages), planned_evaluations(stages, recipe)
+    costs = tuple(map(relative_cost, stages))
+    if estimate is not None and tuple(stage.shape for stage in estimate.stages) == shapes:
+        costs = tuple(stage.seconds_each for stage in estimate.stages)
+    return Plan(recipe, shapes, sum(budgets), budgets, costs)
 
 
 def run_stages(stages: Sequence[Stage], pictures: Pictures, state: RunState, notify: Notify) -> RunState:

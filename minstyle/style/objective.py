@@ -76,6 +76,10 @@ class Objective:
             (dx,) = gradient(total, [x])
         return Evaluation(float(total.value), dx, {name: float(v.value) for name, v in losses.items()})
 
+    def workspaces(self) -> tuple[int, int]:
+        """Bytes kept for the next call to work in: each thread's, summed, and what they share."""
+        return self._arena.nbytes()
+
     def _losses(self, x: Var) -> dict[str, Var]:
         """The loss of each term by name, in the terms' order; a map is read as soon as it is computed, then freed."""
         losses: dict[str, Var] = {}

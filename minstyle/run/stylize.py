@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..backend import Array, Device, to_host
-from ..errors import MinstyleError
+from ..errors import MinstyleError, OptimizeError
 from ..images import Picture, resize, resize_values
 from ..network.vgg import Network
 from ..recipe.presets import RECIPES
@@ -16,6 +16,7 @@ from ..recipe.recipe import Recipe
 from ..style.objective import Objective, build_objective
 from ..style.regions import Regions
 from .estimate import Estimate
+from .first_steps import FirstSteps
 from .minimise import minimise
 from .observer import Observer, Plan, Step
 from .pictures import Pictures
@@ -131,9 +132,11 @@ def _run_stage(stage: Stage, pictures: Pictures, state: RunState, notify: Callab
 def _run_round(objective: Objective, stage: Stage, state: RunState, notify: Callable[[bool], bool]) -> bool:
     """One run of the recipe's optimiser, for L-BFGS with a fresh history. True when an observer asked to stop."""
     terms: dict[str, float] = {}  # of the latest evaluation
+    evaluated: Array | None = None
 
     def evaluate(x: Array) -> tuple[float, Array]:
-        nonlocal terms
+        nonlocal terms, evaluated
+        evaluated = x
         evaluation = objective.evaluate(x)
         terms = evaluation.terms
         return evaluation.loss, evaluation.gradient
@@ -145,17 +148,27 @@ def _run_round(objective: Objective, stage: Stage, state: RunState, notify: Call
 
     device: Device = stage.network.device
     image = device.asarray(state.image, stage.network.dtype)
-    found = minimise(evaluate, image, stage.recipe, stage.evaluations, state.adam_state, on_evaluation)
+    try:
+        found = minimise(evaluate, image, stage.recipe, stage.evaluations, state.adam_state, on_evaluation)
+    except OptimizeError as error:
+        term = None if evaluated is None else objective.culprit(evaluated)
+        raise error if term is None else OptimizeError(f"{term}: {error}") from None
     state.image, state.adam_state = found.last, found.adam_state
     return found.stopped
 
 
 def _notifier(pictures: Pictures, observers: Sequence[Observer]) -> Notify:
+    first_steps = FirstSteps(pictures.recipe)
+
     def notify(state: RunState, ends_round: bool) -> bool:
         # From 1 over all stages. ``state.round`` counts rounds done: at the end of one that one too, else not yet.
         number = state.stage * pictures.recipe.rounds + state.round + (not ends_round)
         step = Step(state.history[-1], number, state.seconds, ends_round,
                     lambda: pictures.finished(_on_host(state.best)))  # fmt: skip
+        notice = first_steps.look(step)
+        if notice is not None:
+            for observer in observers:
+                observer.notice(notice)
         return any([observer.step(step) for observer in observers])  # a list: every observer is told
 
     return notify

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
+from ..notices import Notice
 from ..run.observer import Observer, Plan, Step
 
 if TYPE_CHECKING:
@@ -39,6 +41,10 @@ class Progress(Observer):
         bar.set_description_str(self._counted(f"{self._each:.2f}s/eval, {remaining} left"), refresh=False)
         bar.set_postfix(loss=f"{step.record.loss:.4g}", refresh=False)
         bar.update(self._ahead.part - bar.n)
+
+    def notice(self, notice: Notice) -> None:
+        assert self._bar is not None
+        self._bar.write(f"minstyle: {notice.text}", file=sys.stderr)
 
     def close(self, error: BaseException | None = None) -> None:
         bar = self._bar

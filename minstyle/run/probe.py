@@ -27,7 +27,7 @@ from ..style.regions import Regions
 from .minimise import minimise
 
 MOST_PIXELS = 256 * 256  # of a try: there VGG19's maps are larger than what does not grow with the picture
-_TWO_SIZES = 128 * 128  # from so many pixels on, what a quarter of them takes tells the fixed time
+_SMALL = 128 * 128  # pixels of a try that says less about what maps take
 _OF_OPTIMIZER = 64  # pixels on each side of the image that the optimiser is tried with
 _WIDEST = 1.25  # a map, and the one that is pooled from it, beside that map
 _MOST_MAPS = 3  # first maps that the maps of one evaluation come to, at most
@@ -84,7 +84,7 @@ def measure(
     quarter = _Try(network, recipe, shape, styles, factor / 2, regions)  # first: it transforms the kernels
     tried = _Try(network, recipe, shape, styles, factor, regions)
     fixed = 0.0
-    if tried.pixels >= _TWO_SIZES and quarter.pixels < tried.pixels:
+    if tried.pixels > quarter.pixels:
         # Where the straight line through both meets no pixels at all.
         fixed = (quarter.seconds * tried.pixels - tried.seconds * quarter.pixels) / (tried.pixels - quarter.pixels)
         fixed = min(max(0.0, fixed), quarter.seconds, tried.seconds)
@@ -92,7 +92,7 @@ def measure(
     strip = channels * itemsize if channels >= _RECOMPUTED and _reads_first_map(network, recipe) else 0
     rest = max(0, tried.peak - tried.threads - tried.shared - min(strip * tried.pixels, STRIP * itemsize))
     maps = rest / tried.pixels
-    if tried.pixels < _TWO_SIZES:  # most of it may be matrices of channels, which do not grow with the picture
+    if tried.pixels < _SMALL:  # most of it may be matrices of channels, which do not grow with the picture
         maps = min(maps, _MOST_MAPS * channels * itemsize)
     return Laws(
         fixed,

@@ -109,4 +109,4 @@ def test_the_plan_of_a_run_has_costs_by_pixels_and_network(tiny_network: Network
     run(tiny_network, [watcher], dataclasses.replace(SHORT, sizes=(32, 64)))
     (plan,) = watcher.plans
     assert sum(plan.budgets) == plan.evaluations
-    assert plan.costs[1] / plan.costs[0] == pytest.approx(64 * 80 / (32 * 40))
+    assert plan.costs[1] / plan.costs[0] == pytest.approx((64 * 80 + 8000) / (32 * 40 + 8000))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MASK_RESAMPLED = "mask resampled"
+NOT_FALLING = "loss does not fall"
 LABEL_LEFT_OUT = "label left out"
 
 

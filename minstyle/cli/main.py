@@ -9,14 +9,16 @@ from collections.abc import Sequence
 
 from ..errors import MinstyleError, RecipeError, require
 from ..job.comparison import paint_comparison
-from ..job.job import paint, prepare
+from ..job.job import check_memory, paint, prepare
 from ..job.machine import Networks
 from ..job.recipefile import recipe_of_picture
 from ..job.variants import parse_variants
+from ..notices import Notice
 from ..run.observer import Observer, Plan
+from ..watch.estimate_table import estimate_table, in_short
 from ..watch.progress import Progress
 from ..watch.summary import summary
-from .options import build_parser, changed, effective_recipe, job_of, machine_of, start_file
+from .options import ORIGINAL, build_parser, changed, effective_recipe, job_of, machine_of, start_file
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,7 +54,9 @@ def _run(arguments: Sequence[str] | None) -> int:
             hint = "" if options.mask is None else "; --mask takes all files that follow it: put it after OUT"
             parser.error(f"expected CONTENT, STYLE and OUT, got {len(options.pictures)} of these files{hint}")
         options.content, *options.styles, options.out = options.pictures
-        return _compare(options) if options.compare is not None else _paint(options)
+        if options.compare is not None:
+            return _compare(options)
+        return _estimate(options) if options.estimate else _paint(options)
     except (MinstyleError, MemoryError) as error:
         return _fail(_reason(error))
     except KeyboardInterrupt:
@@ -61,8 +65,8 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _paint(options: argparse.Namespace) -> int:
-    prepared = prepare(job_of(options), lambda notice: print(f"minstyle: {notice.text}", file=sys.stderr))
-    result = paint(prepared, _observers(options, prepared.networks))
+    prepared = prepare(job_of(options), _tell)
+    result = paint(prepared, _observers(options, prepared.networks, in_short(prepared.estimate)))
     if not options.quiet:
         print(summary(result, options.out))
     if isinstance(result.error, KeyboardInterrupt):
@@ -70,11 +74,26 @@ def _paint(options: argparse.Namespace) -> int:
     return 0 if result.error is None else _fail(f"ended early: {_reason(result.error)}")
 
 
+def _estimate(options: argparse.Namespace) -> int:
+    prepared = prepare(job_of(options), _tell, quick=False)
+    print(estimate_table(prepared.estimate))
+    check_memory(prepared)
+    return 0
+
+
+def _tell(notice: Notice) -> None:
+    print(f"minstyle: {notice.text}", file=sys.stderr)
+
+
 def _compare(options: argparse.Namespace) -> int:
     one_run = ("mask", "trace", "plot", "sheet", "save_every")  # what belongs to one picture; refused, not passed over
     given = [f"--{name.replace('_', '-')}" for name in one_run if getattr(options, name) is not None]
+    given += ["--estimate"] if options.estimate else []
     given += [] if start_file(options) is None else ["--init FILE"]
     require(not given, "--compare", "no option of a single run", ", ".join(given), RecipeError)
+    require(
+        ORIGINAL not in (options.sizes or ()), "--size with --compare", "a number of pixels", "original", RecipeError
+    )
     small = {} if options.sizes is None else {"size": options.sizes[-1]}
     small |= {} if options.evaluations is None else {"evaluations": sum(options.evaluations)}
     options.sizes = options.evaluations = None  # they say how small, not what the recipes are
@@ -89,18 +108,18 @@ def _compare(options: argparse.Namespace) -> int:
     return 0 if len(runs) == len(recipes) else 130
 
 
-def _observers(options: argparse.Namespace, networks: Networks) -> list[Observer]:
-    return [] if options.quiet else [_Announce(networks), Progress()]
+def _observers(options: argparse.Namespace, networks: Networks, takes: str = "") -> list[Observer]:
+    return [] if options.quiet else [_Announce(networks, takes), Progress()]
 
 
 class _Announce(Observer):
-    """Says what computes, once the input has been found good."""
+    """Says what computes and what that takes, once the input has been found good."""
 
-    def __init__(self, networks: Networks) -> None:
-        self._networks = networks
+    def __init__(self, networks: Networks, takes: str) -> None:
+        self._networks, self._takes = networks, takes
 
     def start(self, plan: Plan) -> None:
-        for line in (self._networks.network.device.note, self._networks.description(plan.recipe)):
+        for line in (self._networks.network.device.note, self._networks.description(plan.recipe), self._takes):
             if line:
                 print(f"minstyle: {line}", file=sys.stderr)
 

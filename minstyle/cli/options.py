@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ..arguments import OneLineParser
+from ..errors import RecipeError, require
+from ..images import picture_shape
 from ..job.changes import change_recipe
 from ..job.job import Job
 from ..job.machine import Machine
@@ -16,11 +19,14 @@ from ..job.recipefile import named_recipe
 from ..network.layers import canonical
 from ..recipe.presets import PRESET_NAMES, RECIPES
 from ..recipe.recipe import Recipe
-from ..recipe.settings import EXPECTED
+from ..recipe.settings import EXPECTED, whole_numbers
+from ..recipe.sizes import side_of
 from ..recipe.terms import ORDER, ROLES
 from ..version import __version__
 
 DEFAULT_RECIPE = "fine"
+ORIGINAL = -(2**62)  # among sizes: the photograph's own
+_UNITS = {"K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 GROUPS = ("look", "styles", "network's use", "size", "optimiser")
 
 EXAMPLES = """\
@@ -75,6 +81,8 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
         settings = dict(type=_checked(data["parse"]), choices=data["choices"], metavar=data["metavar"])
         if field.name == "init":  # on the command line the start image may be a file
             settings = dict(metavar="|".join([*data["choices"], "FILE"]))
+        if field.name == "sizes":
+            settings["type"] = _sizes
         default = "" if value is None or value == () else f" (default: {_shown(value)})"
         flag = data["flag"] or "--" + field.name.replace("_", "-")
         groups[data["group"]].add_argument(flag, dest=field.name, help=data["help"] + default, **settings)
@@ -112,6 +120,11 @@ def _add_machine_options(parser: argparse.ArgumentParser) -> None:
         help="where to compute (default: auto, the GPU if one answers)",
     )
     group.add_argument("--threads", type=_positive, metavar="N", help="cores to use (default: all that it may use)")
+    group.add_argument("--memory", type=_bytes, metavar="N",
+                       help="refuse a run that takes more, as in 4G or 500M: 10^9 or 10^6 bytes (default: what the "
+                       "machine and the limits of the process leave)")  # fmt: skip
+    group.add_argument("--estimate", action="store_true",
+                       help="print what the run will take, by size: evaluations, seconds, memory; and end")  # fmt: skip
     group.add_argument(
         "--dtype", choices=("float32", "float64"), default="float32", help="precision (default: float32)"
     )
@@ -153,11 +166,21 @@ def changed(recipe: Recipe, options: argparse.Namespace) -> Recipe:
     settings = {field.name: getattr(options, field.name) for field in option_fields()}
     if start_file(options) is not None:
         del settings["init"]
+    if ORIGINAL in (options.sizes or ()):
+        settings["sizes"] = _with_original(recipe, options)
 
     def given(values: dict[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in values.items() if value is not None}
 
     return change_recipe(recipe, given(losses), given(layers), given(settings))
+
+
+def _with_original(recipe: Recipe, options: argparse.Namespace) -> tuple[int, ...]:
+    """The sizes that were given, the photograph's own in the place of the word. Raises RecipeError, ImageError."""
+    require(len(options.pictures) > 0, "--size original", "CONTENT, whose size is meant", "no picture", RecipeError)
+    own = recipe if options.size_of is None else dataclasses.replace(recipe, size_of=options.size_of)
+    side = side_of(picture_shape(options.pictures[0]), own)
+    return tuple(side if size == ORIGINAL else size for size in options.sizes)
 
 
 def start_file(options: argparse.Namespace) -> Path | None:
@@ -188,6 +211,7 @@ def job_of(options: argparse.Namespace) -> Job:
         trace=options.trace,
         plot=options.plot,
         sheet=options.sheet,
+        memory=options.memory,
     )
 
 
@@ -226,6 +250,25 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or len(text) > 9 or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, got {text!r}")
     return int(text)
+
+
+def _bytes(text: str) -> int:
+    """ "4G" -> 4_000_000_000"""
+    number, factor = text, 1.0
+    if text[-1:].upper() in _UNITS:
+        number, factor = text[:-1], _UNITS[text[-1:].upper()]
+    if not re.fullmatch(r"\d{1,15}(\.\d{1,3})?", number) or float(number) == 0:
+        raise argparse.ArgumentTypeError(f"expected bytes, as in 4G or 500M, got {text!r}")
+    return round(float(number) * factor)
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    """ "128,original" -> (128, ORIGINAL)"""
+    try:
+        return tuple(ORIGINAL if part.strip() == "original" else int(part) for part in text.split(","))
+    except ValueError:
+        expected = f"{EXPECTED[whole_numbers]}, or original"
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}") from None
 
 
 def _quality(text: str) -> int:

@@ -36,6 +36,22 @@ class Picture:
     dpi: tuple[float, float] | None = None
 
 
+def picture_shape(path: str | Path) -> tuple[int, int]:
+    """(height, width) of the upright picture in a file, from its header: nothing is decoded.
+
+    An orientation that a PNG tells behind its pixels is not seen. Raises ImageError as ``load_picture``, but a file
+    may be broken further on.
+    """
+    with opened(Path(path)) as picture:
+        width, height = picture.size
+        tags: Any = getattr(picture, "tag_v2", None)
+        if tags is not None:  # a TIFF, whose size Pillow gives turned or not, by its version
+            width, height, orientation = tags.get(256, width), tags.get(257, height), tags.get(ORIENTATION, 1)
+        else:
+            orientation = Image.Image.getexif(picture).get(ORIENTATION, 1)  # a PNG's own method decodes it
+        return (width, height) if orientation in (5, 6, 7, 8) else (height, width)
+
+
 def load_picture(path: str | Path) -> Picture:
     """The picture in a file, turned as its EXIF orientation says, its colours converted from its ICC profile to sRGB.
 

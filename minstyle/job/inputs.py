@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from ..errors import FileError, RecipeError, require
-from ..images import WRITERS, Picture, load_image, read_text
+from ..images import WRITERS, Picture, load_image, picture_shape, read_text
 from ..notices import MASK_RESAMPLED, Notice
 from ..recipe.recipe import Recipe
+from ..recipe.sizes import check_shape, check_shapes, shapes_of
 from ..run.pictures import last_shapes
 from ..style.regions import Regions, from_masks
 
@@ -35,6 +36,16 @@ def check_forgotten_out(out: Path, styles: int) -> None:
 
 def _same_file(one: Path, other: Path) -> bool:
     return os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)
+
+
+def check_headers(content: Path, styles: Sequence[Path], initial: Path | None, recipe: Recipe) -> None:
+    """Raise ImageError for pictures too small or of an impossible shape, before any of them is decoded."""
+    named = [("content", content), *(("style", path) for path in styles)]
+    named += [] if initial is None else [("initial", initial)]
+    shapes = [picture_shape(path) for _, path in named]
+    for (name, _), shape in zip(named, shapes, strict=True):
+        check_shape(name, shape)
+    check_shapes(shapes_of(shapes[0], recipe))
 
 
 def read_regions(

@@ -14,9 +14,11 @@ from pathlib import Path
 
 from ..engine.kernels import use_threads
 from ..images import Picture, check_image_path, load_image, load_picture
+from ..memory import allowed, room
 from ..notices import Notice
 from ..recipe.recipe import Recipe
 from ..recipe.sizes import check_styles
+from ..run.estimate import Estimate, Estimator, check_room
 from ..run.observer import Observer
 from ..run.result import Result
 from ..run.stylize import stylize
@@ -25,7 +27,7 @@ from ..watch.contact_sheet import Sheet
 from ..watch.plot import Plot
 from ..watch.snapshots import Save, Snapshots, snapshots_beside
 from ..watch.trace import Trace
-from .inputs import Notify, check_forgotten_out, check_outputs, read_regions
+from .inputs import Notify, check_forgotten_out, check_headers, check_outputs, read_regions
 from .machine import Machine, Networks, load_networks
 from .output import save_or_rescue, writer
 
@@ -36,6 +38,7 @@ class Job:
 
     ``masks`` are those of the content and of each style; ``initial`` starts the run in place of the recipe's start
     image. ``depth`` None is the content's bits a channel. ``save_every`` counts evaluations, 0 means after each round.
+    ``memory`` is how many bytes the process may take at most, None what the machine and its limits leave.
     """
 
     content: Path
@@ -52,6 +55,7 @@ class Job:
     trace: Path | None = None
     plot: Path | None = None
     sheet: Path | None = None
+    memory: int | None = None
 
     def pictures_read(self) -> list[Path]:
         return [self.content, *self.styles, *(self.masks or ()), *([] if self.initial is None else [self.initial])]
@@ -65,23 +69,26 @@ class Job:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A job whose input is read, whose output can be written, whose networks are loaded."""
+    """A job whose input is read, whose output can be written, whose networks are loaded, whose cost is known."""
 
     job: Job
     content: Picture
     styles: tuple[Picture, ...]
     networks: Networks
     save: Save
+    estimator: Estimator
+    estimate: Estimate
     initial: Picture | None = None
     regions: Regions | None = None
     observers: tuple[Observer, ...] = ()
     notices: tuple[Notice, ...] = ()
 
 
-def prepare(job: Job, notify: Notify = lambda notice: None) -> Prepared:
+def prepare(job: Job, notify: Notify = lambda notice: None, *, quick: bool = True) -> Prepared:
     """Read and check all that the job needs, before any work. ``notify`` is told of notices as they come up.
 
-    Raises a MinstyleError that says what is wrong.
+    ``quick`` estimates what the job takes in a fiftieth of its time, roughly where that is little. Raises a
+    MinstyleError that says what is wrong; ``check_memory`` is left to ``paint``.
     """
     notices: list[Notice] = []
 
@@ -93,21 +100,32 @@ def prepare(job: Job, notify: Notify = lambda notice: None) -> Prepared:
     check_forgotten_out(job.out, len(job.styles))
     check_styles(job.recipe, len(job.styles))
     check_image_path(job.out)
+    check_headers(job.content, job.styles, job.initial, job.recipe)
     content, styles = load_picture(job.content), tuple(load_picture(path) for path in job.styles)
     regions = None if job.masks is None else read_regions(job.masks, job.recipe, content, styles, noted)
     initial = None if job.initial is None else Picture(load_image(job.initial))
     save = writer(job.recipe, content, depth=job.depth, quality=job.quality, keep_metadata=job.keep_metadata)
     observers = _observers(job, content, styles, save)
     networks = load_networks(job.machine, [job.recipe])
-    return Prepared(job, content, styles, networks, save, initial, regions, tuple(observers), tuple(notices))
+    estimator = _estimator(job, content, styles, regions, networks, quick)
+    return Prepared(job, content, styles, networks, save, estimator, estimator.estimate(), initial, regions,
+                    tuple(observers), tuple(notices))  # fmt: skip
+
+
+def check_memory(prepared: Prepared) -> None:
+    """Raise ResourceError, with the largest size that fits, where the job takes more memory than there is."""
+    limits = [limit for limit in (room(), allowed(prepared.job.memory)) if limit is not None]
+    check_room(prepared.estimator, prepared.estimate, min(limits, key=lambda limit: limit.bytes, default=None))
 
 
 def paint(prepared: Prepared, observers: Sequence[Observer] = ()) -> Result:
     """Run the job, told to ``observers`` and to those that it asks for, and save the picture.
 
     A run that ended early is saved too: see ``Result.error``. Raises a MinstyleError, MemoryError or KeyboardInterrupt
-    where there is no picture, FileError where it could not be saved at its place: it says where it was.
+    where there is no picture, ResourceError, before it starts, where there is too little memory for it, FileError where
+    it could not be saved at its place: it says where it was.
     """
+    check_memory(prepared)
     job, networks = prepared.job, prepared.networks
     with use_threads(job.machine.threads):
         result = stylize(
@@ -119,9 +137,26 @@ def paint(prepared: Prepared, observers: Sequence[Observer] = ()) -> Result:
             initial=prepared.initial,
             regions=prepared.regions,
             observers=[*observers, *prepared.observers],
+            estimate=prepared.estimate,
         )
     save_or_rescue(result.image, job.out, prepared.save)
     return result
+
+
+def _estimator(
+    job: Job, content: Picture, styles: Sequence[Picture], regions: Regions | None, networks: Networks, quick: bool
+) -> Estimator:
+    seen_through = any(picture.opacity is not None for picture in (content, *styles))
+    with use_threads(job.machine.threads):
+        return Estimator(
+            content.image.shape,
+            [style.image.shape for style in styles],
+            job.recipe,
+            networks.network,
+            networks.draft,
+            regions=int(seen_through) if regions is None else len(regions.names),
+            quick=quick,
+        )
 
 
 def _observers(job: Job, content: Picture, styles: Sequence[Picture], save: Save) -> list[Observer]:

@@ -36,6 +36,10 @@ TORCHVISION_UNIT = 255 * (0.229 + 0.224 + 0.225) / 3
 POOLINGS = {"max": (ops.max_pool2, 1.0), "average": (ops.avg_pool2, 2.0), "l2": (ops.l2_pool2, 0.78)}
 
 
+_PRODUCTS = 2.25  # multiplications of Winograd's convolution for each pair of channels, a pixel
+_VALUE = 190  # multiplications in the time that it takes to read and write a value of a map, forth and back
+
+
 class PlannedOp(NamedTuple):
     """One op of a pass through the network: ``x = op(x, *parameters, **settings)``."""
 
@@ -160,6 +164,21 @@ class Network:
             return 1.0
         return float(self._projections[layer].shape[1] / CHANNELS[block_of(layer) - 1])
 
+    def work(self, layers: Iterable[str]) -> float:
+        """About how long it takes to compute features at ``layers`` and go back, a pixel: in multiplications.
+
+        A value of a map that is read or written counts as many as it takes the time of: measured on a CPU.
+        """
+        last = max((self.layers.index(self.check_layer(name).removesuffix(LINEAR)) for name in layers), default=-1)
+        total, share = 0.0, 1.0  # of the image's pixels
+        for name in self.layers[: last + 1]:
+            if name.endswith("_pool"):
+                share /= 4
+                continue
+            *_, cin, cout = self._parameters[name][0].shape
+            total += share * (cin * cout * _PRODUCTS + (cin + cout) * _VALUE)
+        return total
+
     def _up_to_the_last(self, wanted: set[str], size: tuple[int, int]) -> tuple[str, ...]:
         """The layers to compute; raises ShapeError where pooling would leave nothing of an image of that size."""
         last = max((self.layers.index(name.removesuffix(LINEAR)) for name in wanted), default=-1)
@@ -196,6 +215,11 @@ class Network:
         with contextlib.suppress(LayerError):
             return bool(self.check_loss_layer(layer))
         return False
+
+    @property
+    def first_channels(self) -> int:
+        """Channels of the first layer's map, the largest of all."""
+        return int(self._parameters[self.layers[0]][0].shape[3])
 
     @property
     def small(self) -> bool:

@@ -115,7 +115,8 @@ class Recipe:
         str, group="network's use", default="plain", choices=("plain", "unit"),
     )  # fmt: skip
     sizes: tuple[int, ...] = setting(
-        "pixels on the side that size-of names; several, as in 128,256, run coarse to fine",
+        "pixels on the side that size-of names; several, as in 128,256, run coarse to fine; on the command line the "
+        "last may be the word original: the photograph's own size",
         whole_numbers, group="size", default=(400,), minimum=32, flag="--size", metavar="N[,N]",
     )  # fmt: skip
     size_of: str = setting(

@@ -9,7 +9,9 @@ part of each that is cut out, the share of each in a blend, and whether the reci
 
 from __future__ import annotations
 
-from ..errors import RecipeError, require
+from collections.abc import Sequence
+
+from ..errors import ImageError, RecipeError, require
 from .recipe import Recipe
 
 SMALLEST = 32  # pixels on the shorter side: block 5 sees one sixteenth of them
@@ -40,6 +42,19 @@ def shapes_of(content: tuple[int, ...], recipe: Recipe) -> list[Shape]:
     if len(recipe.sizes) > 1:
         return shapes
     return [shape for shape in shapes[:-1] if min(shape) >= SMALLEST] + shapes[-1:]
+
+
+def check_shape(name: str, shape: tuple[int, ...]) -> None:
+    """Raise ImageError for a picture of shape (H, W, ...) that is too small for the network."""
+    require(min(shape[:2]) >= SMALLEST, name, f"at least {SMALLEST} x {SMALLEST} pixels", f"{shape[1]} x {shape[0]}",
+            ImageError)  # fmt: skip
+
+
+def check_shapes(shapes: Sequence[Shape]) -> None:
+    """Raise ImageError where the content is too small at one of the (height, width) that it is to be painted at."""
+    for shape in shapes:
+        require(min(shape) >= SMALLEST, f"content at size {shape}",
+                f"at least {SMALLEST} pixels on the shorter side", min(shape), ImageError)  # fmt: skip
 
 
 def working_shape(shape: tuple[int, ...], size: int, recipe: Recipe) -> Shape:

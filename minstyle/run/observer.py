@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..notices import Notice
 from ..recipe.recipe import Recipe
 from ..recipe.terms import ROLES
 from .result import Record
@@ -14,11 +15,17 @@ from .result import Record
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run is going to do: the (height, width) of each stage, and about how many evaluations in all."""
+    """What a run is going to do: the (height, width) of each stage, and about how many evaluations in all.
+
+    ``budgets`` has about how many evaluations each stage takes, ``costs`` what one of each costs beside the others', in
+    any unit; both are empty where nobody knows.
+    """
 
     recipe: Recipe
     shapes: tuple[tuple[int, int], ...]
     evaluations: int
+    budgets: tuple[int, ...] = ()
+    costs: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,9 @@ class Observer:
     def step(self, step: Step) -> bool | None:
         """Called after each evaluation and at the end of each round. Return True to end the run here."""
         return None
+
+    def notice(self, notice: Notice) -> None:
+        """Called when the run has something to say that ends nothing."""
 
     def close(self, error: BaseException | None = None) -> None:
         """Called once, at the end; ``error`` is what ended the run early."""

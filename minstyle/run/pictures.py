@@ -11,10 +11,12 @@ import numpy as np
 from ..errors import ImageError, require
 from ..images import Picture, resize, resize_values
 from ..recipe.recipe import Recipe
-from ..recipe.sizes import SMALLEST, Shape, blend_of, check_styles, crop_of, fitted_shape, shapes_of
+from ..recipe.sizes import SMALLEST, Shape, blend_of, check_shape, check_styles, crop_of, fitted_shape, shapes_of
 from ..style.regions import Regions, at_layer, with_opacity
 from .color import grey_image, luminance, luminance_pair, match_colors, transfer_luminance
 from .init import start_image
+
+_OVERSHOOT = 1.0  # levels beyond 0..255 that rounding may leave
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,11 @@ class Pictures:
         Raises ImageError for an opacity of another shape than its image.
         """
         given = (content, *styles)
+        named = [("content", content), *(("style", style) for style in styles), ("initial", initial)]
+        for name, array in named:  # a file's levels are known: a dark picture may have none above 1
+            if isinstance(array, np.ndarray):
+                check_image(name, array)
+                check_levels(name, array)
         images = [image_of(picture) for picture in given]
         start = None if initial is None else image_of(initial)
         pictures = cls(images[0], tuple(images[1:]), recipe, start, regions)
@@ -166,6 +173,13 @@ def last_shapes(recipe: Recipe, content: tuple[int, ...], *styles: tuple[int, ..
     return [shape, *(fitted_shape(style, shape, recipe, number) for number, style in enumerate(styles))]
 
 
+def cropped_shape(recipe: Recipe, number: int, shape: tuple[int, ...]) -> Shape:
+    """(height, width) of the part that counts of the style picture of that number, of shape (H, W, ...)."""
+    left, top, right, bottom = crop_of(recipe, number)
+    rows, columns = _part(top, bottom, shape[0]), _part(left, right, shape[1])
+    return rows.stop - rows.start, columns.stop - columns.start
+
+
 def image_of(picture: np.ndarray | Picture) -> np.ndarray:
     """The image (H, W, 3) itself."""
     return picture.image if isinstance(picture, Picture) else picture
@@ -182,11 +196,35 @@ def _part(first: float, last: float, length: int) -> slice:
     return slice(round(first * length), max(round(first * length) + 1, round(last * length)))
 
 
+def check_levels(name: str, image: np.ndarray) -> None:
+    """Raise ImageError, with what to do, for an array whose values are no levels of 0..255: those of 0..1 above all.
+
+    An array of zeros is a black picture. A start image ("initial") may leave 0..255, as noise does.
+    """
+
+    def refuse(found: str, advice: str) -> None:
+        raise ImageError(f"{name}: expected levels of 0..255, got {found}; {advice}")
+
+    if image.dtype == bool:
+        refuse("True and False", "multiply by 255")
+    if image.dtype == np.uint16:
+        refuse("uint16, whose white is 65535", "divide by 257")
+    low, high = float(image.min()), float(image.max())
+    span = f"{low:.4g}..{high:.4g}"
+    if image.dtype.kind == "f" and high <= 1 and (low, high) != (0, 0):
+        refuse(
+            span, "multiply by 255, or where black is -1 add 1 and multiply by 127.5" if low < 0 else "multiply by 255"
+        )
+    if name != "initial" and low < -_OVERSHOOT:
+        refuse(span, "add the mean that was subtracted, or clip it to 0..255")
+    if name != "initial" and high > 255 + _OVERSHOOT:
+        refuse(span, "divide by 257, or clip it to 0..255")
+
+
 def check_image(name: str, image: object) -> None:
     """Raise ImageError unless it is an image (H, W, 3) of finite pixels, large enough for the network."""
     good = isinstance(image, np.ndarray) and image.ndim == 3 and image.shape[2] == 3
     require(good, name, "an image (H, W, 3)", getattr(image, "shape", type(image)), ImageError)
     assert isinstance(image, np.ndarray)
-    require(min(image.shape[:2]) >= SMALLEST, name, f"at least {SMALLEST} x {SMALLEST} pixels",
-            f"{image.shape[1]} x {image.shape[0]}", ImageError)  # fmt: skip
+    check_shape(name, image.shape)
     require(bool(np.isfinite(image).all()), name, "finite pixels", "NaN or infinite ones", ImageError)

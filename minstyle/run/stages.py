@@ -6,11 +6,13 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..errors import ImageError, RecipeError, require
+from ..errors import RecipeError
 from ..network.vgg import Network
 from ..recipe.recipe import Recipe
-from ..recipe.sizes import SMALLEST, Shape, shapes_of, value_at_scale
+from ..recipe.sizes import Shape, check_shapes, shapes_of, value_at_scale
 from ..recipe.terms import IMAGE
+
+_OVERHEAD = 8000  # pixels that take as long as what an evaluation takes at any size: measured on a CPU
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,7 @@ def plan_stages(
     for used in {id(stage.network): stage.network for stage in stages}.values():
         for layer in _layers_read(recipe):
             used.check_loss_layer(layer)
-    for shape in shapes:
-        require(min(shape) >= SMALLEST, f"content at size {shape}",
-                f"at least {SMALLEST} pixels on the shorter side", min(shape), ImageError)  # fmt: skip
+    check_shapes(shapes)
     return tuple(stages)
 
 
@@ -82,8 +82,14 @@ def _layers_read(recipe: Recipe) -> list[str]:
     return [term.layer for term in recipe.terms if term.layer != IMAGE and recipe.effective_weight(term) > 0]
 
 
-def planned_evaluations(stages: Sequence[Stage], recipe: Recipe) -> int:
-    """About how many evaluations the run will take."""
+def relative_cost(stage: Stage) -> float:
+    """What an evaluation of a stage costs beside one of another stage, to a third or so."""
+    pixels = stage.shape[0] * stage.shape[1] + _OVERHEAD
+    return pixels * max(stage.network.work(_layers_read(stage.recipe)), 1.0)
+
+
+def planned_evaluations(stages: Sequence[Stage], recipe: Recipe) -> tuple[int, ...]:
+    """About how many evaluations each stage will take."""
     most = recipe.iterations
     if recipe.optimizer == "adam":
         per_round = [min(stage.evaluations, most) for stage in stages]
@@ -93,4 +99,4 @@ def planned_evaluations(stages: Sequence[Stage], recipe: Recipe) -> int:
         # scipy goes on until the budget is exceeded, hence one more; and it looks only after an iteration, which takes
         # one evaluation or more. Iterations are taken for two evaluations each, and one comes before the first.
         per_round = [min(stage.evaluations + 1, 2 * most + 1) for stage in stages]
-    return recipe.rounds * sum(per_round)
+    return tuple(recipe.rounds * count for count in per_round)

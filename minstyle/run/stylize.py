@@ -8,18 +8,20 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..backend import Array, Device, to_host
-from ..errors import MinstyleError
+from ..errors import MinstyleError, OptimizeError
 from ..images import Picture, resize, resize_values
 from ..network.vgg import Network
 from ..recipe.presets import RECIPES
 from ..recipe.recipe import Recipe
 from ..style.objective import Objective, build_objective
 from ..style.regions import Regions
+from .estimate import Estimate
+from .first_steps import FirstSteps
 from .minimise import minimise
 from .observer import Observer, Plan, Step
 from .pictures import Pictures
 from .result import Record, Result
-from .stages import Stage, plan_stages, planned_evaluations
+from .stages import Stage, plan_stages, planned_evaluations, relative_cost
 from .state import RunState
 
 # What ends a run early without losing the picture; anything else is a bug and is raised.
@@ -39,6 +41,7 @@ def stylize(
     initial: np.ndarray | Picture | None = None,
     regions: Regions | None = None,
     observers: Sequence[Observer] = (),
+    estimate: Estimate | None = None,
 ) -> Result:
     """Make the picture that has the content of ``content`` and the style of ``styles``, as ``recipe`` says.
 
@@ -47,15 +50,15 @@ def stylize(
     Images are (H, W, 3), RGB, 0..255, of any size: they are resized as the recipe says. What is transparent in the
     content's or a style's ``Picture`` does not count. ``initial`` starts the run in place of the recipe's start image;
     ``regions`` say which parts take their style from where. ``draft`` is the network that a recipe's ``draft`` names,
-    see ``plan_stages``. Observers are told of every evaluation; nothing is printed or written here. The library's
-    default recipe is ``document``, the command line's is ``fine``. An interrupt (Ctrl-C) or an error ends the run with
-    the best image so far, see ``Result.error``; where there is none yet it is raised.
+    see ``plan_stages``. Observers are told of every evaluation; nothing is printed or written here. With ``estimate``,
+    an ``Estimate``, their plan has the seconds that evaluations will take. An interrupt (Ctrl-C) or an error ends the
+    run with the best image so far, see ``Result.error``; where there is none yet it is raised.
 
     Raises ImageError for pictures that are no images or too small, RecipeError, LayerError, OptimizeError.
     """
     pictures = Pictures.of(content, styles, recipe, initial, regions).cropped()
     stages = plan_stages(pictures.content.shape, recipe, network, draft)
-    plan = Plan(recipe, tuple(stage.shape for stage in stages), planned_evaluations(stages, recipe))
+    plan = _plan(stages, recipe, estimate)
     state, started = RunState(), list[Observer]()
     error: BaseException | None = None
     try:
@@ -78,6 +81,14 @@ def stylize(
                 error = error or failure
     image = pictures.finished(_on_host(state.best))
     return Result(image, state.best_loss, tuple(state.history), state.seconds, recipe, error)
+
+
+def _plan(stages: Sequence[Stage], recipe: Recipe, estimate: Estimate | None) -> Plan:
+    shapes, budgets = tuple(stage.shape for stage in stages), planned_evaluations(stages, recipe)
+    costs = tuple(map(relative_cost, stages))
+    if estimate is not None and tuple(stage.shape for stage in estimate.stages) == shapes:
+        costs = tuple(stage.seconds_each for stage in estimate.stages)
+    return Plan(recipe, shapes, sum(budgets), budgets, costs)
 
 
 def run_stages(stages: Sequence[Stage], pictures: Pictures, state: RunState, notify: Notify) -> RunState:
@@ -135,9 +146,11 @@ def _enlarged(image: np.ndarray, content: np.ndarray, recipe: Recipe) -> np.ndar
 def _run_round(objective: Objective, stage: Stage, state: RunState, notify: Callable[[bool], bool]) -> bool:
     """One run of the recipe's optimiser, for L-BFGS with a fresh history. True when an observer asked to stop."""
     terms: dict[str, float] = {}  # of the latest evaluation
+    evaluated: Array | None = None
 
     def evaluate(x: Array) -> tuple[float, Array]:
-        nonlocal terms
+        nonlocal terms, evaluated
+        evaluated = x
         evaluation = objective.evaluate(x)
         terms = evaluation.terms
         return evaluation.loss, evaluation.gradient
@@ -149,17 +162,27 @@ def _run_round(objective: Objective, stage: Stage, state: RunState, notify: Call
 
     device: Device = stage.network.device
     image = device.asarray(state.image, stage.network.dtype)
-    found = minimise(evaluate, image, stage.recipe, stage.evaluations, state.adam_state, on_evaluation)
+    try:
+        found = minimise(evaluate, image, stage.recipe, stage.evaluations, state.adam_state, on_evaluation)
+    except OptimizeError as error:
+        term = None if evaluated is None else objective.culprit(evaluated)
+        raise error if term is None else OptimizeError(f"{term}: {error}") from None
     state.image, state.adam_state = found.last, found.adam_state
     return found.stopped
 
 
 def _notifier(pictures: Pictures, observers: Sequence[Observer]) -> Notify:
+    first_steps = FirstSteps(pictures.recipe)
+
     def notify(state: RunState, ends_round: bool) -> bool:
         # From 1 over all stages. ``state.round`` counts rounds done: at the end of one that one too, else not yet.
         number = state.stage * pictures.recipe.rounds + state.round + (not ends_round)
         step = Step(state.history[-1], number, state.seconds, ends_round,
                     lambda: pictures.finished(_on_host(state.best)))  # fmt: skip
+        notice = first_steps.look(step)
+        if notice is not None:
+            for observer in observers:
+                observer.notice(notice)
         return any([observer.step(step) for observer in observers])  # a list: every observer is told
 
     return notify

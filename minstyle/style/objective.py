@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -75,6 +76,19 @@ class Objective:
             total = functools.reduce(ops.add, losses.values())
             (dx,) = gradient(total, [x])
         return Evaluation(float(total.value), dx, {name: float(v.value) for name, v in losses.items()})
+
+    def culprit(self, image: Array) -> str | None:
+        """The name of the first term whose loss or gradient, at ``image``, is no finite number; None where none is."""
+        for weighted in self._terms:
+            alone = Objective(self.shape[:2], [weighted], self.recipe, self.network, self._areas)
+            loss, gradient = alone(image)
+            if not (math.isfinite(loss) and math.isfinite(float(abs(gradient).max()))):
+                return weighted.term.name
+        return None
+
+    def workspaces(self) -> tuple[int, int]:
+        """Bytes kept for the next call to work in: each thread's, summed, and what they share."""
+        return self._arena.nbytes()
 
     def _losses(self, x: Var) -> dict[str, Var]:
         """The loss of each term by name, in the terms' order; a map is read as soon as it is computed, then freed."""

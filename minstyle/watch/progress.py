@@ -2,36 +2,93 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
+from ..notices import Notice
 from ..run.observer import Observer, Plan, Step
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-_BAR = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} evaluations, {rate_inv_fmt}, {remaining} left{postfix}"
+_BAR = "{percentage:3.0f}%|{bar}| {desc}{postfix}"
 
 
 class Progress(Observer):
-    """A bar on standard error: evaluations, loss, time for an evaluation, time left."""
+    """A bar on standard error: evaluations, loss, time for an evaluation, time left.
+
+    Bar and time left count evaluations by what they cost, as the plan says: at the last size one takes many times as
+    long as at the first.
+    """
 
     _bar: tqdm[Any] | None = None
 
     def start(self, plan: Plan) -> None:
         from tqdm import tqdm  # here, for a quick start of the command line
 
-        self._bar = tqdm(total=plan.evaluations, unit="eval", bar_format=_BAR, dynamic_ncols=True)
+        self._ahead, self._planned, self._latest = Ahead(plan), plan.evaluations, (0, 0.0)
+        text = f"0/{plan.evaluations} evaluations, ?s/eval, ? left"
+        self._bar = tqdm(total=1.0, desc=text, bar_format=_BAR, dynamic_ncols=True)
 
     def step(self, step: Step) -> None:
-        bar = self._bar
+        bar, (before, seconds), count = self._bar, self._latest, step.record.evaluation
         assert bar is not None
-        bar.total = max(bar.total, step.record.evaluation)  # scipy may spend a few more than its budget
+        left = self._ahead.seconds(step)
+        if count > before:
+            self._each, self._latest = (step.seconds - seconds) / (count - before), (count, step.seconds)
+        self._planned = max(self._planned, count)  # scipy may spend a few more than its budget
+        remaining = "?" if left is None else bar.format_interval(left)
+        bar.set_description_str(self._counted(f"{self._each:.2f}s/eval, {remaining} left"), refresh=False)
         bar.set_postfix(loss=f"{step.record.loss:.4g}", refresh=False)
-        bar.update(step.record.evaluation - bar.n)
+        bar.update(self._ahead.part - bar.n)
+
+    def notice(self, notice: Notice) -> None:
+        assert self._bar is not None
+        self._bar.write(f"minstyle: {notice.text}", file=sys.stderr)
 
     def close(self, error: BaseException | None = None) -> None:
-        if self._bar is None:  # interrupted while it started
+        bar = self._bar
+        if bar is None:  # interrupted while it started
             return
         if error is None:
-            self._bar.total = self._bar.n
-        self._bar.close()
+            self._planned = self._latest[0]
+            bar.set_description_str(self._counted(f"{self._each:.2f}s/eval, 00:00 left"), refresh=False)
+            bar.update(1.0 - bar.n)
+        bar.close()
+
+    def _counted(self, text: str) -> str:
+        return f"{self._latest[0]}/{self._planned} evaluations, {text}"
+
+
+class Ahead:
+    """How much of a run is done, and how long the rest will take.
+
+    A round that ends early counts as done whole, and one that takes more than planned as what was planned.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._rounds = plan.recipe.rounds
+        budgets, costs = plan.budgets or (plan.evaluations,), plan.costs or (1.0,)
+        self._rows = [(budget / self._rounds, cost) for budget, cost in zip(budgets, costs, strict=True)]
+        self._cost = self._rounds * sum(budget * cost for budget, cost in self._rows)
+        self.part = 0.0  # of the run's cost, that is done
+        self._first: tuple[float, float] | None = None  # seconds at the first evaluation, and its cost
+        self._spent, self._latest, self._round, self._in_round = 0.0, 0, 0, 0
+
+    def seconds(self, step: Step) -> float | None:
+        """The seconds left after a step; None where that is not known yet."""
+        stage = min(step.record.stage, len(self._rows)) - 1
+        budget, cost = self._rows[stage]
+        if step.round != self._round:
+            self._round, self._in_round = step.round, 0
+        new, self._latest = step.record.evaluation - self._latest, step.record.evaluation
+        self._in_round += new
+        self._spent += new * cost
+        rounds_before = step.round - 1 - stage * self._rounds
+        in_stage = rounds_before * budget + (budget if step.ends_round else min(self._in_round, budget))
+        done = self._rounds * sum(b * c for b, c in self._rows[:stage]) + in_stage * cost
+        self.part = min(max(self.part, done / self._cost if self._cost else 0.0), 1.0)
+        if self._first is None:  # its seconds are with those of the targets
+            self._first = step.seconds, self._spent
+        seconds, spent = step.seconds - self._first[0], self._spent - self._first[1]
+        return seconds / spent * (1 - self.part) * self._cost if spent > 0 else None

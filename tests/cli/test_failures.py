@@ -11,10 +11,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import minstyle.run.stylize as stylize_file
 from minstyle.images import load_image
 from minstyle.style.objective import Evaluation, Objective
 from tests.support.studio import SUMMARY, Captured, Studio, last_line, told_in_one_line
@@ -23,15 +25,22 @@ from tests.support.studio import SUMMARY, Captured, Studio, last_line, told_in_o
 
 
 def fail_at(monkeypatch: pytest.MonkeyPatch, number: int, error: type[BaseException]) -> None:
-    """Make the objective raise at that evaluation."""
-    evaluate, left = Objective.evaluate, iter(range(number - 1, -1, -1))
+    """Make the run's objective raise at that evaluation; what is tried for the estimate does not count."""
+    build, left = stylize_file.build_objective, iter(range(number - 1, -1, -1))
 
-    def counted(objective: Objective, image: np.ndarray) -> Evaluation:
-        if next(left) == 0:
-            raise error
-        return evaluate(objective, image)
+    def built(*args: Any) -> Objective:
+        objective = build(*args)
+        evaluate = objective.evaluate
 
-    monkeypatch.setattr(Objective, "evaluate", counted)
+        def counted(image: np.ndarray) -> Evaluation:
+            if next(left) == 0:
+                raise error
+            return evaluate(image)
+
+        monkeypatch.setattr(objective, "evaluate", counted)
+        return objective
+
+    monkeypatch.setattr(stylize_file, "build_objective", built)
 
 
 def test_an_interrupt_saves_the_best_picture_so_far(

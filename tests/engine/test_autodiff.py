@@ -126,7 +126,7 @@ def test_convolution_keeps_its_input_only_for_the_kernel(op: Any) -> None:
 
 @pytest.mark.parametrize("strip", [1, 300, 1 << 20])
 def test_what_is_made_of_a_picture_is_computed_again_and_not_kept(strip: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(moments_file, "_STRIP", strip)
+    monkeypatch.setattr(moments_file, "STRIP", strip)
     generator = np.random.default_rng(0)
     x, kernel, bias = (generator.standard_normal(shape) for shape in ((17, 11, 3), (3, 3, 3, 32), (32,)))
 

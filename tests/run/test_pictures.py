@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 
 from minstyle.errors import ImageError, RecipeError
-from minstyle.images import resize
+from minstyle.images import Picture, resize
 from minstyle.recipe.presets import RECIPES
 from minstyle.recipe.recipe import Recipe
 from minstyle.run.color import luminance, to_lab
@@ -223,3 +224,44 @@ def test_a_start_in_the_styles_colours_has_those_that_are_seen() -> None:
     np.testing.assert_array_equal(found.styles[0], STYLES[0])
     for own, expected in zip(colours(found.start(MEAN)), colours(STYLES[0], slice(30)), strict=True):
         np.testing.assert_allclose(own, expected, rtol=1e-3, atol=1e-2)
+
+
+# Guards on arrays: what is no picture of levels 0..255 is refused with what to do
+
+
+GREY = np.linspace(0, 255, 40 * 40 * 3).reshape(40, 40, 3)
+NO_LEVELS = {
+    "0..1": (GREY / 255, "0..1; multiply by 255"),
+    "0..1, float32": ((GREY / 300).astype(np.float32), "multiply by 255"),
+    "all ones": (np.ones((40, 40, 3)), "1..1; multiply by 255"),
+    "-1..1": (GREY / 127.5 - 1, "-1..1; multiply by 255, or where black is -1 add 1"),
+    "booleans": (GREY > 100, "True and False; multiply by 255"),
+    "uint16": ((GREY * 257).astype(np.uint16), "uint16, whose white is 65535; divide by 257"),
+    "0..65535": (GREY * 257, "0..6.554e+04; divide by 257"),
+    "without its mean": (GREY - 127.5, "-127.5..127.5; add the mean"),
+    "integers below 0": ((GREY - 100).astype(np.int64), "-100..155; add the mean"),
+}
+
+
+@pytest.mark.parametrize("name", ["content", "style", "initial"])
+@pytest.mark.parametrize(("array", "words"), NO_LEVELS.values(), ids=NO_LEVELS)
+def test_arrays_that_are_no_levels_are_refused(name: str, array: np.ndarray, words: str) -> None:
+    given = {"content": GREY, "style": GREY, "initial": GREY, name: array}
+    if name == "initial" and ("mean" in words or "e+04" in words):  # a start image may have any levels
+        Pictures.of(given["content"], [given["style"]], RECIPES["document"], given["initial"])
+        return
+    with pytest.raises(ImageError, match=f"^{name}: expected levels of 0..255, got .*{re.escape(words)}"):
+        Pictures.of(given["content"], [given["style"]], RECIPES["document"], given["initial"])
+
+
+@pytest.mark.parametrize("array", [
+    np.zeros((40, 40, 3)), np.zeros((40, 40, 3), np.uint8), np.ones((40, 40, 3), np.uint8), GREY - 0.4,
+    GREY.astype(np.int32),
+], ids=["black", "black, uint8", "nearly black, uint8", "rounding", "int32"])  # fmt: skip
+def test_arrays_of_levels_are_taken(array: np.ndarray) -> None:
+    Pictures.of(array, [array], RECIPES["document"], array)
+
+
+def test_a_dark_picture_of_a_file_is_taken() -> None:
+    dark = Picture(np.full((40, 40, 3), 0.5, np.float32))
+    Pictures.of(dark, [dark], RECIPES["document"], dark)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from minstyle.network.vgg import Network
-from minstyle.run.observer import Plan
-from minstyle.watch.progress import Progress
-from tests.support.observers import SHORT, Breaker, run, step_at
+from minstyle.run.observer import Plan, Step
+from minstyle.run.result import Record
+from minstyle.watch.progress import Ahead, Progress
+from tests.support.observers import SHORT, Breaker, Watcher, run, step_at
 
 
 def last_frame(capfd: pytest.CaptureFixture[str]) -> str:
@@ -48,3 +49,64 @@ def test_the_bar_grows_with_a_run_that_spends_more_than_planned(capfd: pytest.Ca
         progress.step(step_at(evaluation, lambda: np.zeros((4, 4, 3))))
     progress.close(KeyboardInterrupt())
     assert " 4/4 " in last_frame(capfd)
+
+
+# The time left
+
+
+STAGED = dataclasses.replace(SHORT, rounds=2, evaluations=(4, 3))
+
+
+def steps_of(each: tuple[float, ...], budgets: tuple[int, ...], preparing: float = 0.0) -> list[Step]:
+    """The steps of a run whose stages take ``each`` seconds an evaluation; targets take ``preparing`` at first."""
+    steps, seconds, count = [], preparing, 0
+    for stage, (cost, budget) in enumerate(zip(each, budgets, strict=True)):
+        for half in range(2):
+            for _ in range(budget // 2):
+                seconds, count = seconds + cost, count + 1
+                record = Record(count, (4, 4), 1.0, {}, stage + 1)
+                steps.append(Step(record, 2 * stage + half + 1, seconds, False, lambda: np.zeros((4, 4, 3))))
+            steps.append(dataclasses.replace(steps[-1], ends_round=True))
+    return steps
+
+
+@pytest.mark.parametrize("unit", [1.0, 1000.0])
+def test_the_time_left_is_true_from_the_second_evaluation_on(unit: float) -> None:
+    each, budgets = (0.01, 0.5, 3.0), (40, 20, 10)
+    plan = Plan(STAGED, ((4, 4),) * 3, sum(budgets), budgets, tuple(unit * cost for cost in each))
+    ahead, steps = Ahead(plan), steps_of(each, budgets, preparing=5.0)
+    whole = steps[-1].seconds
+    assert ahead.seconds(steps[0]) is None
+    for step in steps[1:]:
+        assert ahead.seconds(step) == pytest.approx(whole - step.seconds, abs=1e-6)
+    assert ahead.part == pytest.approx(1)
+
+
+def test_costs_that_are_a_third_off_are_made_up_for() -> None:
+    each, budgets = (0.1, 1.0), (40, 40)
+    ahead = Ahead(Plan(STAGED, ((4, 4),) * 2, 80, budgets, (0.13, 1.0)))
+    steps = steps_of(each, budgets)
+    left = [(ahead.seconds(step), steps[-1].seconds - step.seconds) for step in steps]
+    for shown, true in left[2:]:
+        assert shown == pytest.approx(true, rel=0.3)
+    assert left[-8][0] == pytest.approx(left[-8][1], rel=0.1)
+
+
+def test_a_round_that_ends_early_takes_its_rest_off_the_time_left() -> None:
+    ahead = Ahead(Plan(STAGED, ((4, 4),), 20, (20,), (1.0,)))
+    steps = steps_of((1.0,), (20,))
+    short = [*steps[:3], dataclasses.replace(steps[2], ends_round=True)]
+    assert [ahead.seconds(step) for step in short][2:] == pytest.approx([17, 10])
+
+
+def test_a_plan_without_costs_counts_evaluations() -> None:
+    ahead = Ahead(Plan(STAGED, ((4, 4),), 20))
+    assert [ahead.seconds(step) for step in steps_of((1.0,), (20,))][4] == pytest.approx(15)
+
+
+def test_the_plan_of_a_run_has_costs_by_pixels_and_network(tiny_network: Network) -> None:
+    watcher = Watcher()
+    run(tiny_network, [watcher], dataclasses.replace(SHORT, sizes=(32, 64)))
+    (plan,) = watcher.plans
+    assert sum(plan.budgets) == plan.evaluations
+    assert plan.costs[1] / plan.costs[0] == pytest.approx((64 * 80 + 8000) / (32 * 40 + 8000))

@@ -13,13 +13,15 @@ from . import direct
 from .bands import by_rows
 from .cpu import few_channels, grams, masks, sorting, strips, tiles, winograd
 from .cpu.masks import ArgMax, BitReluMask, MapReluMask, ReluMask, max_pool, window_corners
+from .cpu.strips import MOST_SHARED
 from .cpu.threads import Arena, use_threads
 from .variation import total_variation, total_variation_gradient
 
 __all__ = [
-    "Arena", "ArgMax", "BitReluMask", "Kernel", "Mask", "add_product", "by_rows", "convolve", "convolve_relu",
-    "convolve_relu_pool", "gram", "input_gradient", "kernel_gradient", "max_pool", "sort_columns", "total_variation",
-    "total_variation_gradient", "unsort_columns", "use_threads", "weighted_sum", "window_corners", "zero_pad",
+    "MOST_SHARED", "Arena", "ArgMax", "BitReluMask", "Kernel", "Mask", "add_product", "by_rows", "convolve",
+    "convolve_relu", "convolve_relu_pool", "gram", "input_gradient", "kernel_gradient", "max_pool", "sort_columns",
+    "total_variation", "total_variation_gradient", "unsort_columns", "use_threads", "weighted_sum", "window_corners",
+    "zero_pad",
 ]  # fmt: skip
 
 # Below this many channels the transforms of Winograd's method cost more than it saves.

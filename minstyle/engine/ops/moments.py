@@ -11,7 +11,7 @@ from ...errors import require
 from .. import kernels
 from ..autodiff import Accumulating, ValueAndVjps, Var, differentiable
 
-_STRIP = 1 << 23  # entries of a map that are recomputed at a time
+STRIP = 1 << 23  # entries of a map that are recomputed at a time
 
 
 def gram(f: Any) -> Any:
@@ -65,7 +65,7 @@ def _gram(
 
     if recompute is None:
         return value, (Accumulating(lambda g, into: kernels.add_product(f, symmetric(g), into, weights)),)
-    step = max(1, _STRIP // math.prod(shape[1:]))
+    step = max(1, STRIP // math.prod(shape[1:]))
 
     def vjp(g: Array, into: Array | None) -> Array:
         into = xp.zeros(shape, dtype=dtype) if into is None else into

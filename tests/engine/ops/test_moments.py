@@ -52,7 +52,7 @@ def test_weights_of_another_size_are_refused() -> None:
 def test_moments_of_what_is_made_of_a_picture_are_those_of_the_map_kept(
     strip: int, weighted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(moments_file, "_STRIP", strip)
+    monkeypatch.setattr(moments_file, "STRIP", strip)
     x, kernel, bias = normal((17, 11, 3)), normal((3, 3, 3, 32), 1), normal((32,), 2)
     v, m, w = normal((32,), 3), normal((32, 32), 4), shares((17, 11)) if weighted else None
 

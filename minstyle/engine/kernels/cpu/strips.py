@@ -23,6 +23,7 @@ _BLOCK = 16_000
 _MEDIUM, _MEDIUM_TILES = 160 * 160, (24, 96)
 # Values in a plane of a larger part, of which 36 planes before and 37 after the products are in memory at once.
 _PLANE = 1 << 18
+MOST_SHARED = (36 + 37) * _PLANE  # values: what the threads of one convolution share is never much larger
 
 
 def convolve(source: Source, kernel: np.ndarray, transform: Transform, bias: np.ndarray | None, sink: Sink) -> None:

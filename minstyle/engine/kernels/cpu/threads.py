@@ -50,6 +50,10 @@ class Workspace:
         array.flags.writeable = False
         return array
 
+    @property
+    def nbytes(self) -> int:
+        return self._zeros.nbytes + sum(buffer.nbytes for buffer in self._buffers.values())
+
 
 class Arena:
     """Workspaces that are not in use at the moment. They live as long as the arena; threads may share one arena."""
@@ -66,6 +70,11 @@ class Arena:
                 yield
         finally:
             _arena.reset(token)
+
+    def nbytes(self) -> tuple[int, int]:
+        """Bytes of the workspaces of threads, and of those that threads share, while none is in use."""
+        shared = sum(workspace.nbytes for workspace in self._idle.get("shared", []))
+        return sum(workspace.nbytes for idle in self._idle.values() for workspace in idle) - shared, shared
 
     @contextlib.contextmanager
     def workspace(self, kind: str) -> Iterator[Workspace]:

@@ -1,0 +1,185 @@
+"""What a run will take, known before it starts: minutes and memory, stage by stage, and the largest size that fits.
+
+    estimator = Estimator(content.shape, [style.shape], recipe, network, draft)
+    estimator.estimate().seconds, estimator.estimate().memory
+
+What an evaluation takes is tried with the recipe's own objective at a small size, see ``probe``; here that becomes what
+a run takes. Memory is that of the whole process, on the host: what a GPU holds is not counted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..errors import ResourceError
+from ..memory import Room, peak, resident
+from ..network.vgg import Network
+from ..recipe.recipe import Recipe
+from ..recipe.sizes import SMALLEST, Shape, fitted_shape, side_of, sizes_of
+from .minimise import optimizer_bytes
+from .pictures import cropped_shape
+from .probe import MOST_PIXELS, Laws, measure
+from .stages import Stage, plan_stages, planned_evaluations
+
+_SHARE = 0.02  # of a run's work that trying may take
+_OF_A_TRY = 4.5  # evaluations that a try costs
+_OTHER = 12_000_000  # bytes: libraries that are loaded later, and what the heap loses between arrays
+_IMAGES = 6  # images in float32 that a run has beside the optimiser's: the best, the current one, the content, copies
+
+
+@dataclass(frozen=True)
+class StageEstimate:
+    """What a stage takes: seconds an evaluation and for its targets, bytes of the process at its peak."""
+
+    shape: Shape
+    network: str
+    evaluations: int
+    seconds_each: float
+    preparing: float
+    memory: int
+
+    @property
+    def seconds(self) -> float:
+        return self.preparing + self.evaluations * self.seconds_each
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run takes, stage by stage, and in all; ``before``, in bytes, is what the process had at most until now."""
+
+    stages: tuple[StageEstimate, ...]
+    before: int
+
+    @property
+    def seconds(self) -> float:
+        return sum(stage.seconds for stage in self.stages)
+
+    @property
+    def evaluations(self) -> int:
+        return sum(stage.evaluations for stage in self.stages)
+
+    @property
+    def memory(self) -> int:
+        """The most bytes at any time."""
+        return max([self.before, *(stage.memory for stage in self.stages)])
+
+
+class Estimator:
+    """Tries each network of a run at a small size, once; then tells what the run, or one of another size, takes.
+
+    ``content`` and ``styles`` are shapes (H, W, ...) of the pictures, ``regions`` how many regions they have. With
+    ``quick``, trying takes about a fiftieth of the run's time, and a short run's seconds are known roughly only. Raises
+    what ``plan_stages`` raises.
+    """
+
+    def __init__(
+        self,
+        content: tuple[int, ...],
+        styles: Sequence[tuple[int, ...]],
+        recipe: Recipe,
+        network: Network,
+        draft: Network | None = None,
+        *,
+        regions: int = 0,
+        quick: bool = False,
+    ) -> None:
+        self.recipe = recipe
+        self._content, self._networks = (content[0], content[1]), (network, draft)
+        self._styles = [cropped_shape(recipe, number, shape) for number, shape in enumerate(styles)]
+        self._laws: dict[int, Laws] = {}
+        stages = self._stages(recipe)
+        counts = planned_evaluations(stages, recipe)
+        for used in {id(stage.network): stage.network for stage in stages}.values():
+            own = [(stage, n) for stage, n in zip(stages, counts, strict=True) if stage.network is used]
+            last, _ = own[-1]
+            work = sum(n * _pixels(stage.shape) for stage, n in own)
+            pixels = _pixels_to_try(_pixels(last.shape), work) if quick else MOST_PIXELS
+            self._laws[id(used)] = measure(
+                used, last.recipe, last.shape, self._beside(last.shape), pixels=pixels, regions=regions
+            )
+        # Bytes that the process has before the run, the networks' transformed kernels among them.
+        self.base, self._before = resident(), peak()
+
+    def estimate(self, recipe: Recipe | None = None) -> Estimate:
+        """Of the run, or of one by ``recipe``, which may differ from the estimator's own in sizes and budgets."""
+        recipe = self.recipe if recipe is None else recipe
+        stages = self._stages(recipe)
+        counts = planned_evaluations(stages, recipe)
+        return Estimate(tuple(map(self._of_stage, stages, counts)), self._before)
+
+    def largest(self, most: int) -> Recipe | None:
+        """The recipe with the largest last size at which a run takes no more than ``most`` bytes; None: no size fits.
+
+        Sizes before the last that are not smaller than it are left out.
+        """
+        low = math.ceil(SMALLEST * side_of(self._content, self.recipe) / min(self._content))
+        high = sizes_of(self.recipe)[-1]
+        if not self._fits(low, most):
+            return None
+        while high - low > 1:  # low fits
+            middle = (low + high) // 2
+            low, high = (middle, high) if self._fits(middle, most) else (low, middle)
+        return self._resized(low)
+
+    def _fits(self, size: int, most: int) -> bool:
+        return all(stage.memory <= most for stage in self.estimate(self._resized(size)).stages)
+
+    def _resized(self, size: int) -> Recipe:
+        smaller = tuple(other for other in self.recipe.sizes[:-1] if other < size)
+        return dataclasses.replace(self.recipe, sizes=(*smaller, size))
+
+    def _stages(self, recipe: Recipe) -> tuple[Stage, ...]:
+        network, draft = self._networks
+        return plan_stages((*self._content, 3), recipe, network, draft)
+
+    def _beside(self, shape: Shape) -> list[Shape]:
+        """The shapes that the style pictures have beside a content of that shape."""
+        return [fitted_shape(style, shape, self.recipe, number) for number, style in enumerate(self._styles)]
+
+    def _of_stage(self, stage: Stage, evaluations: int) -> StageEstimate:
+        laws, pixels = self._laws[id(stage.network)], _pixels(stage.shape)
+        styles = [_pixels(shape) for shape in self._beside(stage.shape)]
+        itemsize = stage.network.dtype.itemsize
+        pictures = 3 * 4 * (_IMAGES * pixels + sum(styles))
+        evaluating = laws.evaluation_bytes(pixels) + optimizer_bytes(stage.recipe, stage.evaluations, itemsize) * pixels
+        building = laws.target_bytes(max([pixels, *styles]))
+        return StageEstimate(
+            stage.shape,
+            f"small {stage.network.name}" if stage.network.small else stage.network.name,
+            evaluations,
+            laws.seconds(pixels),
+            laws.building * (pixels + sum(styles)),
+            round(self.base + _OTHER + pictures + max(evaluating, building)),
+        )
+
+
+def check_room(estimator: Estimator, estimate: Estimate, there: Room | None) -> None:
+    """Raise ResourceError, with the largest size that fits, where a run takes more memory than is there.
+
+    None for ``there`` is a system that does not tell.
+    """
+    if there is None or estimate.memory <= there.bytes:
+        return
+    need, have = gigabytes(estimate.memory), gigabytes(there.bytes)
+    said = f"memory: expected a run that takes at most {have} ({there.limit}), got one of about {need}"
+    recipe = estimator.largest(there.bytes)
+    if recipe is None:
+        raise ResourceError(f"{said}; no size fits: try --network mini, or more memory")
+    others = "" if recipe.optimizer == "adam" or recipe.history <= 20 else ", or try a smaller --history"
+    raise ResourceError(f"{said}; the largest that fits is --size {','.join(map(str, recipe.sizes))}{others}")
+
+
+def gigabytes(count: float) -> str:
+    return f"{count / 1e9:.2g} GB" if count < 9.95e9 else f"{count / 1e9:.0f} GB"
+
+
+def _pixels(shape: Shape) -> int:
+    return shape[0] * shape[1]
+
+
+def _pixels_to_try(largest: int, work: int) -> int:
+    """Pixels of a try that takes a small share of ``work`` (evaluations times pixels), but tells the largest size."""
+    return min(MOST_PIXELS, max(round(_SHARE * work / _OF_A_TRY), largest // 16))

@@ -1,0 +1,188 @@
+"""What an evaluation takes, in seconds and bytes, at any size: measured at a small one, with the run's own objective.
+
+The laws, which ``tools/estimate_table.py`` checks. Time: an evaluation takes a fixed time, for the kernels are read,
+and one that grows with the pixels. Memory: what maps take grows with the pixels; buffers grow only up to the size from
+which on the work is cut into parts. NumPy tells ``tracemalloc`` of its arrays, so that their peak is known exactly.
+"""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array
+from ..engine.kernels import MOST_SHARED
+from ..engine.ops.moments import STRIP
+from ..network.layers import canonical
+from ..network.vgg import Network
+from ..recipe.recipe import Recipe
+from ..recipe.sizes import SMALLEST, Shape
+from ..style.objective import build_objective
+from ..style.regions import Regions
+from .minimise import minimise
+
+MOST_PIXELS = 256 * 256  # of a try: there VGG19's maps are larger than what does not grow with the picture
+_SMALL = 128 * 128  # pixels of a try that says less about what maps take
+_OF_OPTIMIZER = 64  # pixels on each side of the image that the optimiser is tried with
+_WIDEST = 1.25  # a map, and the one that is pooled from it, beside that map
+_MOST_MAPS = 3  # first maps that the maps of one evaluation come to, at most
+_RECOMPUTED = 32  # channels of a first map that is recomputed rather than kept: see ``conv_relu``
+
+
+@dataclass(frozen=True)
+class Laws:
+    """What evaluations of one recipe with one network take, at any size.
+
+    Seconds: ``fixed`` and ``per_pixel`` of an evaluation, ``building`` a pixel of a picture whose targets are computed.
+    Bytes: ``least``, however small the picture, and ``maps`` a pixel; ``strip`` a pixel of the first map, 0 where no
+    part of it is recomputed; ``threads`` in all and ``shared`` a pixel, of the buffers; ``widest`` a pixel of the first
+    map and its pooled one.
+    """
+
+    fixed: float
+    per_pixel: float
+    building: float
+    least: int
+    maps: float
+    strip: int
+    threads: int
+    shared: float
+    widest: float
+    itemsize: int
+
+    def seconds(self, pixels: int) -> float:
+        """Of an evaluation, with the optimiser's step."""
+        return self.fixed + self.per_pixel * pixels
+
+    def evaluation_bytes(self, pixels: int) -> float:
+        """At the peak of an evaluation, the targets included; without what the optimiser has."""
+        return (
+            max(self.least, self.maps * pixels)
+            + min(self.strip * pixels, STRIP * self.itemsize)
+            + self._buffers(pixels)
+        )
+
+    def target_bytes(self, pixels: int) -> float:
+        """At the peak of computing the targets of a picture of so many pixels."""
+        return self.widest * pixels + self._buffers(pixels)
+
+    def _buffers(self, pixels: int) -> float:
+        return self.threads + min(self.shared * pixels, MOST_SHARED * self.itemsize)
+
+
+@np.errstate(all="ignore")  # numbers too large are for the run to refuse
+def measure(
+    network: Network, recipe: Recipe, shape: Shape, styles: Sequence[Shape], *, pixels: int, regions: int = 0
+) -> Laws:
+    """The laws for images of ``shape`` beside styles of the shapes ``styles``, tried at about so many ``pixels``."""
+    factor = min(1.0, (pixels / (shape[0] * shape[1])) ** 0.5)
+    quarter = _Try(network, recipe, shape, styles, factor / 2, regions)  # first: it transforms the kernels
+    tried = _Try(network, recipe, shape, styles, factor, regions)
+    fixed = 0.0
+    if tried.pixels > quarter.pixels:
+        # Where the straight line through both meets no pixels at all.
+        fixed = (quarter.seconds * tried.pixels - tried.seconds * quarter.pixels) / (tried.pixels - quarter.pixels)
+        fixed = min(max(0.0, fixed), quarter.seconds, tried.seconds)
+    itemsize, channels = network.dtype.itemsize, network.first_channels
+    strip = channels * itemsize if channels >= _RECOMPUTED and _reads_first_map(network, recipe) else 0
+    rest = max(0, tried.peak - tried.threads - tried.shared - min(strip * tried.pixels, STRIP * itemsize))
+    maps = rest / tried.pixels
+    if tried.pixels < _SMALL:  # most of it may be matrices of channels, which do not grow with the picture
+        maps = min(maps, _MOST_MAPS * channels * itemsize)
+    return Laws(
+        fixed,
+        (tried.seconds - fixed) / tried.pixels + _optimizer_seconds(recipe, network),
+        tried.building / (tried.pixels + sum(height * width for height, width in tried.styles)),
+        rest,
+        maps,
+        strip,
+        tried.threads,
+        tried.shared / tried.pixels,
+        _WIDEST * channels * itemsize,
+        itemsize,
+    )
+
+
+class _Try:
+    """An objective of noise, built and called: seconds, bytes at the peak of a call, bytes of the buffers after it."""
+
+    def __init__(
+        self, network: Network, recipe: Recipe, shape: Shape, styles: Sequence[Shape], factor: float, regions: int
+    ) -> None:
+        self.shape, self.styles = _scaled(shape, factor), [_scaled(style, factor) for style in styles]
+        self.pixels = self.shape[0] * self.shape[1]
+        content, image, *pictures = (_noise(s) for s in (self.shape, self.shape, *self.styles))
+        parts = _stripes(self.shape, self.styles, regions) if regions else None
+        traced_before = tracemalloc.is_tracing()
+        tracemalloc.start()
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        began = time.perf_counter()
+        objective = build_objective(content, pictures, recipe, network, parts)
+        self.building = time.perf_counter() - began
+        tracemalloc.reset_peak()
+        objective(image)
+        self.peak = tracemalloc.get_traced_memory()[1] - before
+        if not traced_before:
+            tracemalloc.stop()
+        self.threads, self.shared = objective.workspaces()
+        began = time.perf_counter()
+        objective(image)  # the call before made the buffers, and was watched, which takes time
+        self.seconds = time.perf_counter() - began
+
+
+def _optimizer_seconds(recipe: Recipe, network: Network) -> float:
+    """The optimiser's own seconds an evaluation and pixel, for the image of a valley that is not round."""
+    device, side = network.device, _OF_OPTIMIZER
+    image = device.asarray(_noise((side, side)), network.dtype)
+    slopes = device.asarray(1 + _noise((side, side), 1), network.dtype)
+    spent, count = 0.0, 0
+
+    def valley(x: Array) -> tuple[float, Array]:
+        nonlocal spent, count
+        began = time.perf_counter()
+        g = slopes * (x - 128)
+        loss = float((g * (x - 128)).sum())
+        spent, count = spent + time.perf_counter() - began, count + 1
+        return loss, 2 * g
+
+    minimise(valley, image, recipe, 1, None, _nothing)  # what is imported for it is no part of an evaluation
+    evaluations = min(recipe.evaluations[-1], recipe.history + 10, 40)
+    spent, count = 0.0, 0
+    began = time.perf_counter()
+    minimise(valley, image, recipe, evaluations, None, _nothing)
+    return (time.perf_counter() - began - spent) / (count * side**2)
+
+
+def _nothing(x: Array, loss: float) -> Any:
+    """Watches nothing."""
+
+
+def _reads_first_map(network: Network, recipe: Recipe) -> bool:
+    terms = [term for term in recipe.terms if term.role == "style" and recipe.effective_weight(term) > 0]
+    return any(canonical(term.layer) == network.layers[0] for term in terms)
+
+
+def _scaled(shape: Shape, factor: float) -> Shape:
+    factor = max(factor, SMALLEST / min(shape)) if factor < 1 else 1.0
+    return round(shape[0] * factor), round(shape[1] * factor)
+
+
+def _noise(shape: Shape, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(0, 255, (*shape, 3)).astype(np.float32)
+
+
+def _stripes(content: Shape, styles: Sequence[Shape], count: int) -> Regions:
+    """So many regions of equal width side by side."""
+
+    def of(shape: Shape) -> np.ndarray:
+        column = np.arange(shape[1]) * count // shape[1]
+        rows = (column == np.arange(count)[:, None]).astype(np.float32)
+        return np.repeat(rows[:, None], shape[0], axis=1)
+
+    return Regions(of(content), tuple(of(style) for style in styles), tuple(map(str, range(count))))

@@ -1,0 +1,117 @@
+"""Estimates beside what runs take: ``python tools/estimate_table.py [--cases vgg19:fine:512 ...] [--write FILE]``.
+
+A case is NETWORK:RECIPE:SIZE, or with ":history=100" and so on at its end, fields of the recipe. Each is a run of its
+own process, as the command line makes it, of few evaluations at one size: the peak of its memory, and the median time
+of an evaluation, stand beside the estimate that it made before it began. ``--write`` puts the table into a Markdown
+file, between its marks. Seconds say something only on a machine that does nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from minstyle import save_image
+from minstyle.job.job import Job, paint, prepare
+from minstyle.job.machine import Machine
+from minstyle.job.variants import parse_variant
+from minstyle.run.observer import Observer, Step
+
+MARKS = "<!-- estimates -->", "<!-- end of estimates -->"
+CASES = (
+    *(f"{network}:fine:{size}" for network in ("mini", "vgg19") for size in (256, 512, 1024, 1536)),
+    *(f"vgg19:{recipe}:512" for recipe in ("document", "crowson", "johnson", "athalye", "pytorch-tutorial")),
+    *(f"mini:{recipe}:1024" for recipe in ("document", "crowson", "johnson")),
+    "vgg19:fine:512:pooling=l2", "vgg19:fine:512:pooling=average", "vgg19:fine:512:style_scale=2",
+    "vgg19:fine:512:history=100",
+)  # fmt: skip
+MEMORY, TIME = 0.15, 0.25  # how far off an estimate may be
+
+
+class Watch(Observer):
+    """The seconds at which evaluations were done, and the peak of memory when the last one was."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def step(self, step: Step) -> None:
+        if not step.ends_round:
+            self.seconds.append(step.seconds)
+
+
+def measure(case: str, evaluations: int) -> dict[str, float]:
+    """Run one case in this process."""
+    network, variant, size, *changes = case.split(":")
+    _, recipe = parse_variant(":".join([variant, *changes]))
+    recipe = dataclasses.replace(recipe, sizes=(int(size),), scales=1, rounds=1, evaluations=(evaluations,))
+    if recipe.draft != "none":  # its own network alone
+        recipe = dataclasses.replace(recipe, draft="none")
+    generator, watch = np.random.default_rng(0), Watch()
+    with tempfile.TemporaryDirectory() as folder:
+        content, style, out = (Path(folder) / name for name in ("content.png", "style.png", "out.png"))
+        for path in (content, style):
+            save_image(generator.uniform(0, 255, (int(size) * 3 // 4, int(size), 3)), path)
+        prepared = prepare(Job(content, (style,), out, recipe, machine=Machine(network)))
+        paint(prepared, [watch])
+    (stage,) = prepared.estimate.stages
+    apart = [b - a for a, b in zip(watch.seconds, watch.seconds[1:], strict=False)]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {
+        "memory": prepared.estimate.memory,
+        "peak": peak,
+        "seconds": stage.seconds_each,
+        "took": statistics.median(apart),
+    }
+
+
+def table(cases: list[str], evaluations: int) -> str:
+    lines = [
+        "| network, recipe, size | memory estimated | at its peak | off by | seconds estimated | taken | off by |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for case in cases:
+        child = [sys.executable, __file__, "--one", case, "--evaluations", str(evaluations)]
+        found = json.loads(subprocess.run(child, stdout=subprocess.PIPE, text=True, check=True).stdout)
+        memory, seconds = found["memory"] / found["peak"] - 1, found["seconds"] / found["took"] - 1
+        marks = ["**" if abs(off) > most else "" for off, most in ((memory, MEMORY), (seconds, TIME))]
+        lines.append(
+            f"| {case.replace(':', ', ')} | {found['memory'] / 1e9:.2f} GB | {found['peak'] / 1e9:.2f} GB "
+            f"| {marks[0]}{memory:+.0%}{marks[0]} | {found['seconds']:.2f} | {found['took']:.2f} "
+            f"| {marks[1]}{seconds:+.0%}{marks[1]} |"
+        )
+        print(lines[-1], flush=True)
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", nargs="+", default=list(CASES), metavar="CASE")
+    parser.add_argument("--evaluations", type=int, default=12)
+    parser.add_argument("--write", type=Path)
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        print(json.dumps(measure(options.one, options.evaluations)))
+        return
+    text = table(options.cases, options.evaluations)
+    if options.write:
+        page = options.write.read_text()
+        before, after = page.split(MARKS[0])[0], page.split(MARKS[1])[1]
+        machine = f"{platform.machine()}, {options.evaluations} evaluations at one size, pictures of 4:3."
+        options.write.write_text(f"{before}{MARKS[0]}\n{machine}\n\n{text}\n{MARKS[1]}{after}")
+
+
+if __name__ == "__main__":
+    main()

@@ -27,7 +27,7 @@ DOOR = ("__init__.py", "__main__.py")  # of the package itself: how one comes in
 # What a student reads, in this order.
 CORE = (
     "engine/autodiff.py", "engine/ops/*.py", "network/vgg.py", "network/projection.py", "style/features.py",
-    "style/losses.py", "style/targets.py", "style/objective.py", "optimize/lbfgs.py", "run/minimise.py",
+    "style/losses.py", "style/targets.py", "style/objective.py", "optimize/lbfgs.py", "optimize/pyramid.py", "run/minimise.py",
     "run/stages.py", "run/state.py", "run/stylize.py",
 )  # fmt: skip
 

@@ -22,13 +22,16 @@ from ..recipe.recipe import Recipe
 def optimizer_bytes(recipe: Recipe, evaluations: int, itemsize: int = 4) -> int:
     """Bytes a pixel that the optimiser has during an evaluation, in a round of so many, at most.
 
-    ``itemsize`` is that of the image's numbers. scipy's are float64: x, its gradient, the bounds that it does not have
-    and its work arrays, seventeen vectors in all, and two for each pair that it remembers: one an evaluation, once
-    the first few have found how long a step is. Adam has the image, its two moments and an average.
+    ``itemsize`` is that of the image's numbers. L-BFGS has x, the next x, the gradient, a direction, and two for each
+    pair that it remembers, one an evaluation. scipy's are float64: x, its gradient, the bounds that it does not have
+    and its work arrays, seventeen vectors in all, and its pairs, once the first few evaluations have found how long a
+    step is. Adam has the image, its two moments and an average.
     """
     smooth = 2 * itemsize if recipe.bounds == "smooth" else 0
     if recipe.optimizer == "adam":
         return 3 * (itemsize * (5 if recipe.averaging else 4) + smooth)
+    if recipe.optimizer == "lbfgs":
+        return 3 * (itemsize * (2 * min(recipe.history, evaluations) + 4) + smooth)
     pairs = min(recipe.history, max(evaluations // 2, evaluations - 6))
     return 3 * (8 * (2 * pairs + 17) + smooth)
 

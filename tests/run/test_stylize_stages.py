@@ -222,6 +222,31 @@ def test_the_order_of_the_styles_goes_with_their_blend(tiny_network: Network) ->
     assert np.abs(run([one, two], blend=(3, 1)) - run([one, two], blend=(1, 3))).max() > 1
 
 
+# From size to size
+
+
+@pytest.mark.parametrize("detail", [0.0, 0.5, 1.0])
+def test_the_detail_that_a_size_was_too_small_for_comes_from_the_content(
+    detail: float, tiny_network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[np.ndarray] = []
+    evaluate = Objective.evaluate
+
+    def watched(objective: Objective, image: np.ndarray) -> Evaluation:
+        seen.append(image.copy())
+        return evaluate(objective, image)
+
+    monkeypatch.setattr(Objective, "evaluate", watched)
+    # No steps: what the first size hands on is the content, small.
+    stylize(CONTENT, [STYLE], adam(init="content", evaluations=1, detail=detail), network=tiny_network)
+    small, large = seen[0], seen[-1]
+    enlarged, content = resize(small, *large.shape[:2], "lanczos"), resize(CONTENT, *large.shape[:2], "lanczos")
+    assert small.shape[0] < large.shape[0]
+    seen_small = resize(resize(content, *small.shape[:2], "lanczos"), *large.shape[:2], "lanczos")
+    np.testing.assert_allclose(large, (enlarged + detail * (content - seen_small)).clip(0, 255), atol=1e-3)
+    assert np.abs(content - seen_small).max() > 10
+
+
 # Ends
 
 

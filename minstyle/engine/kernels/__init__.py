@@ -143,8 +143,7 @@ def input_gradient(
         shape = g.shape[:2] if mask is None else mask.shape[:2]
         dx = np.empty((*shape, kernel.shape[2]), dtype=g.dtype) if into is None else into
         sink = tiles.Store(dx) if into is None else tiles.Add(dx)
-        transform = winograd.TRANSFORMS[g.dtype][1]
-        strips.convolve(_source(g, mask), kernel.transformed[1], transform, None, sink)
+        strips.convolve(_source(g, mask), kernel.transformed[1], True, None, sink)
         return dx
     if _suits_product(g, kernel):
         back = array_module(g).ascontiguousarray(kernel.array[0, 0].T)  # BLAS is slow with the transposed view
@@ -233,7 +232,7 @@ def _prepared(x: Array, kernel: Array | Kernel) -> tuple[Array, Kernel]:
 
 
 def _forward(x: np.ndarray, kernel: Kernel, bias: np.ndarray | None, sink: tiles.Sink) -> None:
-    strips.convolve(tiles.Map(x), kernel.transformed[0], winograd.TRANSFORMS[x.dtype][0], bias, sink)
+    strips.convolve(tiles.Map(x), kernel.transformed[0], False, bias, sink)
 
 
 def _source(g: np.ndarray, mask: Mask | None) -> tiles.Source:

@@ -15,13 +15,13 @@ from .threads import Workspace
 from .tiles import Block, Sink, Source
 from .winograd import Transform
 
-_FEWEST_TILES = 48  # of a block
 # Values in a plane of a block, inputs and outputs together: 36 such planes are about what a core's cache holds. With
 # smaller blocks the threads would wait for each other between many short tasks.
 _BLOCK = 16_000
-# Up to this many entries of the kernel, blocks are faster than steps, even where BLAS packs the operands; a small map
-# is cut into four blocks, of so many tiles.
-_MEDIUM, _MEDIUM_TILES = 160 * 160, (24, 96)
+_ENOUGH_TILES = 48  # of a block: with fewer the products are thin
+# Up to this many entries of the kernel, blocks are faster than steps, even where BLAS packs the operands.
+_MEDIUM, _MEDIUM_TILES = 160 * 160, 96
+_FEWEST_TILES = 24  # of a block of a small map, which is cut into four blocks: each thread should get some
 # To copy ("pack") a matrix before it multiplies costs BLAS as much as to multiply so many rows with it.
 _PACKING = 20
 # Values in a plane of a larger part, of which 36 planes before and 37 after the products are in memory at once.
@@ -35,10 +35,10 @@ def convolve(source: Source, kernel: np.ndarray, turned: bool, bias: np.ndarray 
     """
     (height, width, cin), cout = source.shape, kernel.shape[2]
     down, across = -(-height // 4), -(-width // 4)
-    tiles = min(products.SMALL // (cin * cout), _BLOCK // (cin + cout))
-    if tiles < _FEWEST_TILES and cin * cout <= _MEDIUM:
-        tiles = int(np.clip(down * across // 4, *_MEDIUM_TILES))
-    if tiles >= _FEWEST_TILES or cin * cout <= _MEDIUM:
+    most = min(products.SMALL // (cin * cout), _BLOCK // (cin + cout))
+    if most >= _ENOUGH_TILES or cin * cout <= _MEDIUM:
+        most = most if most >= _ENOUGH_TILES else _MEDIUM_TILES
+        tiles = min(max(down * across // 4, _FEWEST_TILES), most)
         transform = winograd.transform(source.dtype, 4, turned)
 
         def block_of(block: Block, work: Workspace) -> None:
@@ -48,7 +48,7 @@ def convolve(source: Source, kernel: np.ndarray, turned: bool, bias: np.ndarray 
         return
     outputs, (down, across) = _tiling(height, width)
     transform = winograd.transform(source.dtype, outputs, turned)
-    for block in cut(down, across, max(_PLANE // max(cin, cout), _FEWEST_TILES)):
+    for block in cut(down, across, max(_PLANE // max(cin, cout), _ENOUGH_TILES)):
         _step_by_step(source, kernel, transform, bias, sink, block)
 
 

@@ -18,8 +18,9 @@ from .variation import total_variation, total_variation_gradient
 
 __all__ = [
     "Arena", "ArgMax", "BitReluMask", "Kernel", "Mask", "add_product", "by_rows", "convolve", "convolve_relu",
-    "convolve_relu_pool", "gram", "input_gradient", "kernel_gradient", "max_pool", "sort_columns", "total_variation",
-    "total_variation_gradient", "unsort_columns", "use_threads", "weighted_sum", "window_corners", "zero_pad",
+    "convolve_relu_pool", "gram", "input_gradient", "kernel_gradient", "max_pool", "plus_transpose", "sort_columns",
+    "total_variation", "total_variation_gradient", "unsort_columns", "use_threads", "weighted_sum", "window_corners",
+    "zero_pad",
 ]  # fmt: skip
 
 # Below this many channels the transforms of Winograd's method cost more than it saves.
@@ -182,6 +183,11 @@ def gram(flat: Array, weights: Array | None = None) -> Array:
     if not is_cupy(flat):
         return grams.gram(flat, weights)
     return flat.T @ (flat if weights is None else flat * weights[:, None])
+
+
+def plus_transpose(g: Array) -> Array:
+    """g + g^T of a matrix g (C, C)."""
+    return g + g.T if is_cupy(g) else grams.plus_transpose(g)
 
 
 def weighted_sum(flat: Array, weights: Array) -> Array:

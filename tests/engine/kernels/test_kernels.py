@@ -288,3 +288,11 @@ def test_gram_products_are_those_of_the_whole(rows: int) -> None:
     assert kernels.add_product(f, s, into) is into
     np.testing.assert_allclose(into, expected, rtol=1e-11, atol=1e-11)
     np.testing.assert_allclose(kernels.add_product(f, s, None), f @ s, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 64])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_matrix_plus_its_transpose(channels: int, order: str, xp: ModuleType) -> None:
+    g = normal((channels, channels), 0).copy(order=order)
+    total = kernels.plus_transpose(xp.asarray(g))
+    np.testing.assert_array_equal(to_host(total), g + g.T)

@@ -186,6 +186,9 @@ def parts(size: Size, times: int, threads: int) -> list[str]:
         f"{1 / ratio:.2f} times the limit. On one thread: "
         + ", ".join(f"{part} {100 * share:.0f} %" for part, share in shares.items())
         + ".",
+        "As it is cut into tasks it could be "
+        + ", ".join(f"{gain:.2f} times as fast on {n} threads" for n, gain in bench_parts.scaling(run, times).items())
+        + ".",
         f"scipy's L-BFGS-B adds {outside:.3f} s to an evaluation of {inside:.2f} s.",
     ]
     for count in sorted({1, *(2**i for i in range(1, 8) if 2**i <= cores()), cores()}):

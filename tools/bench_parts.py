@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import resource
 import sys
 import time
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from minstyle.engine import kernels
-from minstyle.engine.kernels.cpu import few_channels, grams, products, winograd
+from minstyle.engine.kernels.cpu import few_channels, grams, products, threads, winograd
 from minstyle.optimize.scipy_lbfgs import scipy_lbfgs
 
 Run = Callable[[], Any]
@@ -105,6 +106,44 @@ def shares(run: Run, times: int) -> dict[str, float]:
             measure(part, places)
     found = {part: spent[part] / spent["whole " + part] for part in PARTS}
     return {**found, "the rest": 1 - sum(found.values())}
+
+
+def scaling(run: Run, times: int, counts: tuple[int, ...] = (2, 8)) -> dict[int, float]:
+    """How much faster than on one thread an evaluation could be on each of ``counts`` threads, as it is cut into tasks.
+
+    Each task is timed on one thread, by the processor's time, so that other work on the machine matters little; then
+    the tasks of each list are dealt to the threads in their order, and handing them out is taken to cost nothing.
+    """
+    rounds: list[tuple[float, list[list[float]]]] = []
+
+    def watch(function: Callable[..., Any], do: Callable[..., None], tasks: Any) -> None:
+        rounds[-1][1].append([])
+
+        def timed(*arguments: Any) -> None:
+            start = time.process_time()
+            do(*arguments)
+            rounds[-1][1][-1].append(time.process_time() - start)
+
+        function(timed, tasks)
+
+    with kernels.use_threads(1), watched([(threads, "run")], watch):
+        for _ in range(times):
+            rounds.append((time.process_time(), []))
+            run()
+            rounds[-1] = (time.process_time() - rounds[-1][0], rounds[-1][1])
+    lists = [[min(task) for task in zip(*of_rounds, strict=True)]
+             for of_rounds in zip(*(lists for _, lists in rounds), strict=True)]  # fmt: skip
+    work = sum(map(sum, lists))
+    outside = min(whole - sum(map(sum, lists)) for whole, lists in rounds)
+    return {n: (outside + work) / (outside + sum(_dealt(tasks, n) for tasks in lists)) for n in counts}
+
+
+def _dealt(tasks: list[float], count: int) -> float:
+    """When the last of ``count`` threads is done, each taking the next task as soon as it is free."""
+    busy = [0.0] * count
+    for task in tasks:
+        heapq.heapreplace(busy, busy[0] + task)
+    return max(busy)
 
 
 def products_alone(run: Run) -> Run:

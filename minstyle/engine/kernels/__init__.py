@@ -19,7 +19,8 @@ from .variation import total_variation, total_variation_gradient
 
 __all__ = [
     "MOST_SHARED", "Arena", "ArgMax", "BitReluMask", "Kernel", "Mask", "add_product", "by_rows", "convolve",
-    "convolve_relu", "convolve_relu_pool", "gram", "input_gradient", "kernel_gradient", "max_pool", "sort_columns",
+    "convolve_relu", "convolve_relu_pool", "gram", "input_gradient", "kernel_gradient", "max_pool", "plus_transpose",
+    "sort_columns",
     "total_variation", "total_variation_gradient", "unsort_columns", "use_threads", "weighted_sum", "window_corners",
     "zero_pad",
 ]  # fmt: skip
@@ -145,8 +146,7 @@ def input_gradient(
         shape = g.shape[:2] if mask is None else mask.shape[:2]
         dx = np.empty((*shape, kernel.shape[2]), dtype=g.dtype) if into is None else into
         sink = tiles.Store(dx) if into is None else tiles.Add(dx)
-        transform = winograd.TRANSFORMS[g.dtype][1]
-        strips.convolve(_source(g, mask), kernel.transformed[1], transform, None, sink)
+        strips.convolve(_source(g, mask), kernel.transformed[1], True, None, sink)
         return dx
     if _suits_product(g, kernel):
         back = array_module(g).ascontiguousarray(kernel.array[0, 0].T)  # BLAS is slow with the transposed view
@@ -185,6 +185,11 @@ def gram(flat: Array, weights: Array | None = None) -> Array:
     if not is_cupy(flat):
         return grams.gram(flat, weights)
     return flat.T @ (flat if weights is None else flat * weights[:, None])
+
+
+def plus_transpose(g: Array) -> Array:
+    """g + g^T of a matrix g (C, C)."""
+    return g + g.T if is_cupy(g) else grams.plus_transpose(g)
 
 
 def weighted_sum(flat: Array, weights: Array) -> Array:
@@ -235,7 +240,7 @@ def _prepared(x: Array, kernel: Array | Kernel) -> tuple[Array, Kernel]:
 
 
 def _forward(x: np.ndarray, kernel: Kernel, bias: np.ndarray | None, sink: tiles.Sink) -> None:
-    strips.convolve(tiles.Map(x), kernel.transformed[0], winograd.TRANSFORMS[x.dtype][0], bias, sink)
+    strips.convolve(tiles.Map(x), kernel.transformed[0], False, bias, sink)
 
 
 def _source(g: np.ndarray, mask: Mask | None) -> tiles.Source:

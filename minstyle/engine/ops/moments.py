@@ -61,7 +61,8 @@ def _gram(
     value = value if factor == 1.0 else value * factor
 
     def symmetric(g: Array) -> Array:
-        return (g + g.T) if factor == 1.0 else (g + g.T) * factor
+        total = kernels.plus_transpose(g)
+        return total if factor == 1.0 else total * factor
 
     if recompute is None:
         return value, (Accumulating(lambda g, into: kernels.add_product(f, symmetric(g), into, weights)),)

@@ -107,6 +107,13 @@ def test_a_turned_kernel_has_the_planes_of_the_inverse_points() -> None:
     np.testing.assert_allclose(turned, expected, rtol=1e-12, atol=1e-14)
 
 
+def test_a_small_map_of_many_channels_is_cut_into_small_tiles() -> None:
+    assert [strips._tiling(n, n) for n in (1, 8, 16, 32)] == [(2, (1, 1)), (2, (4, 4)), (4, (4, 4)), (4, (8, 8))]
+    points = np.array(winograd.POINTS)[winograd.FEW[:-1]]
+    for mine, taken in zip(winograd.cook_toom(tuple(points), outputs=2)[1], winograd.FEW, strict=True):
+        np.testing.assert_array_equal(mine, winograd.G[taken])  # so its planes of a kernel are among the 36
+
+
 @pytest.mark.parametrize("k", [1, 3, 5])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (3, 5000), (70, 150)])
 def test_the_first_layer_and_its_gradient_are_the_convolution(shape: tuple[int, int], k: int) -> None:
@@ -192,6 +199,7 @@ FUSED = {
         (47, 39, 16, 16),
         (19, 34, 160, 144),
         (19, 34, 160, 176),
+        (7, 10, 160, 176),
         (5, 5, 9, 4),
         (6, 7, 20, 5),
     ],
@@ -211,7 +219,8 @@ def test_a_fused_convolution_is_the_composition(
 
 
 @pytest.mark.parametrize(
-    "shape", [(9, 7, 3, 20), (9, 7, 16, 20), (18, 31, 160, 144), (18, 31, 160, 176), (9, 7, 9, 12)]
+    "shape",
+    [(9, 7, 3, 20), (9, 7, 16, 20), (18, 31, 160, 144), (18, 31, 160, 176), (7, 10, 160, 176), (9, 7, 9, 12)],
 )
 def test_a_gradient_can_be_added_to_another(shape: tuple[int, int, int, int]) -> None:
     height, width, cin, cout = shape
@@ -279,3 +288,11 @@ def test_gram_products_are_those_of_the_whole(rows: int) -> None:
     assert kernels.add_product(f, s, into) is into
     np.testing.assert_allclose(into, expected, rtol=1e-11, atol=1e-11)
     np.testing.assert_allclose(kernels.add_product(f, s, None), f @ s, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 64])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_matrix_plus_its_transpose(channels: int, order: str, xp: ModuleType) -> None:
+    g = normal((channels, channels), 0).copy(order=order)
+    total = kernels.plus_transpose(xp.asarray(g))
+    np.testing.assert_array_equal(to_host(total), g + g.T)

@@ -17,6 +17,7 @@ from .tiles import rectify
 
 MOST_CHANNELS = 8
 _STRIP = 8192  # pixels: with their planes about what a core's cache holds
+_FEWEST_PIXELS = 1024  # of a strip of a small picture, which is cut into four: each thread should get some
 
 Strip = tuple[int, int]  # first row, and the one after the last
 
@@ -102,5 +103,5 @@ def convolve_many_to_few(x: np.ndarray, mask: ReluMask | None, kernel: np.ndarra
 
 
 def _strips(height: int, width: int) -> list[Strip]:
-    rows = max(1, _STRIP // width)
+    rows = max(1, min(_STRIP, max(height * width // 4, _FEWEST_PIXELS)) // width)
     return [(top, min(top + rows, height)) for top in range(0, height, rows)]

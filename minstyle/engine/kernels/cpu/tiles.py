@@ -31,14 +31,14 @@ class Source(Protocol):
     dtype: np.dtype[Any]
 
     def gather(self, block: Block, d: np.ndarray, work: Workspace) -> None:
-        """Fill d (6, 6, rows, columns, Cin) with the 6x6 inputs of each tile, zeros outside of the map."""
+        """Fill d (n + 2, n + 2, rows, columns, Cin) with the inputs of each tile, zeros outside of the map."""
 
 
 class Sink(Protocol):
     """Where a convolution's outputs go."""
 
     def scatter(self, tiles: np.ndarray, block: Block, work: Workspace) -> None:
-        """Take tiles (4, 4, rows, columns, Cout), whose memory may be overwritten; what sticks out is dropped."""
+        """Take tiles (n, n, rows, columns, Cout), whose memory may be overwritten; what sticks out is dropped."""
 
 
 # ---------------------------------------------------------------- sources
@@ -52,13 +52,14 @@ class Map:
         self.shape, self.dtype = x.shape, x.dtype
 
     def gather(self, block: Block, d: np.ndarray, work: Workspace) -> None:
-        top, left, bottom, right = _seen(block)
+        n = len(d) - 2
+        top, left, bottom, right = _seen(block, n)
         if top >= 0 and left >= 0 and bottom <= self.shape[0] and right <= self.shape[1]:
-            d[...] = _every(4, self.x, top, left, d.shape)
+            d[...] = _every(n, self.x, top, left, d.shape)
         else:
             window, inside, rows, columns = _zero_padded(self, (top, left, bottom, right), work)
             inside[...] = self.x[rows, columns]
-            d[...] = _every(4, window, 0, 0, d.shape)
+            d[...] = _every(n, window, 0, 0, d.shape)
 
 
 class Masked:
@@ -68,9 +69,10 @@ class Masked:
         self.g, self.mask, self.shape, self.dtype = g, mask, g.shape, g.dtype
 
     def gather(self, block: Block, d: np.ndarray, work: Workspace) -> None:
-        window, inside, rows, columns = _zero_padded(self, _seen(block), work)
+        n = len(d) - 2
+        window, inside, rows, columns = _zero_padded(self, _seen(block, n), work)
         np.multiply(self.g[rows, columns], self.mask.get(rows, columns), out=inside)
-        d[...] = _every(4, window, 0, 0, d.shape)
+        d[...] = _every(n, window, 0, 0, d.shape)
 
 
 class Unpooled:
@@ -80,24 +82,25 @@ class Unpooled:
         self.pooled, self.argmax, self.shape, self.dtype = Map(g), argmax, argmax.shape, g.dtype
 
     def gather(self, block: Block, d: np.ndarray, work: Workspace) -> None:
-        top, left = 2 * block.top - 1, 2 * block.left - 1
-        area = (top, left, top + 2 * block.rows + 2, left + 2 * block.columns + 2)
+        half = len(d) // 2 - 1  # n / 2, the side of a tile in g
+        top, left = half * block.top - 1, half * block.left - 1
+        area = (top, left, top + half * block.rows + 2, left + half * block.columns + 2)
         window, inside, rows, columns = _zero_padded(self.pooled, area, work, corners=4)
         np.multiply(self.pooled.x[rows, columns], self.argmax.index[rows, columns] == _CORNERS, out=inside)
         # Input (i, j) of every tile is the same corner of its window: the odd rows of a tile's inputs are upper ones.
         for corner in range(4):
             i, j = 1 - corner // 2, 1 - corner % 2
             part = d[i::2, j::2]
-            part[...] = _every(2, window[corner], i, j, part.shape)
+            part[...] = _every(half, window[corner], i, j, part.shape)
 
 
 _CORNERS = np.arange(4, dtype=np.uint8)[:, None, None, None]
 
 
-def _seen(block: Block) -> tuple[int, int, int, int]:
+def _seen(block: Block, n: int) -> tuple[int, int, int, int]:
     """The pixels that a block's tiles read: top, left, bottom, right; some may lie outside of the map."""
-    top, left = 4 * block.top - 1, 4 * block.left - 1
-    return top, left, top + 4 * block.rows + 2, left + 4 * block.columns + 2
+    top, left = n * block.top - 1, n * block.left - 1
+    return top, left, top + n * block.rows + 2, left + n * block.columns + 2
 
 
 def _zero_padded(
@@ -160,8 +163,9 @@ class Rectify:
         part, in_order = _places(self.y, rectify(tiles, work), block)
         part[...] = in_order
         if self.mask is not None:
-            top, left = 4 * block.top, 4 * block.left
-            rows, columns = slice(top, top + 4 * block.rows), slice(left, left + 4 * block.columns)
+            n = len(tiles)
+            top, left = n * block.top, n * block.left
+            rows, columns = slice(top, top + n * block.rows), slice(left, left + n * block.columns)
             self.mask.put(rows, columns, self.y[rows, columns] > 0)
 
 
@@ -172,8 +176,8 @@ class RectifyAndPool:
         self.y, self.argmax = y, argmax
 
     def scatter(self, tiles: np.ndarray, block: Block, work: Workspace) -> None:
-        _, _, rows, columns, cout = tiles.shape
-        corners = tiles.reshape(2, 2, 2, 2, rows, columns, cout)
+        n, _, rows, columns, cout = tiles.shape
+        corners = tiles.reshape(n // 2, 2, n // 2, 2, rows, columns, cout)
         value, index = largest(corners[:, 0, :, 0], corners[:, 0, :, 1], corners[:, 1, :, 0], corners[:, 1, :, 1])
         rectify(value, work)
         np.maximum(index, (~(value > 0)).view(np.uint8) * np.uint8(NONE), out=index)

@@ -12,10 +12,15 @@ The gradient to the input is a convolution with the kernel turned by 180 degrees
 kernel reverses the coefficients of its polynomial, which takes its value at p to that at 1/p, up to a factor. The
 points below are closed under p -> 1/p, so the turned kernel's planes are the kernel's own in another order, and one set
 of transformed kernels serves both directions.
+
+F(2x2, 3x3) saves less, but needs 16 planes of the kernel where F(4x4, 3x3) needs 36: on maps of a few tiles, whose
+products spend their time on reading the kernel, it is the faster. Four of the six points are enough for it, and so its
+planes are among the 36.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any, NamedTuple
 
@@ -52,23 +57,35 @@ A_T, G, B_T = cook_toom(POINTS)
 INVERSE = [5, 3, 4, 1, 2, 0]  # the index of each point's inverse: 0 and infinity, 1/sqrt 2 and sqrt 2, ...
 
 
-class Transform(NamedTuple):
-    """The two transforms of one direction. M X M^T, of X as a vector, is the Kronecker product of M with itself."""
-
-    input: np.ndarray  # (36, 36)
-    output: np.ndarray  # (16, 37): the last column multiplies a plane that holds the bias
-
-
-def _transforms(dtype: Any) -> tuple[Transform, Transform]:
-    """(forward, backward) of one type; backward, plane (i, j) is the one that belongs to the inverse points."""
-    order = [6 * i + j for i in INVERSE for j in INVERSE]
-    on_input, on_output, ones = np.kron(B_T, B_T), np.kron(A_T, A_T), np.ones((16, 1))
-    forward = Transform(on_input.astype(dtype), np.hstack([on_output, ones]).astype(dtype))
-    return forward, Transform(on_input[order].astype(dtype), np.hstack([on_output[:, order], ones]).astype(dtype))
-
-
-TRANSFORMS = {np.dtype(t): _transforms(t) for t in (np.float32, np.float64)}
 _KERNEL = np.kron(G, G)  # (36, 9)
+FEW = [0, 1, 2, 5]  # the points of F(2x2, 3x3): 0, 1/sqrt 2, -1/sqrt 2, infinity
+
+
+class Transform(NamedTuple):
+    """The two transforms of one direction for tiles of n x n outputs, P = (n + 2)^2 planes.
+
+    M X M^T, of X as a vector, is the Kronecker product of M with itself.
+    """
+
+    outputs: int  # n, 2 or 4
+    planes: list[int]  # (P,) which of the kernel's 36 planes each of v is multiplied with
+    input: np.ndarray  # (P, P)
+    output: np.ndarray  # (n * n, P + 1): the last column multiplies a plane that holds the bias
+
+
+@functools.cache
+def transform(dtype: np.dtype[Any], outputs: int, turned: bool) -> Transform:
+    """For a convolution with the kernel, or with the kernel turned by 180 degrees, in tiles of 2 or 4 outputs."""
+    points = FEW if outputs == 2 else list(range(6))
+    a_t, _, b_t = cook_toom(tuple(POINTS[i] for i in points[:-1]), outputs)
+    planes = [6 * i + j for i in points for j in points]
+    on_input, on_output = np.kron(b_t, b_t), np.hstack([np.kron(a_t, a_t), np.ones((outputs**2, 1))])
+    if turned:  # plane (i, j) of the turned kernel is the one that belongs to the inverse points
+        planes = [6 * INVERSE[i] + INVERSE[j] for i in points for j in points]
+    order = sorted(range(len(planes)), key=planes.__getitem__)  # as the planes lie in memory
+    on_input, on_output = on_input[order], on_output[:, [*order, len(order)]]
+    return Transform(outputs, sorted(planes), on_input.astype(dtype), on_output.astype(dtype))
+
 
 _COLUMNS = 512  # of a piece of a product with one of the transforms: see ``products``
 # Bytes between rows. Rows a power of two apart would compete for the same lines of the cache.
@@ -95,7 +112,7 @@ def convolve_block(
     block: Block,
     work: Workspace,
 ) -> None:
-    """Compute the outputs of the tiles in ``block``: kernel (36, Cin, Cout), bias (Cout,) or None."""
+    """Compute the outputs of the 4x4 tiles in ``block``: kernel (36, Cin, Cout), bias (Cout,) or None."""
     tiles, (_, cin, cout) = block.rows * block.columns, kernel.shape
     v = planes(work, "v", 36, tiles * cin, source.dtype)
     m = planes(work, "m", 37, tiles * cout, source.dtype)
@@ -110,9 +127,9 @@ def planes(work: Workspace, name: str, count: int, size: int, dtype: Any) -> np.
 
 
 def transform_input(source: Source, transform: Transform, block: Block, v: np.ndarray, work: Workspace) -> None:
-    """v (36, tiles * Cin) = B^T d B of the block's tiles."""
-    d = planes(work, "d", 36, v.shape[1], v.dtype)
-    source.gather(block, d.reshape(6, 6, block.rows, block.columns, -1), work)
+    """v (P, tiles * Cin) = B^T d B of the block's tiles."""
+    d, side = planes(work, "d", len(v), v.shape[1], v.dtype), transform.outputs + 2
+    source.gather(block, d.reshape(side, side, block.rows, block.columns, -1), work)
     _apply(transform.input, d, v)
 
 
@@ -124,11 +141,12 @@ def multiply(v: np.ndarray, kernel: np.ndarray, m: np.ndarray) -> None:
 def transform_output(
     m: np.ndarray, transform: Transform, bias: np.ndarray | None, sink: Sink, block: Block, work: Workspace
 ) -> None:
-    """Give A^T m A + bias to the sink; m (37, tiles * Cout), whose last row is overwritten."""
-    m[36].reshape(block.rows * block.columns, -1)[...] = 0 if bias is None else bias
-    out = planes(work, "d", 16, m.shape[1], m.dtype)  # the gathered inputs are no longer needed
+    """Give A^T m A + bias to the sink; m (P + 1, tiles * Cout), whose last row is overwritten."""
+    m[-1].reshape(block.rows * block.columns, -1)[...] = 0 if bias is None else bias
+    n = transform.outputs
+    out = planes(work, "d", n * n, m.shape[1], m.dtype)  # the gathered inputs are no longer needed
     _apply(transform.output, m, out)
-    sink.scatter(out.reshape(4, 4, block.rows, block.columns, -1), block, work)
+    sink.scatter(out.reshape(n, n, block.rows, block.columns, -1), block, work)
 
 
 def _apply(matrix: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:

@@ -81,10 +81,20 @@ class MatrixProfile:
         for top in range(0, len(values), 64):  # a strip at a time: the powers need room
             strip = values[top : top + 64].astype(np.float32) / np.float32(255)
             linear = np.stack([curve.forward(strip[..., c]) for c, curve in enumerate(self.curves)], axis=2)
-            light = np.clip(np.broadcast_to(linear, (*strip.shape[:2], 3)) @ step.T.astype(np.float32), 0, 1)
-            for c, curve in enumerate(target.curves):
-                result[top : top + 64, :, c] = np.clip(curve.inverse(light[..., c]), 0, 1) * 255
+            light = np.broadcast_to(linear, (*strip.shape[:2], 3)) @ step.T.astype(np.float32)
+            result[top : top + 64] = target._stored(light)
         return result
+
+    def of_light(self, xyz: np.ndarray) -> np.ndarray:
+        """XYZ (H, W, 3) under D50, white 1, in this RGB space: (H, W, 3) float32, clipped to 0..255."""
+        assert self.matrix is not None
+        return self._stored((xyz @ np.linalg.inv(self.matrix).T).astype(np.float32))
+
+    def _stored(self, light: np.ndarray) -> np.ndarray:
+        light = np.clip(light, 0, 1)
+        levels = [np.clip(curve.inverse(light[..., c]), 0, 1) for c, curve in enumerate(self.curves)]
+        stored: np.ndarray = np.stack(levels, axis=-1) * np.float32(255)
+        return stored
 
 
 def parse_matrix_profile(icc: bytes) -> MatrixProfile | None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from .arrays import fill_hidden, lay_over
-from .metadata import ORIENTATION, read_dpi, read_exif
-from .opening import opened
-from .profiles import own_profile, through_cms, to_srgb
-from .samples import Samples, read_samples
+from .metadata import read_exif
+from .opening import named_errors
+from .pillow_reading import read_pillow
+from .profiles import cmyk_to_srgb, lab_to_srgb, own_profile, to_srgb
+from .samples import Fit, Samples, shrunk, stored_shape
+from .source import Source, stream_of
+from .tiff_reading import is_tiff, read_tiff
 
 
 @dataclass(frozen=True)
@@ -36,42 +36,45 @@ class Picture:
     dpi: tuple[float, float] | None = None
 
 
-def load_picture(path: str | Path) -> Picture:
-    """The picture in a file, turned as its EXIF orientation says, its colours converted from its ICC profile to sRGB.
+def load_picture(source: Source, fit: Fit | None = None) -> Picture:
+    """The picture in a file, turned as its EXIF orientation says, its colours converted from its own space to sRGB.
 
-    A broken profile is passed over. Raises ImageError, with the reason, for a file that is missing, no whole picture,
-    an animation or of several pages.
+    ``source`` is a path, the file's bytes, or a file object. The colour space is that of the ICC profile, or else of
+    the code points, the gamma or the EXIF data; a broken profile is passed over. ``fit`` gives, of (height, width), the
+    (height, width) that is enough: a larger picture is shrunk to it while it is read, in less time and memory.
+
+    Raises ImageError, with the reason, for a file that is missing, no whole picture, an animation or of several pages.
     """
-    path = Path(path)
-    with opened(path) as picture:
-        icc = picture.info.get("icc_profile") or None
-        tags: Any = getattr(picture, "tag_v2", {})
-        orientation_in_tiff = tags.get(ORIENTATION, 1)  # a TIFF is turned while it is decoded
-        if picture.mode in ("CMYK", "LAB"):
-            samples = Samples(through_cms(picture, icc), None, 8)
-        else:
-            samples = read_samples(picture, lambda: Image.open(path))
-            samples = Samples(to_srgb(samples.values, icc), samples.opacity, samples.depth)
-        picture.load()  # resolution, EXIF data and profile may lie behind the pixels
-        orientation = picture.getexif().get(ORIENTATION, 1)
+    with stream_of(source) as (stream, name), named_errors(name):
+        start = stream.read(4)
+        stored = read_tiff(stream, name) if is_tiff(start) else read_pillow(stream, name, fit)
+        orientation = stored.orientation
+        enough = None if fit is None else stored_shape(fit(stored_shape(stored.shape, orientation)), orientation)
+        samples = shrunk(stored.samples, enough)
+        values, profile = _srgb(samples, stored.icc), own_profile(stored.icc)
         opacity = samples.opacity
         if opacity is not None:
             opacity = None if opacity.min() >= 1 else _upright(opacity, orientation)
         return Picture(
-            image=fill_hidden(_upright(samples.values, orientation), opacity),
+            image=fill_hidden(_upright(values, orientation), opacity),
             opacity=opacity,
             depth=samples.depth,
-            profile=own_profile(icc),
-            exif=read_exif(picture),
-            dpi=_turned_dpi(read_dpi(picture), orientation_in_tiff, orientation),
+            profile=profile,
+            exif=read_exif(stored.exif),
+            dpi=stored.dpi[::-1] if stored.dpi and orientation in (5, 6, 7, 8) else stored.dpi,
         )
 
 
-def load_image(path: str | Path) -> np.ndarray:
-    """The picture in a file as an image (H, W, 3), as ``load_picture``, in whole levels and laid over white."""
-    picture = load_picture(path)
-    image: np.ndarray = np.rint(lay_over(picture.image, picture.opacity))
-    return image
+def load_image(source: Source) -> np.ndarray:
+    """The picture in a file as an image (H, W, 3): ``load_picture``'s, laid over white where it is transparent."""
+    picture = load_picture(source)
+    return lay_over(picture.image, picture.opacity)
+
+
+def _srgb(samples: Samples, icc: bytes | None) -> np.ndarray:
+    if samples.lab:
+        return lab_to_srgb(samples.values)
+    return cmyk_to_srgb(samples.values, icc) if samples.values.shape[2] == 4 else to_srgb(samples.values, icc)
 
 
 def _upright(array: np.ndarray, orientation: int) -> np.ndarray:
@@ -83,7 +86,3 @@ def _upright(array: np.ndarray, orientation: int) -> np.ndarray:
     if orientation in (2, 3, 6, 7):
         array = array[:, ::-1]
     return np.ascontiguousarray(array, dtype=np.float32)
-
-
-def _turned_dpi(dpi: tuple[float, float] | None, *orientations: int) -> tuple[float, float] | None:
-    return dpi[::-1] if dpi and any(number in (5, 6, 7, 8) for number in orientations) else dpi

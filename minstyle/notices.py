@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 MASK_RESAMPLED = "mask resampled"
 LABEL_LEFT_OUT = "label left out"
+ONE_REGION = "one region"
 
 
 @dataclass(frozen=True)

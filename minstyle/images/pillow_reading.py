@@ -39,17 +39,18 @@ def read_pillow(stream: IO[bytes], name: str, fit: Fit | None = None) -> Stored:
         else:
             samples = _samples(picture)
         picture.load()  # resolution, EXIF data and profile may lie behind the pixels
-        icc = picture.info.get("icc_profile") or (None if png is None else png.icc)
         exif = exif_of(picture)
-        if not icc:
-            icc = _colour_tags(picture, png, stream, exif)
-        return Stored(samples, icc or None, orientation_of(exif), read_dpi(picture, exif), exif, (height, width))
+        icc = _colour(picture, png, stream, exif)
+        return Stored(samples, icc, orientation_of(exif), read_dpi(picture, exif), exif, (height, width))
 
 
-def _colour_tags(picture: Image.Image, png: PngChunks | None, stream: IO[bytes], exif: Image.Exif) -> bytes | None:
-    """The profile that the file means by other words than a profile."""
-    if png is not None and b"cICP" in png.beside:
+def _colour(picture: Image.Image, png: PngChunks | None, stream: IO[bytes], exif: Image.Exif) -> bytes | None:
+    """The file's profile, or the one that it means by other words; None for sRGB."""
+    if png is not None and b"cICP" in png.beside:  # the specification puts it before a profile
         return codepoints.profile_of_code_points(*png.beside[b"cICP"][:2])
+    icc = picture.info.get("icc_profile") or (None if png is None else png.icc)
+    if isinstance(icc, bytes) and icc:
+        return icc
     if png is not None and b"sRGB" not in png.beside:
         told = codepoints.profile_of_gamma(png.beside.get(b"gAMA"), png.beside.get(b"cHRM"))
         if told is not None:

@@ -47,7 +47,7 @@ def load_picture(source: Source, fit: Fit | None = None) -> Picture:
     """
     with stream_of(source) as (stream, name), named_errors(name):
         start = stream.read(4)
-        stored = read_tiff(stream, name) if is_tiff(start) else read_pillow(stream, name, fit)
+        stored = read_tiff(stream, name, fit is None) if is_tiff(start) else read_pillow(stream, name, fit)
         orientation = stored.orientation
         enough = None if fit is None else stored_shape(fit(stored_shape(stored.shape, orientation)), orientation)
         samples = shrunk(stored.samples, enough)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-_BOX = Image.Resampling.BOX
+_LANCZOS = Image.Resampling.LANCZOS
 Shape = tuple[int, int]  # (height, width)
 Fit = Callable[[Shape], Shape]  # of the shape of a picture, upright, the shape of which as much as is needed is seen
 
@@ -77,22 +77,25 @@ def not_key(stored: np.ndarray, key: Any) -> np.ndarray:
 
 
 def shrunk(samples: Samples, shape: Shape | None) -> Samples:
-    """The samples at a smaller shape, each the mean of those that it stands for; as they are if they are no larger."""
+    """The samples at a smaller shape; as they are if they are no larger."""
     height, width = samples.values.shape[:2]
     if shape is None or shape[0] >= height or shape[1] >= width:
         return samples
     opacity = samples.opacity
     if opacity is None:
-        return replace(samples, values=_smaller(samples.values, shape))
-    seen = _smaller(opacity[:, :, None], shape)
-    colours = _smaller(samples.values * opacity[:, :, None], shape) / np.maximum(seen, 1e-6)
-    return replace(samples, values=colours.astype(np.float32), opacity=seen[:, :, 0])
+        values = _smaller(samples.values, shape)
+    else:
+        alpha = opacity[:, :, None]
+        seen = _smaller(alpha, shape).clip(0, 1)
+        values = _smaller(samples.values * alpha, shape) / np.maximum(seen, 1e-3)
+        opacity = seen[:, :, 0]
+    return replace(samples, values=values if samples.lab else values.clip(0, 255), opacity=opacity)
 
 
 def _smaller(values: np.ndarray, shape: Shape) -> np.ndarray:
     """(H, W, C) at a smaller (height, width), float32; a channel at a time, which large pictures leave room for."""
     channels = [
-        Image.fromarray(np.ascontiguousarray(values[:, :, c], dtype=np.float32)).resize(shape[::-1], _BOX)
+        Image.fromarray(np.ascontiguousarray(values[:, :, c], dtype=np.float32)).resize(shape[::-1], _LANCZOS)
         for c in range(values.shape[2])
     ]
     return np.stack([np.asarray(channel) for channel in channels], axis=2)

@@ -58,11 +58,11 @@ def _is_full(page: Any) -> bool:
     return not page.subfiletype & _REDUCED_OR_MASK
 
 
-def read_tiff(stream: IO[bytes], name: str) -> Stored:
-    """The picture in a TIFF. Raises ImageError for a kind that is not read, saying which; ValueError and others."""
+def read_tiff(stream: IO[bytes], name: str, whole: bool = True) -> Stored:
+    """The picture in a TIFF, to be ``whole`` or shrunk. Raises ImageError for a kind that is not read; other errors."""
     with tiff_page(stream, name) as page:
         _refuse_others(page, name)
-        check_room(name, page.imagelength, page.imagewidth, page.samplesperpixel * page.dtype.itemsize)
+        check_room(name, page.imagelength, page.imagewidth, page.samplesperpixel * page.dtype.itemsize, whole)
         try:
             stored = page.asarray(squeeze=False)[:, 0]  # (planes, H, W, interleaved)
         except ImportError as error:

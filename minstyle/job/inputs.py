@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from ..errors import FileError, RecipeError, require
-from ..images import WRITERS, Picture, load_image, read_text
+from ..images import WRITERS, Picture, load_image, load_picture, read_text
 from ..notices import MASK_RESAMPLED, Notice
 from ..recipe.recipe import Recipe
+from ..recipe.sizes import SMALLEST, Shape, crop_of, fitted_shape, shapes_of
 from ..run.pictures import last_shapes
 from ..style.regions import Regions, from_masks
 
@@ -35,6 +36,38 @@ def check_forgotten_out(out: Path, styles: int) -> None:
 
 def _same_file(one: Path, other: Path) -> bool:
     return os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)
+
+
+def read_pictures(content: Path, styles: Sequence[Path], recipe: Recipe) -> tuple[Picture, tuple[Picture, ...]]:
+    """The content and the style pictures; those far larger than a run sees them are read at twice its largest size.
+
+    Raises ImageError.
+    """
+    photograph = load_picture(content, lambda shape: _enough(shape, lambda own: shapes_of(own, recipe), recipe))
+    largest = max(shapes_of(photograph.image.shape, recipe))
+
+    def style_shapes(number: int) -> Callable[[Shape], list[Shape]]:
+        return lambda own: [fitted_shape(own, largest, recipe, number)]
+
+    paintings = []
+    for number, path in enumerate(styles):
+        whole = crop_of(recipe, number) == (0.0, 0.0, 1.0, 1.0)
+        seen = style_shapes(number)
+        fit = (lambda shape, seen=seen: _enough(shape, seen, recipe)) if whole else None
+        paintings.append(load_picture(path, fit))
+    return photograph, tuple(paintings)
+
+
+def _enough(shape: Shape, seen: Callable[[Shape], list[Shape]], recipe: Recipe) -> Shape:
+    """The (height, width) at which a picture of that ``shape`` is read, of the shapes in which a run sees it.
+
+    Itself, unless it is more than four times as high and wide as that, and the run has the same sizes either way.
+    """
+    height, width = max(seen(shape))
+    twice = (2 * height, 2 * width)
+    far_larger = shape[0] > 4 * height and shape[1] > 4 * width and min(height, width) >= SMALLEST
+    exact = recipe.resample == "nearest"  # takes single pixels of the picture itself
+    return twice if far_larger and not exact and seen(twice)[-1] == seen(shape)[-1] else shape
 
 
 def read_regions(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 MASK_RESAMPLED = "mask resampled"
 LABEL_LEFT_OUT = "label left out"
+COLOURS_LOST = "colours lost"
 ONE_REGION = "one region"
 
 

@@ -85,6 +85,20 @@ class MatrixProfile:
             result[top : top + 64] = target._stored(light)
         return result
 
+    def outside(self, values: np.ndarray, target: MatrixProfile) -> float:
+        """The part, in 0..1, of the pixels (H, W, C), 0..255, whose colours the RGB space ``target`` does not have."""
+        assert self.matrix is not None
+        assert target.matrix is not None
+        step = max(1, int(np.sqrt(values[:, :, 0].size / 100_000)))  # a sample is enough
+        sample = values[::step, ::step].astype(np.float32) / np.float32(255)
+        linear = np.stack([curve.forward(sample[..., c]) for c, curve in enumerate(self.curves)], axis=2)
+        light = linear @ np.linalg.solve(target.matrix, self.matrix).T
+        return float((np.abs(light - 0.5) > 0.51).any(axis=2).mean())
+
+    def is_linear(self) -> bool:
+        """Whether 8 bits are too few for its dark colours: its first level is further from black than sRGB's third."""
+        return any(float(curve.forward(np.array([1 / 255]))[0]) > 0.001 for curve in self.curves)
+
     def of_light(self, xyz: np.ndarray) -> np.ndarray:
         """XYZ (H, W, 3) under D50, white 1, in this RGB space: (H, W, 3) float32, clipped to 0..255."""
         assert self.matrix is not None

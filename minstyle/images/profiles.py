@@ -68,6 +68,18 @@ def from_srgb(image: np.ndarray, icc: bytes | None) -> tuple[np.ndarray, bytes]:
     return (image, srgb_profile()) if converted is None else (converted, icc)
 
 
+def outside_srgb(values: np.ndarray, icc: bytes | None) -> float:
+    """The part, in 0..1, of the pixels (H, W, 3) whose colours sRGB does not have; 0 for profiles of lookup tables."""
+    known = parse_matrix_profile(icc) if icc and values.shape[2] == 3 else None
+    return known.outside(values, _srgb()) if known is not None and known.matrix is not None else 0.0
+
+
+def holds_8_bits(icc: bytes) -> bool:
+    """Whether 8 bits a channel are enough in this space: not in one that is (nearly) linear."""
+    known = parse_matrix_profile(icc)
+    return known is None or not known.is_linear()
+
+
 def own_profile(icc: bytes | None) -> bytes | None:
     """The profile if a result can be converted back into it: one of an RGB space that is not sRGB. Else None."""
     if icc is None or _is_srgb(icc):

@@ -10,7 +10,7 @@ from .arrays import fill_hidden, lay_over
 from .metadata import read_exif
 from .opening import named_errors
 from .pillow_reading import read_pillow
-from .profiles import cmyk_to_srgb, lab_to_srgb, own_profile, to_srgb
+from .profiles import cmyk_to_srgb, lab_to_srgb, outside_srgb, own_profile, to_srgb
 from .samples import Fit, Samples, shrunk, stored_shape
 from .source import Source, stream_of
 from .tiff_reading import is_tiff, read_tiff
@@ -26,6 +26,7 @@ class Picture:
     profile  the file's ICC profile if it is of an RGB space other than sRGB and a result can be converted into it.
     exif     EXIF data about the picture (artist, date, copyright, camera, place) for those who ask to keep it.
     dpi      dots per inch across and down.
+    outside  the part of the pixels, 0..1, whose colours sRGB does not have: the image has the nearest that it has.
     """
 
     image: np.ndarray
@@ -34,6 +35,7 @@ class Picture:
     profile: bytes | None = None
     exif: bytes | None = None
     dpi: tuple[float, float] | None = None
+    outside: float = 0.0
 
 
 def load_picture(source: Source, fit: Fit | None = None) -> Picture:
@@ -61,6 +63,7 @@ def load_picture(source: Source, fit: Fit | None = None) -> Picture:
             depth=samples.depth,
             profile=profile,
             exif=read_exif(stored.exif),
+            outside=0.0 if samples.lab else outside_srgb(samples.values, profile),
             dpi=stored.dpi[::-1] if stored.dpi and orientation in (5, 6, 7, 8) else stored.dpi,
         )
 

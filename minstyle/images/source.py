@@ -37,14 +37,12 @@ def stream_of(source: Source) -> Iterator[tuple[IO[bytes], str]]:
 def _opened(path: Path) -> IO[bytes]:
     try:
         mode = os.stat(path).st_mode
-        if stat.S_ISDIR(mode):
-            raise ImageError(f"{path} is a folder: expected a picture file")
-        if not stat.S_ISREG(mode):
-            raise ImageError(
-                f"{path} is a pipe or a device, which cannot be read twice: save the picture as a file first"
-            )
-        return open(path, "rb")
+        if stat.S_ISREG(mode):
+            return open(path, "rb")
     except FileNotFoundError as error:
         raise ImageError(f"{path} not found: expected a picture file") from error
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         raise ImageError(f"{path} cannot be opened: {getattr(error, 'strerror', None) or error}") from error
+    if stat.S_ISDIR(mode):
+        raise ImageError(f"{path} is a folder: expected a picture file")
+    raise ImageError(f"{path} is a pipe or a device, which cannot be read twice: save the picture in a file")

@@ -14,7 +14,7 @@ from ..files import check_writable, replacing
 from .arrays import lay_over
 from .deep_png import write_deep_png
 from .metadata import LABEL, exif_block, is_dpi, parse_exif
-from .profiles import from_srgb
+from .profiles import from_srgb, holds_8_bits
 from .recipetext import KEY, MAX_RECIPE_LENGTH, ascii_text
 from .tiff import write_tiff
 
@@ -71,7 +71,8 @@ def save_picture(
 
     opacity  (H, W), 0..1: kept by PNG, WebP, TIFF and AVIF; JPEG shows the image over white.
     depth    bits per channel, 8 or 16. 16 by PNG and TIFF, where fractions of a level are kept; others write 8.
-    profile  an RGB ICC profile: the image is converted into it and it is embedded. Otherwise sRGB is embedded.
+    profile  an RGB ICC profile: the image is converted into it and it is embedded. Otherwise sRGB is embedded, and
+             where the profile is nearly linear and 8 bits are written, which are too few for its dark colours.
     exif     EXIF data to keep; dpi, the resolution; quality 1..100 of JPEG, WebP and AVIF (PNG and TIFF lose nothing).
     text     {"minstyle": JSON, "Software": name}, either or both; ``read_text`` gives the first one back.
 
@@ -86,8 +87,11 @@ def save_picture(
         opacity = np.clip(opacity, 0, 1)
         if name == "JPEG":
             image, opacity = lay_over(np.clip(image, 0, 255), opacity), None
+    depth = depth if name in _DEEP else 8
+    if depth == 8 and profile is not None and not holds_8_bits(profile):
+        profile = None
     values, icc = from_srgb(np.clip(image, 0, 255), profile)
-    pixels = _rounded(values, opacity, depth if name in _DEEP else 8)
+    pixels = _rounded(values, opacity, depth)
     if "quality" in settings:
         settings = settings | {"quality": quality}
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import FileError, RecipeError, require
 from ..images import WRITERS, Picture, load_image, load_picture, read_text
-from ..notices import MASK_RESAMPLED, Notice
+from ..notices import COLOURS_LOST, MASK_RESAMPLED, Notice
 from ..recipe.recipe import Recipe
 from ..recipe.sizes import SMALLEST, Shape, crop_of, fitted_shape, shapes_of
 from ..run.pictures import last_shapes
@@ -38,10 +38,12 @@ def _same_file(one: Path, other: Path) -> bool:
     return os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)
 
 
-def read_pictures(content: Path, styles: Sequence[Path], recipe: Recipe) -> tuple[Picture, tuple[Picture, ...]]:
+def read_pictures(
+    content: Path, styles: Sequence[Path], recipe: Recipe, notify: Notify
+) -> tuple[Picture, tuple[Picture, ...]]:
     """The content and the style pictures; those far larger than a run sees them are read at twice its largest size.
 
-    Raises ImageError.
+    ``notify`` hears of colours that are lost. Raises ImageError.
     """
     photograph = load_picture(content, lambda shape: _enough(shape, lambda own: shapes_of(own, recipe), recipe))
     largest = max(shapes_of(photograph.image.shape, recipe))
@@ -55,6 +57,10 @@ def read_pictures(content: Path, styles: Sequence[Path], recipe: Recipe) -> tupl
         seen = style_shapes(number)
         fit = (lambda shape, seen=seen: _enough(shape, seen, recipe)) if whole else None
         paintings.append(load_picture(path, fit))
+    for path, picture in zip((content, *styles), (photograph, *paintings), strict=True):
+        if picture.outside > 0.005:
+            text = f"{path}: {picture.outside:.0%} of it has colours outside sRGB; the nearest in it are taken"
+            notify(Notice(COLOURS_LOST, text))
     return photograph, tuple(paintings)
 
 

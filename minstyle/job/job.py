@@ -93,7 +93,7 @@ def prepare(job: Job, notify: Notify = lambda notice: None) -> Prepared:
     check_forgotten_out(job.out, len(job.styles))
     check_styles(job.recipe, len(job.styles))
     check_image_path(job.out)
-    content, styles = read_pictures(job.content, job.styles, job.recipe)
+    content, styles = read_pictures(job.content, job.styles, job.recipe, noted)
     regions = None if job.masks is None else read_regions(job.masks, job.recipe, content, styles, noted)
     initial = None if job.initial is None else Picture(load_image(job.initial))
     save = writer(job.recipe, content, depth=job.depth, quality=job.quality, keep_metadata=job.keep_metadata)

@@ -95,7 +95,9 @@ def shrunk(samples: Samples, shape: Shape | None) -> Samples:
 def _smaller(values: np.ndarray, shape: Shape) -> np.ndarray:
     """(H, W, C) at a smaller (height, width), float32; a channel at a time, which large pictures leave room for."""
     channels = [
-        Image.fromarray(np.ascontiguousarray(values[:, :, c], dtype=np.float32)).resize(shape[::-1], _LANCZOS)
+        Image.fromarray(np.ascontiguousarray(values[:, :, c], dtype=np.float32)).resize(
+            shape[::-1], _LANCZOS, reducing_gap=3
+        )
         for c in range(values.shape[2])
     ]
     return np.stack([np.asarray(channel) for channel in channels], axis=2)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image, PngImagePlugin, features
@@ -47,18 +48,21 @@ class _Beside:
         return exif_block(self.exif, self.dpi, self.text.get(_SOFTWARE), comment)
 
 
-def save_image(image: np.ndarray, path: str | Path) -> None:
+def save_image(image: np.ndarray, path: str | Path | IO[bytes], *, extension: str = ".png") -> None:
     """Write an image (H, W, 3), clipped to 0..255 and rounded, in the format of the extension; whole or not at all.
+
+    Into a file object it is written in the format of ``extension``.
 
     Raises ImageError for an unknown extension or an array that is no image, FileError where the folder or disk refuses.
     """
-    save_picture(image, path)
+    save_picture(image, path, extension=extension)
 
 
 def save_picture(
     image: np.ndarray,
-    path: str | Path,
+    path: str | Path | IO[bytes],
     *,
+    extension: str = ".png",
     opacity: np.ndarray | None = None,
     depth: int = 8,
     profile: bytes | None = None,
@@ -69,6 +73,7 @@ def save_picture(
 ) -> None:
     """Write an image (H, W, 3), sRGB, 0..255, clipped and rounded, with what a ``Picture`` carries beside it.
 
+    path     a file, in the format of its extension, or a file object, written in the format of ``extension``.
     opacity  (H, W), 0..1: kept by PNG, WebP, TIFF and AVIF; JPEG shows the image over white.
     depth    bits per channel, 8 or 16. 16 by PNG and TIFF, where fractions of a level are kept; others write 8.
     profile  an RGB ICC profile: the image is converted into it and it is embedded. Otherwise sRGB is embedded, and
@@ -79,6 +84,13 @@ def save_picture(
     Raises ImageError for an unknown extension or a value that is none of these, FileError where the folder or disk
     refuses.
     """
+    if not isinstance(path, str | Path):
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / f"picture{extension}"
+            save_picture(image, file, opacity=opacity, depth=depth, profile=profile, exif=exif, dpi=dpi,
+                         quality=quality, text=text)  # fmt: skip
+            path.write(file.read_bytes())
+        return
     path = Path(path)
     name, settings = writer_for(path)
     _check(path, image, opacity, depth, dpi, quality)

@@ -169,13 +169,17 @@ def _of_palette(colormap: np.ndarray | None, index: np.ndarray) -> np.ndarray:
 
 
 def _lab(stored: np.ndarray, offset: bool) -> np.ndarray:
-    """L* 0..100, a*, b*. Of ICCLAB (``offset``) a* and b* are stored plus 128, 16 bits as L* 0..65280."""
-    step = 256.0 if stored.dtype.itemsize == 2 else 1.0
-    light = stored[:, :, 0] * (100 / (255 * 256 if offset and step > 1 else 65535 if step > 1 else 255))
-    kind: Any = np.uint16 if step > 1 else np.uint8
-    signed: Any = np.ascontiguousarray(stored[:, :, 1:], kind)
-    ab = signed / step - 128 if offset else signed.view(np.int16 if step > 1 else np.int8) / step
-    values: np.ndarray = np.concatenate([light[:, :, None], ab], axis=2).astype(np.float32)
+    """L* 0..100, a*, b* of 8 or 16 bits. Of ICCLAB (``offset``) a* and b* are stored plus 128, and L* ends at 65280.
+
+    Where all samples are signed, as libvips writes them, L* ends at 32767.
+    """
+    deep = stored.dtype.itemsize == 2
+    top = 32767 if stored.dtype.kind == "i" and deep else 255 * 256 if offset and deep else 65535 if deep else 255
+    ab: Any = np.ascontiguousarray(stored[:, :, 1:])
+    ab = ab.astype(np.float32) if offset else ab.view(np.int16 if deep else np.int8).astype(np.float32)
+    ab = ab / (256 if deep else 1) - (128 if offset else 0)
+    light = stored[:, :, :1].astype(np.float32) * np.float32(100 / top)
+    values: np.ndarray = np.concatenate([light, ab], axis=2)
     return values
 
 

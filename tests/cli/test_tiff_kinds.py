@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from minstyle.images import load_image
 from tests.support import icc_profiles as icc
 from tests.support.damaged import flipped_files, outcomes_in_child
 from tests.support.small import picture
@@ -173,6 +174,20 @@ def test_cielab_of_16_bits(studio: Studio) -> None:
     tifffile.imwrite(studio.folder / "odd.tif", stored, photometric="cielab")
     levels = np.vectorize(icc.grey_of_lightness)(lightness / 655.35)
     assert_same(studio.painted(studio.folder / "odd.tif"), studio.plain(grey3(levels)))
+    tifffile.imwrite(studio.folder / "vips.tif", (stored // 2).astype(np.int16), photometric="cielab")
+    assert_same(studio.painted(studio.folder / "vips.tif"), studio.plain(grey3(levels)))
+
+
+@pytest.mark.parametrize("kind", ["cielab", "icclab"])
+def test_the_a_and_b_of_cielab_are_signed_or_have_an_offset(studio: Studio, kind: str) -> None:
+    """A red of L* = 54.3, a* = 81, b* = 70, which is sRGB's, in 8 and in 16 bits."""
+    for depth in (np.uint8, np.uint16):
+        deep = depth == np.uint16
+        top = 255 if not deep else 65535 if kind == "cielab" else 65280
+        ab = np.array([81, 70]) if kind == "cielab" else np.array([81, 70]) + 128
+        colour = [round(54.3 / 100 * top), *(ab * (256 if deep else 1))]
+        tifffile.imwrite(studio.folder / "red.tif", np.full((32, 40, 3), colour, depth), photometric=kind)
+        np.testing.assert_allclose(load_image(studio.folder / "red.tif")[0, 0], [255, 0, 0], atol=2)
 
 
 def test_a_kind_that_is_not_read_is_named(studio: Studio, capsys: Captured) -> None:

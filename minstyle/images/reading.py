@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import IO
 
 import numpy as np
 
 from .arrays import fill_hidden, lay_over
+from .jpeg12 import is_jpeg12, read_jpeg12
 from .metadata import read_exif
 from .opening import named_errors
 from .pillow_reading import read_pillow
 from .profiles import cmyk_to_srgb, lab_to_srgb, outside_srgb, own_profile, to_srgb
-from .samples import Fit, Samples, shrunk, stored_shape
+from .samples import Fit, Samples, Stored, shrunk, stored_shape
 from .source import Source, stream_of
 from .tiff_reading import is_tiff, read_tiff
 
@@ -48,8 +50,7 @@ def load_picture(source: Source, fit: Fit | None = None) -> Picture:
     Raises ImageError, with the reason, for a file that is missing, no whole picture, an animation or of several pages.
     """
     with stream_of(source) as (stream, name), named_errors(name):
-        start = stream.read(4)
-        stored = read_tiff(stream, name, fit is None) if is_tiff(start) else read_pillow(stream, name, fit)
+        stored = _stored(stream, name, fit)
         orientation = stored.orientation
         enough = None if fit is None else stored_shape(fit(stored_shape(stored.shape, orientation)), orientation)
         samples = shrunk(stored.samples, enough)
@@ -72,6 +73,12 @@ def load_image(source: Source) -> np.ndarray:
     """The picture in a file as an image (H, W, 3): ``load_picture``'s, laid over white where it is transparent."""
     picture = load_picture(source)
     return lay_over(picture.image, picture.opacity)
+
+
+def _stored(stream: IO[bytes], name: str, fit: Fit | None) -> Stored:
+    if is_tiff(stream.read(4)):
+        return read_tiff(stream, name, fit is None)
+    return read_jpeg12(stream, name) if is_jpeg12(stream) else read_pillow(stream, name, fit)
 
 
 def _srgb(samples: Samples, icc: bytes | None) -> np.ndarray:

@@ -28,12 +28,11 @@ def read_pillow(stream: IO[bytes], name: str, fit: Fit | None = None) -> Stored:
     png = read_chunks(stream) if stream.read(8) == SIGNATURE else None
     with opened(stream if png is None else png.stream, name) as picture:
         width, height = picture.size
-        whole = fit is None
+        whole = fit is None or fit((height, width)) == (height, width)
         if picture.format in _JPEG and fit is not None:
             orientation = orientation_of(exif_of(picture))
             enough = stored_shape(fit(stored_shape((height, width), orientation)), orientation)
             picture.draft(None, enough[::-1])
-            whole = enough == (height, width)
         deep = png is not None and png.depth == 16
         check_room(name, picture.height, picture.width, len(picture.getbands()) * (4 if deep else 2), whole)
         if png is not None and png.deep_colour:

@@ -16,6 +16,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_TEXT = 1 << 20  # bytes of a text, unpacked; longer ones are passed over
 MAX_PROFILE = 1 << 25  # bytes of a profile, unpacked: those of printers have some millions
 _MAX_BESIDE = 1 << 27  # bytes of a chunk that is read at all, but for pixels
+_MAX_CHUNKS = 200_000  # a PNG of 1.6 GB in pieces of 8 KB
 _LENGTHS = {b"pHYs": 9, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4}
 _PIXELS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS"}
 _FRAMES = {b"acTL", b"fcTL", b"fdAT"}
@@ -43,7 +44,7 @@ class PngChunks:
 
 
 def read_chunks(stream: IO[bytes]) -> PngChunks:
-    """The chunks of a PNG."""
+    """The chunks of a PNG. Raises ValueError for more than any picture has."""
     found: dict[bytes, bytes] = {}
     icc = recipe = None
     places, sound = [], True
@@ -82,13 +83,16 @@ def _chunks(stream: IO[bytes]) -> Iterator[tuple[bytes, int, int]]:
     """(kind, where its data begin, their length) of each chunk, as far as the file goes."""
     stream.seek(0, 2)
     end, at = stream.tell(), len(SIGNATURE)
-    while at + 8 <= end:
+    for _ in range(_MAX_CHUNKS):
+        if at + 8 > end:
+            return
         stream.seek(at)
         length, kind = struct.unpack(">I4s", stream.read(8))
         yield kind, at + 8, length
         if kind == b"IEND":
             return
         at += 12 + length
+    raise ValueError(f"more than {_MAX_CHUNKS:,} chunks")
 
 
 def _read(stream: IO[bytes], start: int, length: int) -> bytes | None:

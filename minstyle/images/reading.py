@@ -77,7 +77,7 @@ def load_image(source: Source) -> np.ndarray:
 
 def _stored(stream: IO[bytes], name: str, fit: Fit | None) -> Stored:
     if is_tiff(stream.read(4)):
-        return read_tiff(stream, name, fit is None)
+        return read_tiff(stream, name, fit)
     return read_jpeg12(stream, name) if is_jpeg12(stream) else read_pillow(stream, name, fit)
 
 

@@ -15,9 +15,10 @@ import numpy as np
 from PIL import Image
 
 from ..errors import ImageError
-from .metadata import dpi_of
+from .codepoints import adobe_rgb
+from .metadata import dpi_of, is_adobe_rgb
 from .room import check_room
-from .samples import Samples, Stored, divided, scaled, scaled_floats
+from .samples import Fit, Samples, Stored, divided, scaled, scaled_floats
 
 _MAX_PAGES = 1000
 _WHITE_IS_ZERO, _GREY, _RGB, _PALETTE, _CMYK, _YCBCR, _CIELAB, _ICCLAB = 0, 1, 2, 3, 5, 6, 8, 9
@@ -58,10 +59,12 @@ def _is_full(page: Any) -> bool:
     return not page.subfiletype & _REDUCED_OR_MASK
 
 
-def read_tiff(stream: IO[bytes], name: str, whole: bool = True) -> Stored:
-    """The picture in a TIFF, to be ``whole`` or shrunk. Raises ImageError for a kind that is not read; other errors."""
+def read_tiff(stream: IO[bytes], name: str, fit: Fit | None = None) -> Stored:
+    """The picture in a TIFF, to be shrunk as ``fit`` says. Raises ImageError for kinds that are not read; others."""
     with tiff_page(stream, name) as page:
         _refuse_others(page, name)
+        shape = page.imagelength, page.imagewidth
+        whole = fit is None or fit(shape) == shape
         check_room(name, page.imagelength, page.imagewidth, page.samplesperpixel * page.dtype.itemsize, whole)
         try:
             stored = page.asarray(squeeze=False)[:, 0]  # (planes, H, W, interleaved)
@@ -77,11 +80,13 @@ def read_tiff(stream: IO[bytes], name: str, whole: bool = True) -> Stored:
             exif.endian, exif.bigtiff = page.parent.byteorder, page.parent.is_bigtiff
             exif.load_from_fp(stream, page.offset)
         resolution = [_value(page, tag, (0, 1)) for tag in (282, 283)]
-        icc = page.iccprofile
+        icc = bytes(page.iccprofile or b"") or (
+            adobe_rgb() if page.photometric == _RGB and is_adobe_rgb(exif) else None
+        )
         orientation = _value(page, 274, 1)
-        return Stored(samples, bytes(icc) if icc else None, orientation if isinstance(orientation, int) else 1,
+        return Stored(samples, icc, orientation if isinstance(orientation, int) else 1,
                       dpi_of([_ratio(value) for value in resolution], _value(page, 296, 2)), exif,
-                      (page.imagelength, page.imagewidth))  # fmt: skip
+                      shape)  # fmt: skip
 
 
 def kind_of(page: Any) -> str:

@@ -85,11 +85,7 @@ def save_picture(
     refuses.
     """
     if not isinstance(path, str | Path):
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / f"picture{extension}"
-            save_picture(image, file, opacity=opacity, depth=depth, profile=profile, exif=exif, dpi=dpi,
-                         quality=quality, text=text)  # fmt: skip
-            path.write(file.read_bytes())
+        path.write(_in_memory(extension, image, opacity, depth, profile, exif, dpi, quality, text))
         return
     path = Path(path)
     name, settings = writer_for(path)
@@ -106,15 +102,28 @@ def save_picture(
     pixels = _rounded(values, opacity, depth)
     if "quality" in settings:
         settings = settings | {"quality": quality}
-    try:
-        parse_exif(exif)
-    except Exception as error:  # bytes from anywhere
-        raise ImageError(f"{path}: the EXIF data to keep cannot be read ({error})") from error
+    _check_exif(path, exif)
     with replacing(path) as temporary:
         try:
             _write(temporary, name, settings, pixels, _Beside(icc, exif, dpi, beside_text))
         except (ValueError, SystemError) as error:
             raise ImageError(f"{path}: {name} cannot hold this picture ({error})") from error
+
+
+def _in_memory(extension: str, image: np.ndarray, *beside: Any) -> bytes:
+    """The bytes of the file, written as any other and read again: writers want names."""
+    names = ("opacity", "depth", "profile", "exif", "dpi", "quality", "text")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"picture{extension}"
+        save_picture(image, file, **dict(zip(names, beside, strict=True)))
+        return file.read_bytes()
+
+
+def _check_exif(path: Path, exif: bytes | None) -> None:
+    try:
+        parse_exif(exif)
+    except Exception as error:  # bytes from anywhere
+        raise ImageError(f"{path}: the EXIF data to keep cannot be read ({error})") from error
 
 
 def writer_for(path: Path) -> tuple[str, dict[str, Any]]:

@@ -53,7 +53,7 @@ def read_pictures(
 
     paintings = []
     for number, path in enumerate(styles):
-        whole = crop_of(recipe, number) == (0.0, 0.0, 1.0, 1.0)
+        whole = crop_of(recipe, number) == (0.0, 0.0, 1.0, 1.0) and min(largest) >= SMALLEST
         seen = style_shapes(number)
         fit = (lambda shape, seen=seen: _enough(shape, seen, recipe)) if whole else None
         paintings.append(load_picture(path, fit))

@@ -14,7 +14,7 @@ from minstyle.images import load_image, load_picture, save_picture
 from tests.support import icc_profiles as icc
 from tests.support.memory import peak_memory
 from tests.support.small import picture
-from tests.support.studio import Studio
+from tests.support.studio import Captured, Studio, told_in_one_line
 
 PIXELS = np.rint(picture(32, 40, 1)).astype(np.uint8)
 
@@ -89,6 +89,12 @@ def test_a_result_with_a_large_profile_is_read_again(studio: Studio, depth: str)
     studio.content, studio.out = studio.out, studio.results / "again.png"
     assert studio.run("--quiet", "--recipe", str(studio.content)) == 0
     assert load_picture(studio.out).profile == large
+
+
+def test_endless_chunks_are_refused(studio: Studio, capsys: Captured) -> None:
+    studio.content.write_bytes(png(chunk(b"tEXt", b"a\0b") * 300_000))
+    assert studio.run("--quiet") == 2
+    assert "more than 200,000 chunks" in told_in_one_line(capsys)
 
 
 def test_a_bomb_in_a_profile_or_text_takes_little_memory(studio: Studio) -> None:

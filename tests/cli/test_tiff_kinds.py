@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import struct
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from minstyle.images import load_image
+from minstyle.images import load_image, save_picture
 from tests.support import icc_profiles as icc
 from tests.support.damaged import flipped_files, outcomes_in_child
 from tests.support.small import picture
@@ -196,6 +198,27 @@ def test_a_kind_that_is_not_read_is_named(studio: Studio, capsys: Captured) -> N
     assert studio.run("--quiet") == 2
     line = told_in_one_line(capsys)
     assert "a TIFF of 32 bits (floats), 3 channels of RGB, compression ADOBE_DEFLATE is not read" in line
+
+
+WITHOUT = (
+    "import sys; sys.modules['imagecodecs'] = None; from minstyle.cli.main import main; sys.exit(main(sys.argv[1:]))"
+)
+
+
+@pytest.mark.parametrize("kind", ["tif", "png"])
+def test_without_its_library_a_file_says_what_to_install(studio: Studio, kind: str) -> None:
+    studio.content = studio.folder / f"deep.{kind}"
+    if kind == "tif":
+        tifffile.imwrite(studio.content, DEEP, photometric="rgb", compression="lzw")
+    else:
+        save_picture(RGB, studio.content, depth=16)
+    command = [sys.executable, "-c", WITHOUT, *studio.arguments("--quiet")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "needs one library: pip install imagecodecs" in line
+    tifffile.imwrite(studio.content, DEEP, photometric="rgb", compression="zlib")
+    subprocess.run(command, capture_output=True, check=True)
 
 
 # Harm

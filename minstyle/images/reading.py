@@ -13,7 +13,7 @@ from .metadata import read_exif
 from .opening import named_errors
 from .pillow_reading import read_pillow
 from .profiles import cmyk_to_srgb, lab_to_srgb, outside_srgb, own_profile, to_srgb
-from .samples import Fit, Samples, Stored, shrunk, stored_shape
+from .samples import Fit, Samples, Shape, Stored, shrunk, stored_shape
 from .source import Source, stream_of
 from .tiff_reading import is_tiff, read_tiff
 
@@ -28,6 +28,7 @@ class Picture:
     profile  the file's ICC profile if it is of an RGB space other than sRGB and a result can be converted into it.
     exif     EXIF data about the picture (artist, date, copyright, camera, place) for those who ask to keep it.
     dpi      dots per inch across and down.
+    full     (height, width) of the file, upright, where the image was shrunk while it was read; None: the image's own.
     outside  the part of the pixels, 0..1, whose colours sRGB does not have: the image has the nearest that it has.
     """
 
@@ -38,6 +39,7 @@ class Picture:
     exif: bytes | None = None
     dpi: tuple[float, float] | None = None
     outside: float = 0.0
+    full: Shape | None = None
 
 
 def load_picture(source: Source, fit: Fit | None = None) -> Picture:
@@ -52,7 +54,8 @@ def load_picture(source: Source, fit: Fit | None = None) -> Picture:
     with stream_of(source) as (stream, name), named_errors(name):
         stored = _stored(stream, name, fit)
         orientation = stored.orientation
-        enough = None if fit is None else stored_shape(fit(stored_shape(stored.shape, orientation)), orientation)
+        full = stored_shape(stored.shape, orientation)
+        enough = None if fit is None else stored_shape(fit(full), orientation)
         samples = shrunk(stored.samples, enough)
         values, profile = _srgb(samples, stored.icc), own_profile(stored.icc)
         opacity = samples.opacity
@@ -65,6 +68,7 @@ def load_picture(source: Source, fit: Fit | None = None) -> Picture:
             profile=profile,
             exif=read_exif(stored.exif),
             outside=0.0 if samples.lab else outside_srgb(samples.values, profile),
+            full=None if samples.values.shape[:2] == stored.shape else full,
             dpi=stored.dpi[::-1] if stored.dpi and orientation in (5, 6, 7, 8) else stored.dpi,
         )
 

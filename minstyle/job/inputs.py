@@ -92,8 +92,9 @@ def read_regions(
             len(masks), RecipeError)  # fmt: skip
     images = [load_image(path) for path in masks]
     for path, mask, picture in zip(masks, images, pictures, strict=True):
-        if mask.shape != picture.image.shape:
-            size, own = (f"{a.shape[1]} x {a.shape[0]}" for a in (picture.image, mask))
+        shape = picture.full or picture.image.shape[:2]
+        if mask.shape[:2] != shape:
+            size, own = (f"{width} x {height}" for height, width in (shape, mask.shape[:2]))
             notify(Notice(MASK_RESAMPLED, f"{path} is {own}, its picture {size}: resampled to fit"))
     regions = from_masks(
         images[0], images[1:], content_shape=shapes[0], style_shapes=shapes[1:], feather=recipe.feather

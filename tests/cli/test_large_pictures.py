@@ -40,6 +40,16 @@ def test_a_large_picture_is_painted_as_a_small_one(studio: Studio, name: str, or
     assert np.abs(small - large).mean() < 1.5
 
 
+def test_a_mask_of_the_large_pictures_size_fits_it(studio: Studio, capsys: Captured) -> None:
+    studio.content = enlarged(studio.folder / "large.jpg", 24)
+    for name, size in (("c.png", (960, 768)), ("s.png", (36, 40))):
+        mask = Image.new("RGB", size, "red")
+        mask.paste("blue", (size[0] // 2, 0, *size))
+        mask.save(studio.folder / name)
+    studio.image("--mask", studio.folder / "c.png", studio.folder / "s.png")
+    assert capsys.readouterr().err == ""
+
+
 def test_styles_are_read_at_the_scale_that_is_seen(studio: Studio) -> None:
     found = []
     for factor in (3, 24):

@@ -137,6 +137,7 @@ NO_PICTURES: dict[str, tuple[str, bytes, str]] = {
     "empty": ("empty.png", b"", "not a picture"),
     "text": ("notes.jpg", b"This is not a picture.\n" * 100, "not a picture"),
     "header only": ("header.png", b"\x89PNG\r\n\x1a\n", "not a picture"),
+    "JPEG XL": ("phone.jxl", b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(90), "a JPEG XL file, which is not read; save it"),
     "no pixels": ("none.png", png(0, 10, 8, 2, b""), "not a picture"),
     **{
         f"truncated {name}": (f"cut.{name}", encoded(name)[: len(encoded(name)) // 2], "")

@@ -13,6 +13,7 @@ from PIL import Image
 
 from minstyle.errors import ImageError
 from minstyle.images import load_picture
+from tests.support.damaged import flipped_files, outcomes_in_child
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 65536, (40, 50, 3), np.uint16)
@@ -94,6 +95,14 @@ def test_colour_in_floats_is_refused_with_what_to_do(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "hdr.tif", np.zeros((4, 4, 3), np.float32), photometric="rgb")
     with pytest.raises(ImageError, match=r"hdr\.tif: .*save it with 8 or 16 bits"):
         load_picture(tmp_path / "hdr.tif")
+
+
+@pytest.mark.parametrize("pixels", [RGB, RGBA, RGBA[:, :, 2:]], ids=["RGB", "RGBA", "LA"])
+def test_damaged_pngs_of_16_bits_are_pictures_or_one_line(tmp_path: Path, pixels: np.ndarray) -> None:
+    """In a process of its own: none ends it, swells it or hangs it."""
+    write_png(tmp_path / "good.png", pixels // 4096 * 4096)
+    outcomes = outcomes_in_child("minstyle.images.load_image", flipped_files(tmp_path / "good.png", 100))
+    assert set(outcomes.values()) <= {"valid", "refused"}
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])

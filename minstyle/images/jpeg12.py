@@ -16,7 +16,7 @@ from PIL import Image
 from .codepoints import adobe_rgb
 from .metadata import is_adobe_rgb, orientation_of
 from .room import check_room
-from .samples import Samples, Stored, scaled
+from .samples import Samples, Shape, Stored, scaled, stored_shape
 
 _START, _END, _SCAN = b"\xff\xd8", b"\xff\xd9", 0xDA
 _FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -46,12 +46,24 @@ def read_jpeg12(stream: IO[bytes], name: str) -> Stored:
     if _END not in data[-1024:]:  # the decoder fills up what is missing
         raise ValueError("the file is cut off")
     stored = np.atleast_3d(imagecodecs.jpeg8_decode(data))
-    exif = Image.Exif()
-    with contextlib.suppress(Exception):  # damage beside the picture: the picture counts
-        exif.load(next((data for _, data in segments if data.startswith(_EXIF)), b""))
+    exif = _exif_in(segments)
     parts = sorted(data[len(_ICC) :] for _, data in segments if data.startswith(_ICC))  # each begins with its number
     icc = b"".join(part[2:] for part in parts) or (adobe_rgb() if is_adobe_rgb(exif) else None)
     return Stored(Samples(scaled(stored, 4095), depth=16), icc, orientation_of(exif), None, exif, (height, width))
+
+
+def shape_of_jpeg12(stream: IO[bytes]) -> Shape:
+    """(height, width), upright."""
+    segments = list(_segments(stream))
+    height, width = struct.unpack_from(">HH", next(data for kind, data in segments if kind in _FRAMES), 1)
+    return stored_shape((height, width), orientation_of(_exif_in(segments)))
+
+
+def _exif_in(segments: list[tuple[int, bytes]]) -> Image.Exif:
+    exif = Image.Exif()
+    with contextlib.suppress(Exception):  # damage beside the picture: the picture counts
+        exif.load(next((data for _, data in segments if data.startswith(_EXIF)), b""))
+    return exif
 
 
 def _segments(stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from typing import IO
 
 import numpy as np
+from PIL import Image
 
 from .arrays import fill_hidden, lay_over
-from .jpeg12 import is_jpeg12, read_jpeg12
-from .metadata import read_exif
-from .opening import named_errors
+from .jpeg12 import is_jpeg12, read_jpeg12, shape_of_jpeg12
+from .metadata import orientation_of, read_exif
+from .opening import named_errors, opened
 from .pillow_reading import read_pillow
 from .profiles import cmyk_to_srgb, lab_to_srgb, outside_srgb, own_profile, to_srgb
 from .samples import Fit, Samples, Shape, Stored, shrunk, stored_shape
 from .source import Source, stream_of
-from .tiff_reading import is_tiff, read_tiff
+from .tiff_reading import is_tiff, orientation_of_page, read_tiff, tiff_page
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,23 @@ class Picture:
     dpi: tuple[float, float] | None = None
     outside: float = 0.0
     full: Shape | None = None
+
+
+def picture_shape(source: Source) -> Shape:
+    """(height, width) of the upright picture in a file, from its header: nothing is decoded.
+
+    An orientation that a PNG tells behind its pixels is not seen. Raises ImageError as ``load_picture``, but a file
+    may be broken further on.
+    """
+    with stream_of(source) as (stream, name), named_errors(name):
+        if is_tiff(stream.read(4)):
+            with tiff_page(stream, name) as page:
+                return stored_shape((page.imagelength, page.imagewidth), orientation_of_page(page))
+        if is_jpeg12(stream):
+            return shape_of_jpeg12(stream)
+        with opened(stream, name) as picture:
+            exif = Image.Image.getexif(picture)  # a PNG's own method decodes it
+            return stored_shape((picture.height, picture.width), orientation_of(exif))
 
 
 def load_picture(source: Source, fit: Fit | None = None) -> Picture:

@@ -83,10 +83,15 @@ def read_tiff(stream: IO[bytes], name: str, fit: Fit | None = None) -> Stored:
         icc = bytes(page.iccprofile or b"") or (
             adobe_rgb() if page.photometric == _RGB and is_adobe_rgb(exif) else None
         )
-        orientation = _value(page, 274, 1)
-        return Stored(samples, icc, orientation if isinstance(orientation, int) else 1,
+        return Stored(samples, icc, orientation_of_page(page),
                       dpi_of([_ratio(value) for value in resolution], _value(page, 296, 2)), exif,
                       shape)  # fmt: skip
+
+
+def orientation_of_page(page: Any) -> int:
+    """EXIF orientation 1..8; 1 for what is none."""
+    orientation = _value(page, 274, 1)
+    return orientation if isinstance(orientation, int) else 1
 
 
 def kind_of(page: Any) -> str:

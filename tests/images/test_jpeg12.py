@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from minstyle.errors import ImageError
-from minstyle.images import load_picture
+from minstyle.images import load_picture, picture_shape
 from tests.support import icc_profiles as icc
 from tests.support.damaged import flipped_files, outcomes_in_child
 from tests.support.small import picture
@@ -45,6 +45,7 @@ def test_profile_and_orientation_are_followed() -> None:
     parts = [(0xE2, b"ICC_PROFILE\0" + bytes([i, 2]) + halves[i - 1]) for i in (2, 1)]
     plain, told = load_picture(jpeg(colours)), load_picture(jpeg(colours, (0xE1, exif.tobytes()), *parts))
     assert told.image.shape == (40, 32, 3)
+    assert picture_shape(jpeg(colours, (0xE1, exif.tobytes()))) == (40, 32)
     assert (told.profile, told.exif is not None) == (ADOBE, True)
     assert (plain.profile, plain.exif) == (None, None)
 

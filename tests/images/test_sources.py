@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from minstyle.errors import ImageError
-from minstyle.images import WRITERS, load_image, load_picture, read_text, save_image, save_picture
+from minstyle.images import WRITERS, load_image, load_picture, picture_shape, read_text, save_image, save_picture
 from tests.support import icc_profiles as icc
 from tests.support.small import picture
 
@@ -47,6 +48,17 @@ def test_a_picture_is_written_into_memory_and_read_from_it(tmp_path: Path, exten
             np.testing.assert_array_equal(found.image, expected.image)
             assert (found.depth, found.profile, found.dpi) == (expected.depth, ADOBE, (240, 240))
     assert read_text(data) == "{}"
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+@pytest.mark.parametrize("extension", ["png", "jpg", "webp", "tif", "avif"])
+def test_the_shape_is_known_by_the_header(tmp_path: Path, extension: str, orientation: int) -> None:
+    exif, path = Image.Exif(), tmp_path / f"in.{extension}"
+    exif[0x0112] = orientation
+    Image.new("RGB", (40, 24)).save(path, exif=exif)
+    assert picture_shape(path) == load_picture(path).image.shape[:2] == ((40, 24) if orientation > 4 else (24, 40))
+    with pytest.raises(ImageError, match=r"gone\.png not found"):
+        picture_shape(tmp_path / "gone.png")
 
 
 @pytest.mark.parametrize("depth", [8, 16])

@@ -93,11 +93,16 @@ def shrunk(samples: Samples, shape: Shape | None) -> Samples:
 
 
 def _smaller(values: np.ndarray, shape: Shape) -> np.ndarray:
-    """(H, W, C) at a smaller (height, width), float32; a channel at a time, which large pictures leave room for."""
-    channels = [
-        Image.fromarray(np.ascontiguousarray(values[:, :, c], dtype=np.float32)).resize(
-            shape[::-1], _LANCZOS, reducing_gap=3
-        )
-        for c in range(values.shape[2])
+    """(H, W, C) at a smaller (height, width), float32; a channel at a time, which large pictures leave room for.
+
+    Means over whole squares of pixels first, in the type that is stored, as far as three times the shape: that is fast.
+    """
+    height, width, channels = values.shape
+    square = max(1, min(height // (3 * shape[0]), width // (3 * shape[1])))
+    kind = np.uint8 if values.dtype == np.uint8 else np.float32
+    inside = (0, 0, width / square, height / square)  # the last squares may lie half outside
+    small = [
+        Image.fromarray(np.ascontiguousarray(values[:, :, c], dtype=kind)).reduce(square).convert("F")
+        for c in range(channels)
     ]
-    return np.stack([np.asarray(channel) for channel in channels], axis=2)
+    return np.stack([np.asarray(one.resize(shape[::-1], _LANCZOS, inside)) for one in small], axis=2)

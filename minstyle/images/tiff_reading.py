@@ -95,11 +95,11 @@ def orientation_of_page(page: Any) -> int:
 
 
 def kind_of(page: Any) -> str:
-    """A page's bits, channels and compression in words: "12 bits of MINISBLACK with 1 channel, compression LZW"."""
+    """A page's bits, channels and compression in words: "a TIFF of 32 bits (floats), 3 x RGB, compression LZW"."""
     bits, photometric = page.bitspersample, page.photometric
     formats = {_UNSIGNED: "bits", _SIGNED: "bits (signed)", _FLOAT: "bits (floats)"}
     word = formats.get(page.sampleformat, f"bits (sample format {page.sampleformat})")
-    return (f"a TIFF of {bits} {word}, {page.samplesperpixel} channels of {getattr(photometric, 'name', photometric)}, "
+    return (f"a TIFF of {bits} {word}, {page.samplesperpixel} x {getattr(photometric, 'name', photometric)}, "
             f"compression {getattr(page.compression, 'name', page.compression)}")  # fmt: skip
 
 

@@ -197,7 +197,7 @@ def test_a_kind_that_is_not_read_is_named(studio: Studio, capsys: Captured) -> N
     studio.content = studio.folder / "hdr.tif"
     assert studio.run("--quiet") == 2
     line = told_in_one_line(capsys)
-    assert "a TIFF of 32 bits (floats), 3 channels of RGB, compression ADOBE_DEFLATE is not read" in line
+    assert "a TIFF of 32 bits (floats), 3 x RGB, compression ADOBE_DEFLATE is not read" in line
 
 
 WITHOUT = (

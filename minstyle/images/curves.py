@@ -37,7 +37,7 @@ class Parametric:
     def inverse(self, y: np.ndarray) -> np.ndarray:
         """The stored values of linear light ``y``, both 0..1."""
         knee = max(self.a * self.d + self.b, 0) ** self.g + self.e
-        above = (np.maximum(y - self.e, 0) ** (1 / self.g) - self.b) / self.a
+        above = np.maximum((np.maximum(y - self.e, 0) ** (1 / self.g) - self.b) / self.a, self.d)  # but for rounding
         below = (y - self.f) / self.c if self.c else np.zeros_like(y)
         x: np.ndarray = np.where(y >= knee, above, below)
         return x

@@ -15,9 +15,10 @@ from .errors import FileError
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of ``path``; rename it to ``path`` on success, remove it on any error.
 
-    Raises FileError, with the system's reason, when the folder or the disk refuses.
+    Of a symbolic link the file that it points to is replaced. Raises FileError, with the system's reason, when the
+    folder or the disk refuses.
     """
-    path = Path(path)
+    path = _target(Path(path))
     # The suffix stays last: writers choose their format by it.
     temporary = path.with_name(f".minstyle.{secrets.token_hex(4)}{path.suffix}")
     try:
@@ -30,11 +31,19 @@ def replacing(path: str | Path) -> Iterator[Path]:
             temporary.unlink()
 
 
+def _target(path: Path) -> Path:
+    return Path(os.path.realpath(path)) if os.path.islink(path) else path
+
+
 def check_writable(path: str | Path) -> None:
     """Raise FileError now, before an hour of work, if a file at ``path`` could not be written later."""
     path = Path(path)
-    folder = path.parent
-    if not folder.exists():
+    folder = _target(path).parent
+    try:
+        there = folder.exists()
+    except OSError as error:  # a folder above it is closed
+        raise FileError(f"cannot write {path}: {error.strerror or error}") from error
+    if not there:
         raise FileError(f"cannot write {path}: the folder {folder} does not exist; make it first")
     if not folder.is_dir():
         raise FileError(f"cannot write {path}: {folder} is not a folder")

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 MASK_RESAMPLED = "mask resampled"
 NOT_FALLING = "loss does not fall"
 LABEL_LEFT_OUT = "label left out"
+COLOURS_LOST = "colours lost"
+ONE_REGION = "one region"
 
 
 @dataclass(frozen=True)

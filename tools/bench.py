@@ -3,7 +3,8 @@
 The evaluation is loss and gradient of the document's recipe on VGG19 with random weights, on both sides the same
 formulas. The two take turns, and ratios are medians of the turns' ratios; PyTorch keeps its maps contiguous or
 channels-last, whichever has the lower median. Peak memory is that of a process of its own, with its inputs and weights.
-``--write FILE`` puts what is printed into a Markdown file too.
+``--files`` times the loading of large picture files instead. ``--write FILE`` puts what is printed into a Markdown file
+too.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import bench_files
 import bench_parts
 from minstyle import RECIPES, Objective, __version__, build_objective
 from minstyle.engine import kernels
@@ -247,6 +249,9 @@ def main() -> None:
     parser.add_argument("--layers", nargs="*", type=parse_size, default=[], metavar="WxH", help="each convolution too")
     parser.add_argument("--mini", nargs="*", type=parse_size, default=[], metavar="WxH", help="the small network too")
     parser.add_argument("--parts", nargs="*", type=parse_size, default=[], metavar="WxH", help="where the time goes")
+    parser.add_argument(
+        "--files", action="store_true", help="large picture files: loading times and peak memory, alone"
+    )
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--threads", type=int, default=cores())
     parser.add_argument("--write", type=Path, metavar="FILE")
@@ -255,6 +260,13 @@ def main() -> None:
     if options.memory_of == "minstyle":  # PyTorch is not even imported
         with kernels.use_threads(options.threads):
             bench_parts.print_peak(ours, pictures(options.sizes[0]))
+        return
+    if options.files:  # without PyTorch too
+        lines = []
+        for line in bench_files.lines(options.times):
+            show([line])
+            lines.append(line)
+        write(lines, options.write)
         return
     import torch
 
@@ -278,8 +290,12 @@ def main() -> None:
             lines += [*parts(size, options.times, options.threads), ""]
         for size in options.layers:
             lines += [*layers(size, options.times), ""]
-    if options.write:
-        with open(options.write, "a", encoding="utf-8") as file:
+    write(lines, options.write)
+
+
+def write(lines: list[str], path: Path | None) -> None:
+    if path is not None:
+        with open(path, "a", encoding="utf-8") as file:
             file.write("\n" + "\n".join(lines))
 
 

@@ -33,8 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for stream in (1, 2):
             os.dup2(nowhere, stream)
         return 0
-    except OSError as error:  # of standard output; a picture is saved by then
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except OSError as error:
+        if error.filename is not None:  # of a file
+            return _fail(f"{error.filename}: {error.strerror or error}")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # of standard output; a picture is saved by then
         return _fail(f"cannot write to standard output: {error.strerror or error}")
 
 
@@ -45,10 +47,10 @@ def _run(arguments: Sequence[str] | None) -> int:
     options = parser.parse_args(words) if "--" in words else parser.parse_intermixed_args(words)
     try:
         if options.show_recipe is not None:
-            print(recipe_of_picture(options.show_recipe).to_json())
+            _say(recipe_of_picture(options.show_recipe).to_json())
             return 0
         if options.print_recipe:
-            print(effective_recipe(options).to_json())
+            _say(effective_recipe(options).to_json())
             return 0
         if len(options.pictures) < 3:
             hint = "" if options.mask is None else "; --mask takes all files that follow it: put it after OUT"
@@ -68,7 +70,7 @@ def _paint(options: argparse.Namespace) -> int:
     prepared = prepare(job_of(options), _tell)
     result = paint(prepared, _observers(options, prepared.networks, in_short(prepared.estimate)))
     if not options.quiet:
-        print(summary(result, options.out))
+        _say(summary(result, options.out))
     if isinstance(result.error, KeyboardInterrupt):
         return 130
     return 0 if result.error is None else _fail(f"ended early: {_reason(result.error)}")
@@ -104,7 +106,7 @@ def _compare(options: argparse.Namespace) -> int:
     if made == 0 and runs[0].error is not None:
         return _fail(_reason(runs[0].error))
     if not options.quiet:
-        print(f"{options.out}: {made} of {len(recipes)} runs side by side")
+        _say(f"{options.out}: {made} of {len(recipes)} runs side by side")
     return 0 if len(runs) == len(recipes) else 130
 
 
@@ -128,6 +130,12 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "not enough memory for a picture of this size: try a smaller --size"
     return str(error) if isinstance(error, MinstyleError) else f"{type(error).__name__}: {error}"
+
+
+def _say(text: str) -> None:
+    """Print to standard output; letters that its encoding lacks as escapes, as Python does on standard error."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def _fail(message: str) -> int:

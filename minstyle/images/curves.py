@@ -37,7 +37,7 @@ class Parametric:
     def inverse(self, y: np.ndarray) -> np.ndarray:
         """The stored values of linear light ``y``, both 0..1."""
         knee = max(self.a * self.d + self.b, 0) ** self.g + self.e
-        above = (np.maximum(y - self.e, 0) ** (1 / self.g) - self.b) / self.a
+        above = np.maximum((np.maximum(y - self.e, 0) ** (1 / self.g) - self.b) / self.a, self.d)  # but for rounding
         below = (y - self.f) / self.c if self.c else np.zeros_like(y)
         x: np.ndarray = np.where(y >= knee, above, below)
         return x
@@ -81,10 +81,34 @@ class MatrixProfile:
         for top in range(0, len(values), 64):  # a strip at a time: the powers need room
             strip = values[top : top + 64].astype(np.float32) / np.float32(255)
             linear = np.stack([curve.forward(strip[..., c]) for c, curve in enumerate(self.curves)], axis=2)
-            light = np.clip(np.broadcast_to(linear, (*strip.shape[:2], 3)) @ step.T.astype(np.float32), 0, 1)
-            for c, curve in enumerate(target.curves):
-                result[top : top + 64, :, c] = np.clip(curve.inverse(light[..., c]), 0, 1) * 255
+            light = np.broadcast_to(linear, (*strip.shape[:2], 3)) @ step.T.astype(np.float32)
+            result[top : top + 64] = target._stored(light)
         return result
+
+    def outside(self, values: np.ndarray, target: MatrixProfile) -> float:
+        """The part, in 0..1, of the pixels (H, W, C), 0..255, whose colours the RGB space ``target`` does not have."""
+        assert self.matrix is not None
+        assert target.matrix is not None
+        step = max(1, int(np.sqrt(values[:, :, 0].size / 100_000)))  # a sample is enough
+        sample = values[::step, ::step].astype(np.float32) / np.float32(255)
+        linear = np.stack([curve.forward(sample[..., c]) for c, curve in enumerate(self.curves)], axis=2)
+        light = linear @ np.linalg.solve(target.matrix, self.matrix).T
+        return float((np.abs(light - 0.5) > 0.51).any(axis=2).mean())
+
+    def is_linear(self) -> bool:
+        """Whether 8 bits are too few for its dark colours: its first level is further from black than sRGB's third."""
+        return any(float(curve.forward(np.array([1 / 255]))[0]) > 0.001 for curve in self.curves)
+
+    def of_light(self, xyz: np.ndarray) -> np.ndarray:
+        """XYZ (H, W, 3) under D50, white 1, in this RGB space: (H, W, 3) float32, clipped to 0..255."""
+        assert self.matrix is not None
+        return self._stored((xyz @ np.linalg.inv(self.matrix).T).astype(np.float32))
+
+    def _stored(self, light: np.ndarray) -> np.ndarray:
+        light = np.clip(light, 0, 1)
+        levels = [np.clip(curve.inverse(light[..., c]), 0, 1) for c, curve in enumerate(self.curves)]
+        stored: np.ndarray = np.stack(levels, axis=-1) * np.float32(255)
+        return stored
 
 
 def parse_matrix_profile(icc: bytes) -> MatrixProfile | None:

@@ -15,20 +15,24 @@ _RESOLUTION = {"x": 0x011A, "y": 0x011B, "unit": 0x0128}
 _KEPT = (DESCRIPTION, 0x010F, 0x0110, SOFTWARE, 0x0132, 0x013B, 0x013C, 0x8298)
 # Colour space, size, the maker's notes (offsets into the old file) and the interoperability directory.
 _STALE = {0xA001, 0xA002, 0xA003, 0x927C, 0xA005}
+_COLOUR_SPACE, _INTEROPERABILITY = 0xA001, 0xA005
 _MAX_TAG_LENGTH = 4096  # bytes, characters or numbers
 # How a comment or description begins that holds a recipe.
 LABEL = "minstyle "
 
 
-def read_dpi(picture: Image.Image) -> tuple[float, float] | None:
+def read_dpi(picture: Image.Image, exif: Image.Exif) -> tuple[float, float] | None:
     """Dots per inch across and down, where the file tells them and they can be true."""
     stored: Any = picture.info.get("dpi")
-    if stored is None:  # WebP and AVIF have no other place
-        exif = picture.getexif()
-        scale = {2: 1.0, 3: 2.54}.get(exif.get(_RESOLUTION["unit"], 2), 1.0)
-        stored = [exif.get(_RESOLUTION[axis], 0) for axis in "xy"]
-    else:
-        scale = 1.0
+    if stored is not None:
+        return dpi_of(stored)
+    # WebP and AVIF have no other place
+    return dpi_of([exif.get(_RESOLUTION[axis], 0) for axis in "xy"], exif.get(_RESOLUTION["unit"], 2))
+
+
+def dpi_of(stored: Any, unit: Any = 2) -> tuple[float, float] | None:
+    """Dots per inch of (across, down) in a unit of EXIF: 2 for inches, 3 for centimetres."""
+    scale = 2.54 if unit == 3 else 1.0
     try:
         x, y = (_plain(float(value) * scale) for value in stored)
     except (TypeError, ValueError, ArithmeticError):
@@ -46,16 +50,39 @@ def is_dpi(dpi: tuple[float, float]) -> bool:
     return all(math.isfinite(value) and 1 <= value <= 65535 for value in dpi)
 
 
-def read_exif(picture: Image.Image) -> bytes | None:
+def exif_of(picture: Image.Image) -> Image.Exif:
+    """The EXIF data of an opened picture; none where they are broken."""
+    try:
+        return picture.getexif()
+    except Exception:  # damage beside the picture: the picture counts
+        return Image.Exif()
+
+
+def orientation_of(exif: Image.Exif) -> int:
+    """EXIF orientation 1..8; 1 for what is none."""
+    found = exif.get(ORIENTATION, 1)
+    return found if isinstance(found, int) else 1
+
+
+def is_adobe_rgb(exif: Image.Exif) -> bool:
+    """Whether a camera says so, where it writes no profile: interoperability index R03 (DCF 2.0), or colour space 2."""
+    try:
+        index = exif.get_ifd(_INTEROPERABILITY).get(1, "")
+        return str(index).startswith("R03") or exif.get_ifd(EXIF_IFD).get(_COLOUR_SPACE) == 2
+    except Exception:  # damage beside the picture: the picture counts
+        return False
+
+
+def read_exif(stored: Image.Exif) -> bytes | None:
     """The EXIF data that tells of the picture and not of the file, as a block of its own; None where there is none."""
     try:
-        stored, kept = picture.getexif(), Image.Exif()
+        kept = Image.Exif()
         for tag in _KEPT:
             if tag in stored and _may_stay(stored[tag]):
-                kept[tag] = stored[tag]
+                kept[tag] = _stored_text(stored[tag])
         for directory in (EXIF_IFD, GPS_IFD):
             entries = stored.get_ifd(directory).items()
-            told = {tag: value for tag, value in entries if tag not in _STALE and _may_stay(value)}
+            told = {tag: _stored_text(value) for tag, value in entries if tag not in _STALE and _may_stay(value)}
             if told:
                 kept.get_ifd(directory).update(told)
         block = kept.tobytes()
@@ -64,11 +91,25 @@ def read_exif(picture: Image.Image) -> bytes | None:
         return None
 
 
+class _StoredText(str):
+    """Text of which Pillow writes the bytes that it read: it reads them as Latin-1, and would write ASCII alone."""
+
+    def encode(self, encoding: str = "latin-1", errors: str = "strict") -> bytes:
+        return super().encode("latin-1", "replace")
+
+
+def _stored_text(value: Any) -> Any:
+    return _StoredText(value) if isinstance(value, str) else value
+
+
 def parse_exif(block: bytes | None) -> Image.Exif:
-    """Pillow's view of a block of EXIF data; of none, an empty one to fill."""
+    """Pillow's view of a block of EXIF data, whose texts keep their bytes; of none, an empty one to fill."""
     exif = Image.Exif()
     if block:
         exif.load(block)
+        for directory in (exif, exif.get_ifd(EXIF_IFD), exif.get_ifd(GPS_IFD)):
+            texts = {tag: _StoredText(value) for tag, value in directory.items() if isinstance(value, str)}
+            directory.update(texts)
     return exif
 
 

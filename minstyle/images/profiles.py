@@ -20,6 +20,8 @@ _FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
 # How Little CMS fails on a profile that is broken or does not fit the picture.
 _FAILURES = (ImageCms.PyCMSError, OSError, ValueError, TypeError)
 
+_D50 = np.array([0.9642, 1.0, 0.8249])
+
 
 @cache
 def srgb_profile() -> bytes:
@@ -66,6 +68,18 @@ def from_srgb(image: np.ndarray, icc: bytes | None) -> tuple[np.ndarray, bytes]:
     return (image, srgb_profile()) if converted is None else (converted, icc)
 
 
+def outside_srgb(values: np.ndarray, icc: bytes | None) -> float:
+    """The part, in 0..1, of the pixels (H, W, 3) whose colours sRGB does not have; 0 for profiles of lookup tables."""
+    known = parse_matrix_profile(icc) if icc and values.shape[2] == 3 else None
+    return known.outside(values, _srgb()) if known is not None and known.matrix is not None else 0.0
+
+
+def holds_8_bits(icc: bytes) -> bool:
+    """Whether 8 bits a channel are enough in this space: not in one that is (nearly) linear."""
+    known = parse_matrix_profile(icc)
+    return known is None or not known.is_linear()
+
+
 def own_profile(icc: bytes | None) -> bytes | None:
     """The profile if a result can be converted back into it: one of an RGB space that is not sRGB. Else None."""
     if icc is None or _is_srgb(icc):
@@ -73,19 +87,26 @@ def own_profile(icc: bytes | None) -> bytes | None:
     return icc if from_srgb(np.zeros((1, 1, 3), np.float32), icc)[1] == icc else None
 
 
-def through_cms(picture: Image.Image, icc: bytes | None) -> np.ndarray:
-    """A CMYK or LAB picture of Pillow's as sRGB (H, W, 3) float32.
+def cmyk_to_srgb(ink: np.ndarray, icc: bytes | None) -> np.ndarray:
+    """CMYK (H, W, 4), 255 is full ink, as sRGB (H, W, 3) float32; 8 bits count.
 
-    CMYK without a profile that can be used is turned by the plain formula (1 - C)(1 - K); LAB is CIELAB under D50.
+    Without a profile that can be used it is turned by the plain formula (1 - C)(1 - K).
     """
-    if picture.mode == "LAB":
-        return _transformed(picture, ImageCms.createProfile("LAB"), srgb_profile())
+    picture = Image.fromarray(ink if ink.dtype == np.uint8 else np.rint(ink).astype(np.uint8), "CMYK")
     try:
         if icc is not None and icc[16:20] == b"CMYK":
             return _transformed(picture, icc, srgb_profile())
     except _FAILURES:
         pass
     return np.asarray(picture.convert("RGB"), dtype=np.float32)
+
+
+def lab_to_srgb(values: np.ndarray) -> np.ndarray:
+    """CIELAB under D50 (H, W, 3), L* 0..100, as sRGB (H, W, 3) float32, 0..255, clipped. Source: CIE 15, 8.2.1."""
+    light = (values[:, :, :1] + 16) / 116
+    f = np.concatenate([light + values[:, :, 1:2] / 500, light, light - values[:, :, 2:] / 200], axis=2)
+    xyz = np.where(f > 6 / 29, f**3, (f - 4 / 29) * (3 * (6 / 29) ** 2)) * _D50
+    return _srgb().of_light(xyz)
 
 
 @lru_cache(maxsize=8)
@@ -100,6 +121,7 @@ def _is_srgb(icc: bytes) -> bool:
 
 
 def _through_tables(values: np.ndarray, source: bytes, target: bytes) -> np.ndarray | None:
+    values = values.astype(np.float32, copy=False)
     whole = np.clip(np.rint(values), 0, 255)
     pixels = Image.fromarray(whole.astype(np.uint8).squeeze(2) if values.shape[2] == 1 else whole.astype(np.uint8))
     try:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import IO
 
 import numpy as np
 from PIL import Image
 
 from .arrays import fill_hidden, lay_over
-from .metadata import ORIENTATION, read_dpi, read_exif
-from .opening import opened
-from .profiles import own_profile, through_cms, to_srgb
-from .samples import Samples, read_samples
+from .jpeg12 import is_jpeg12, read_jpeg12, shape_of_jpeg12
+from .metadata import orientation_of, read_exif
+from .opening import named_errors, opened
+from .pillow_reading import read_pillow
+from .profiles import cmyk_to_srgb, lab_to_srgb, outside_srgb, own_profile, to_srgb
+from .samples import Fit, Samples, Shape, Stored, shrunk, stored_shape
+from .source import Source, stream_of
+from .tiff_reading import is_tiff, orientation_of_page, read_tiff, tiff_page
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class Picture:
     profile  the file's ICC profile if it is of an RGB space other than sRGB and a result can be converted into it.
     exif     EXIF data about the picture (artist, date, copyright, camera, place) for those who ask to keep it.
     dpi      dots per inch across and down.
+    full     (height, width) of the file, upright, where the image was shrunk while it was read; None: the image's own.
+    outside  the part of the pixels, 0..1, whose colours sRGB does not have: the image has the nearest that it has.
     """
 
     image: np.ndarray
@@ -34,60 +39,74 @@ class Picture:
     profile: bytes | None = None
     exif: bytes | None = None
     dpi: tuple[float, float] | None = None
+    outside: float = 0.0
+    full: Shape | None = None
 
 
-def picture_shape(path: str | Path) -> tuple[int, int]:
+def picture_shape(source: Source) -> Shape:
     """(height, width) of the upright picture in a file, from its header: nothing is decoded.
 
     An orientation that a PNG tells behind its pixels is not seen. Raises ImageError as ``load_picture``, but a file
     may be broken further on.
     """
-    with opened(Path(path)) as picture:
-        width, height = picture.size
-        tags: Any = getattr(picture, "tag_v2", None)
-        if tags is not None:  # a TIFF, whose size Pillow gives turned or not, by its version
-            width, height, orientation = tags.get(256, width), tags.get(257, height), tags.get(ORIENTATION, 1)
-        else:
-            orientation = Image.Image.getexif(picture).get(ORIENTATION, 1)  # a PNG's own method decodes it
-        return (width, height) if orientation in (5, 6, 7, 8) else (height, width)
+    with stream_of(source) as (stream, name), named_errors(name):
+        if is_tiff(stream.read(4)):
+            with tiff_page(stream, name) as page:
+                return stored_shape((page.imagelength, page.imagewidth), orientation_of_page(page))
+        if is_jpeg12(stream):
+            return shape_of_jpeg12(stream)
+        with opened(stream, name) as picture:
+            exif = Image.Image.getexif(picture)  # a PNG's own method decodes it
+            return stored_shape((picture.height, picture.width), orientation_of(exif))
 
 
-def load_picture(path: str | Path) -> Picture:
-    """The picture in a file, turned as its EXIF orientation says, its colours converted from its ICC profile to sRGB.
+def load_picture(source: Source, fit: Fit | None = None) -> Picture:
+    """The picture in a file, turned as its EXIF orientation says, its colours converted from its own space to sRGB.
 
-    A broken profile is passed over. Raises ImageError, with the reason, for a file that is missing, no whole picture,
-    an animation or of several pages.
+    ``source`` is a path, the file's bytes, or a file object. The colour space is that of the ICC profile, or else of
+    the code points, the gamma or the EXIF data; a broken profile is passed over. ``fit`` gives, of (height, width), the
+    (height, width) that is enough: a larger picture is shrunk to it while it is read, in less time and memory.
+
+    Raises ImageError, with the reason, for a file that is missing, no whole picture, an animation or of several pages.
     """
-    path = Path(path)
-    with opened(path) as picture:
-        icc = picture.info.get("icc_profile") or None
-        tags: Any = getattr(picture, "tag_v2", {})
-        orientation_in_tiff = tags.get(ORIENTATION, 1)  # a TIFF is turned while it is decoded
-        if picture.mode in ("CMYK", "LAB"):
-            samples = Samples(through_cms(picture, icc), None, 8)
-        else:
-            samples = read_samples(picture, lambda: Image.open(path))
-            samples = Samples(to_srgb(samples.values, icc), samples.opacity, samples.depth)
-        picture.load()  # resolution, EXIF data and profile may lie behind the pixels
-        orientation = picture.getexif().get(ORIENTATION, 1)
+    with stream_of(source) as (stream, name), named_errors(name):
+        stored = _stored(stream, name, fit)
+        orientation = stored.orientation
+        full = stored_shape(stored.shape, orientation)
+        enough = None if fit is None else stored_shape(fit(full), orientation)
+        samples = shrunk(stored.samples, enough)
+        values, profile = _srgb(samples, stored.icc), own_profile(stored.icc)
         opacity = samples.opacity
         if opacity is not None:
             opacity = None if opacity.min() >= 1 else _upright(opacity, orientation)
         return Picture(
-            image=fill_hidden(_upright(samples.values, orientation), opacity),
+            image=fill_hidden(_upright(values, orientation), opacity),
             opacity=opacity,
             depth=samples.depth,
-            profile=own_profile(icc),
-            exif=read_exif(picture),
-            dpi=_turned_dpi(read_dpi(picture), orientation_in_tiff, orientation),
+            profile=profile,
+            exif=read_exif(stored.exif),
+            outside=0.0 if samples.lab else outside_srgb(samples.values, profile),
+            full=None if samples.values.shape[:2] == stored.shape else full,
+            dpi=stored.dpi[::-1] if stored.dpi and orientation in (5, 6, 7, 8) else stored.dpi,
         )
 
 
-def load_image(path: str | Path) -> np.ndarray:
-    """The picture in a file as an image (H, W, 3), as ``load_picture``, in whole levels and laid over white."""
-    picture = load_picture(path)
-    image: np.ndarray = np.rint(lay_over(picture.image, picture.opacity))
-    return image
+def load_image(source: Source) -> np.ndarray:
+    """The picture in a file as an image (H, W, 3): ``load_picture``'s, laid over white where it is transparent."""
+    picture = load_picture(source)
+    return lay_over(picture.image, picture.opacity)
+
+
+def _stored(stream: IO[bytes], name: str, fit: Fit | None) -> Stored:
+    if is_tiff(stream.read(4)):
+        return read_tiff(stream, name, fit)
+    return read_jpeg12(stream, name) if is_jpeg12(stream) else read_pillow(stream, name, fit)
+
+
+def _srgb(samples: Samples, icc: bytes | None) -> np.ndarray:
+    if samples.lab:
+        return lab_to_srgb(samples.values)
+    return cmyk_to_srgb(samples.values, icc) if samples.values.shape[2] == 4 else to_srgb(samples.values, icc)
 
 
 def _upright(array: np.ndarray, orientation: int) -> np.ndarray:
@@ -99,7 +118,3 @@ def _upright(array: np.ndarray, orientation: int) -> np.ndarray:
     if orientation in (2, 3, 6, 7):
         array = array[:, ::-1]
     return np.ascontiguousarray(array, dtype=np.float32)
-
-
-def _turned_dpi(dpi: tuple[float, float] | None, *orientations: int) -> tuple[float, float] | None:
-    return dpi[::-1] if dpi and any(number in (5, 6, 7, 8) for number in orientations) else dpi

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 from PIL import Image
 
 from ..errors import ImageError
-from .metadata import DESCRIPTION, EXIF_IFD, LABEL, USER_COMMENT
-from .opening import opened
+from .metadata import DESCRIPTION, EXIF_IFD, LABEL, USER_COMMENT, exif_of
+from .opening import named_errors, opened
+from .png_chunks import MAX_TEXT, SIGNATURE, read_chunks
+from .source import Source, stream_of
+from .tiff_reading import is_tiff, tiff_page
 
 KEY = "minstyle"
-MAX_RECIPE_LENGTH = 1 << 20  # characters; a recipe has some thousands
+MAX_RECIPE_LENGTH = MAX_TEXT  # characters; a recipe has some thousands
 
 
 def ascii_text(text: str) -> str:
@@ -22,32 +22,37 @@ def ascii_text(text: str) -> str:
     return "".join(chr(code) if code < 128 else f"\\u{code:04x}" for code in codes)
 
 
-def read_text(path: str | Path) -> str | None:
+def read_text(source: Source) -> str | None:
     """The text that ``save_picture`` stored under "minstyle", as it was given; None where the file has none.
 
     Raises ImageError for a file that is no picture, or a text longer than a million characters.
     """
-    path = Path(path)
-    with opened(path) as picture:
-        text = _of_png(picture) if picture.format == "PNG" else _of_comment(picture)
+    with stream_of(source) as (stream, name), named_errors(name):
+        start = stream.read(8)
+        if is_tiff(start):
+            with tiff_page(stream, name) as page:
+                description = page.tags.get(DESCRIPTION)
+                text = _labelled("" if description is None else description.value)
+        elif start == SIGNATURE:
+            found = read_chunks(stream).recipe
+            text = None if found is None else found.decode("latin-1")
+        else:
+            with opened(stream, name) as picture:
+                text = _of_comment(picture)
         if text is not None and len(text) > MAX_RECIPE_LENGTH:
-            raise ImageError(f"{path}: its recipe has {len(text):,} characters, expected at most {MAX_RECIPE_LENGTH:,}")
+            raise ImageError(
+                f"{name}: its recipe has more than {MAX_RECIPE_LENGTH:,} characters, the most there may be"
+            )
         return text
 
 
-def _of_png(picture: Image.Image) -> str | None:
-    if KEY not in picture.info:
-        picture.load()  # a program that saved it again may have moved the text behind the pixels
-    text = picture.info.get(KEY)
-    return None if text is None else str(text)
+def _of_comment(picture: Image.Image) -> str | None:
+    stored = exif_of(picture).get_ifd(EXIF_IFD).get(USER_COMMENT, b"")
+    if isinstance(stored, bytes):
+        stored = stored[8:].decode("ascii", "replace") if stored.startswith(b"ASCII\0\0\0") else ""
+    return _labelled(stored)
 
 
-def _of_comment(picture: Any) -> str | None:
-    if picture.format == "TIFF":
-        stored = picture.tag_v2.get(DESCRIPTION, "")
-    else:
-        stored = picture.getexif().get_ifd(EXIF_IFD).get(USER_COMMENT, b"")
-        if isinstance(stored, bytes):
-            stored = stored[8:].decode("ascii", "replace") if stored.startswith(b"ASCII\0\0\0") else ""
+def _labelled(stored: object) -> str | None:
     text = str(stored).rstrip("\0")
     return text.removeprefix(LABEL) if text.startswith(LABEL) else None

@@ -1,121 +1,108 @@
-"""The stored samples of a picture at their full depth, as Pillow decodes them: before any profile, before turning."""
+"""The stored samples of a picture, before any profile, before turning: what every decoder hands over."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-# Pillow's unpackers of 16 bits a channel keep the high byte. With the name of the other byte order the same unpackers
-# keep the low byte: two passes give both.
-_OTHER_ORDER = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
+_LANCZOS = Image.Resampling.LANCZOS
+Shape = tuple[int, int]  # (height, width)
+Fit = Callable[[Shape], Shape]  # of the shape of a picture, upright, the shape of which as much as is needed is seen
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Samples:
-    """``values`` (H, W, 1) of grey or (H, W, 3) of RGB, 0..255; ``opacity`` (H, W), 0..1, or None; depth 8 or 16."""
+    """``values`` (H, W, C): uint8 as they are stored, or float32 in 0..255 where they are deeper.
+
+    C is 1 for grey, 3 for RGB and for CIELAB (``lab``: L* 0..100, a*, b*, float32), 4 for CMYK (255 is full ink).
+    ``opacity`` (H, W) float32, 0..1, or None; ``depth`` 8 or 16 bits.
+    """
 
     values: np.ndarray
-    opacity: np.ndarray | None
-    depth: int
+    opacity: np.ndarray | None = None
+    depth: int = 8
+    lab: bool = False
 
 
-def read_samples(picture: Image.Image, reopen: Callable[[], Image.Image]) -> Samples:
-    """The samples of an opened picture, which is loaded by this; ``reopen`` opens its file a second time.
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """A picture file, decoded: its samples and what it says beside them.
 
-    Not for CMYK and LAB.
+    ``dpi`` (across, down) and ``shape`` (height, width) are as stored; the samples may be fewer than ``shape`` says.
     """
-    raw = _raw_mode(picture)
-    _refuse_deep_planes(picture)
-    if ";16" in raw and picture.mode in ("RGB", "RGBA"):
-        return _deep_colour(picture, reopen, raw)
-    if picture.mode.startswith(("I", "F")):
-        return _deep_grey(picture)
-    return _eight_bits(picture, raw)
+
+    samples: Samples
+    icc: bytes | None = None
+    orientation: int = 1
+    dpi: tuple[float, float] | None = None
+    exif: Image.Exif = field(default_factory=Image.Exif)
+    shape: Shape = (0, 0)
 
 
-def _raw_mode(picture: Any) -> str:
-    """Pillow's name for the layout of the stored bytes, "" where a format does not tell."""
-    args = picture.tile[0].args if getattr(picture, "tile", None) else ""
-    first = args[0] if isinstance(args, tuple) and args else args
-    return first if isinstance(first, str) else ""
+def stored_shape(shape: Shape, orientation: int) -> Shape:
+    """Height and width, upright to stored or back, by EXIF orientation."""
+    return shape[::-1] if orientation in (5, 6, 7, 8) else shape
 
 
-def _refuse_deep_planes(picture: Image.Image) -> None:
-    tags: Any = getattr(picture, "tag_v2", {})
-    if tags.get(284) == 2 and max(tags.get(258, (8,))) > 8:  # planar configuration, bits per sample
-        raise ValueError("a TIFF with more than 8 bits in separate planes: save it with the channels interleaved")
+def scaled(stored: np.ndarray, top: float) -> np.ndarray:
+    """Stored numbers from 0 (and below) to ``top`` as float32 in 0..255."""
+    values = stored.astype(np.float32) if stored.dtype.itemsize < 4 else stored.astype(np.float64)
+    values *= 255 / top
+    levels: np.ndarray = np.clip(values, 0, 255, out=values).astype(np.float32, copy=False)
+    return levels
 
 
-def _deep_colour(picture: Image.Image, reopen: Callable[[], Image.Image], raw: str) -> Samples:
-    if raw.startswith("LA"):  # 4 bytes a pixel, as they are: grey and alpha, high byte first
-        pairs = _decoded(picture, "RGBA").astype(np.uint16)
-        stored = pairs[:, :, ::2] * 256 + pairs[:, :, 1::2]
-    else:
-        high = raw.replace("RGBa", "RGBA")  # premultiplied: divided below, in floats
-        low = high[:-1] + _OTHER_ORDER[raw[-1]]
-        stored = _decoded(picture, high).astype(np.uint16) * 256
-        with reopen() as again:
-            stored += _decoded(again, low)
-    values = stored.astype(np.float32) / 257
-    count = values.shape[2]
-    if count in (1, 3):
-        key = picture.info.get("transparency")
-        opacity = None if key is None else _not_key(stored, key)
-        return Samples(values, opacity, 16)
-    colours, opacity = values[:, :, :-1], values[:, :, -1] / 255
-    if raw.startswith("RGBa"):
-        colours = np.clip(colours / np.maximum(opacity, 1e-6)[:, :, None], 0, 255)
-    return Samples(colours, opacity, 16)
-
-
-def _decoded(picture: Any, raw: str) -> np.ndarray:
-    picture.tile = [
-        tile._replace(args=raw if isinstance(tile.args, str) else (raw, *tile.args[1:])) for tile in picture.tile
-    ]
-    return np.asarray(picture)
-
-
-def _deep_grey(picture: Image.Image) -> Samples:
-    stored = np.asarray(picture)
-    values = stored.astype(np.float64)
-    if not np.isfinite(values).all():
+def scaled_floats(stored: np.ndarray) -> np.ndarray:
+    """Stored floats as float32 in 0..255: they are 0..1 in most programs, 0..255 or 0..65535 in some."""
+    if not np.isfinite(stored).all():
         raise ValueError("it has pixels that are no numbers")
-    largest = values.max(initial=0)
-    if picture.mode == "F" and largest <= 1:  # floats are 0..1 in most programs, 0..255 or 0..65535 in some
-        values *= 255
-    elif picture.mode.startswith("I;16") or largest > 255:
-        values /= 257
-    key = picture.info.get("transparency")
-    opacity = None if key is None else _not_key(stored[:, :, None], key)
-    return Samples(np.clip(values, 0, 255).astype(np.float32)[:, :, None], opacity, 16)
+    largest = stored.max(initial=0)
+    return scaled(stored, 1 if largest <= 1 else 255 if largest <= 255 else 65535)
 
 
-def _eight_bits(picture: Image.Image, raw: str) -> Samples:
-    key = picture.info.get("transparency")
-    if picture.mode in ("1", "L", "RGB") and isinstance(key, int | tuple):  # one colour is clear
-        if picture.mode == "1":  # the clear level is 1 or 255, by Pillow's version
-            picture, key = picture.convert("L"), 255 if key else 0
-        stored = np.atleast_3d(np.asarray(picture))
-        # Pillow spreads grey of 2 and 4 bits over 0..255, and leaves the clear level as it is stored.
-        scaled = key * {"L;2": 85, "L;4": 17}.get(raw, 1) if isinstance(key, int) else key
-        return Samples(stored.astype(np.float32), _not_key(stored, scaled), 8)
-    if picture.mode in ("1", "L"):
-        return Samples(np.asarray(picture.convert("L"), dtype=np.float32)[:, :, None], None, 8)
-    if picture.mode in ("LA", "La"):
-        pixels = np.asarray(picture.convert("LA"), dtype=np.float32)
-        return Samples(pixels[:, :, :1], pixels[:, :, 1] / 255, 8)
-    if picture.has_transparency_data:
-        pixels = np.asarray(picture.convert("RGBA"), dtype=np.float32)
-        return Samples(pixels[:, :, :3], pixels[:, :, 3] / 255, 8)
-    return Samples(np.asarray(picture.convert("RGB"), dtype=np.float32), None, 8)
+def divided(colours: np.ndarray, opacity: np.ndarray) -> np.ndarray:
+    """Colours (H, W, C) that the file holds times their opacity, as they are without it."""
+    plain: np.ndarray = np.clip(colours / np.maximum(opacity, 1e-6)[:, :, None], 0, 255).astype(np.float32)
+    return plain
 
 
-def _not_key(stored: np.ndarray, key: Any) -> np.ndarray:
+def not_key(stored: np.ndarray, key: Any) -> np.ndarray:
     """Opacity (H, W): 0 where the samples (H, W, C) are exactly the colour that the file names as clear, else 1."""
     opacity: np.ndarray = (stored != np.asarray(key)).any(axis=2).astype(np.float32)
     return opacity
+
+
+def shrunk(samples: Samples, shape: Shape | None) -> Samples:
+    """The samples at a smaller shape; as they are if they are no larger."""
+    height, width = samples.values.shape[:2]
+    if shape is None or shape[0] >= height or shape[1] >= width:
+        return samples
+    opacity = samples.opacity
+    if opacity is None:
+        values = _smaller(samples.values, shape)
+    else:
+        alpha = opacity[:, :, None]
+        seen = _smaller(alpha, shape).clip(0, 1)
+        values = _smaller(samples.values * alpha, shape) / np.maximum(seen, 1e-3)
+        opacity = seen[:, :, 0]
+    return replace(samples, values=values if samples.lab else values.clip(0, 255), opacity=opacity)
+
+
+def _smaller(values: np.ndarray, shape: Shape) -> np.ndarray:
+    """(H, W, C) at a smaller (height, width), float32; a channel at a time, which large pictures leave room for.
+
+    Means over whole squares of pixels first, in the type that is stored, as far as three times the shape: that is fast.
+    """
+    height, width, channels = values.shape
+    square = max(1, min(height // (3 * shape[0]), width // (3 * shape[1])))
+    kind = np.uint8 if values.dtype == np.uint8 else np.float32
+    inside = (0, 0, width / square, height / square)  # the last squares may lie half outside
+    small = [
+        Image.fromarray(np.ascontiguousarray(values[:, :, c], dtype=kind)).reduce(square).convert("F")
+        for c in range(channels)
+    ]
+    return np.stack([np.asarray(one.resize(shape[::-1], _LANCZOS, inside)) for one in small], axis=2)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image, PngImagePlugin, features
@@ -14,7 +15,7 @@ from ..files import check_writable, replacing
 from .arrays import lay_over
 from .deep_png import write_deep_png
 from .metadata import LABEL, exif_block, is_dpi, parse_exif
-from .profiles import from_srgb
+from .profiles import from_srgb, holds_8_bits
 from .recipetext import KEY, MAX_RECIPE_LENGTH, ascii_text
 from .tiff import write_tiff
 
@@ -47,18 +48,21 @@ class _Beside:
         return exif_block(self.exif, self.dpi, self.text.get(_SOFTWARE), comment)
 
 
-def save_image(image: np.ndarray, path: str | Path) -> None:
+def save_image(image: np.ndarray, path: str | Path | IO[bytes], *, extension: str = ".png") -> None:
     """Write an image (H, W, 3), clipped to 0..255 and rounded, in the format of the extension; whole or not at all.
+
+    Into a file object it is written in the format of ``extension``.
 
     Raises ImageError for an unknown extension or an array that is no image, FileError where the folder or disk refuses.
     """
-    save_picture(image, path)
+    save_picture(image, path, extension=extension)
 
 
 def save_picture(
     image: np.ndarray,
-    path: str | Path,
+    path: str | Path | IO[bytes],
     *,
+    extension: str = ".png",
     opacity: np.ndarray | None = None,
     depth: int = 8,
     profile: bytes | None = None,
@@ -69,15 +73,20 @@ def save_picture(
 ) -> None:
     """Write an image (H, W, 3), sRGB, 0..255, clipped and rounded, with what a ``Picture`` carries beside it.
 
+    path     a file, in the format of its extension, or a file object, written in the format of ``extension``.
     opacity  (H, W), 0..1: kept by PNG, WebP, TIFF and AVIF; JPEG shows the image over white.
     depth    bits per channel, 8 or 16. 16 by PNG and TIFF, where fractions of a level are kept; others write 8.
-    profile  an RGB ICC profile: the image is converted into it and it is embedded. Otherwise sRGB is embedded.
+    profile  an RGB ICC profile: the image is converted into it and it is embedded. Otherwise sRGB is embedded, and
+             where the profile is nearly linear and 8 bits are written, which are too few for its dark colours.
     exif     EXIF data to keep; dpi, the resolution; quality 1..100 of JPEG, WebP and AVIF (PNG and TIFF lose nothing).
     text     {"minstyle": JSON, "Software": name}, either or both; ``read_text`` gives the first one back.
 
     Raises ImageError for an unknown extension or a value that is none of these, FileError where the folder or disk
     refuses.
     """
+    if not isinstance(path, str | Path):
+        path.write(_in_memory(extension, image, opacity, depth, profile, exif, dpi, quality, text))
+        return
     path = Path(path)
     name, settings = writer_for(path)
     _check(path, image, opacity, depth, dpi, quality)
@@ -86,19 +95,35 @@ def save_picture(
         opacity = np.clip(opacity, 0, 1)
         if name == "JPEG":
             image, opacity = lay_over(np.clip(image, 0, 255), opacity), None
+    depth = depth if name in _DEEP else 8
+    if depth == 8 and profile is not None and not holds_8_bits(profile):
+        profile = None
     values, icc = from_srgb(np.clip(image, 0, 255), profile)
-    pixels = _rounded(values, opacity, depth if name in _DEEP else 8)
+    pixels = _rounded(values, opacity, depth)
     if "quality" in settings:
         settings = settings | {"quality": quality}
-    try:
-        parse_exif(exif)
-    except Exception as error:  # bytes from anywhere
-        raise ImageError(f"{path}: the EXIF data to keep cannot be read ({error})") from error
+    _check_exif(path, exif)
     with replacing(path) as temporary:
         try:
             _write(temporary, name, settings, pixels, _Beside(icc, exif, dpi, beside_text))
         except (ValueError, SystemError) as error:
             raise ImageError(f"{path}: {name} cannot hold this picture ({error})") from error
+
+
+def _in_memory(extension: str, image: np.ndarray, *beside: Any) -> bytes:
+    """The bytes of the file, written as any other and read again: writers want names."""
+    names = ("opacity", "depth", "profile", "exif", "dpi", "quality", "text")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"picture{extension}"
+        save_picture(image, file, **dict(zip(names, beside, strict=True)))
+        return file.read_bytes()
+
+
+def _check_exif(path: Path, exif: bytes | None) -> None:
+    try:
+        parse_exif(exif)
+    except Exception as error:  # bytes from anywhere
+        raise ImageError(f"{path}: the EXIF data to keep cannot be read ({error})") from error
 
 
 def writer_for(path: Path) -> tuple[str, dict[str, Any]]:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from ..errors import FileError, RecipeError, require
-from ..images import WRITERS, Picture, load_image, picture_shape, read_text
-from ..notices import MASK_RESAMPLED, Notice
+from ..images import WRITERS, Picture, load_image, load_picture, picture_shape, read_text
+from ..notices import COLOURS_LOST, MASK_RESAMPLED, Notice
 from ..recipe.recipe import Recipe
-from ..recipe.sizes import check_shape, check_shapes, shapes_of
+from ..recipe.sizes import SMALLEST, Shape, check_shape, check_shapes, crop_of, fitted_shape, shapes_of
 from ..run.pictures import last_shapes
 from ..style.regions import Regions, from_masks
 
@@ -48,6 +48,44 @@ def check_headers(content: Path, styles: Sequence[Path], initial: Path | None, r
     check_shapes(shapes_of(shapes[0], recipe))
 
 
+def read_pictures(
+    content: Path, styles: Sequence[Path], recipe: Recipe, notify: Notify
+) -> tuple[Picture, tuple[Picture, ...]]:
+    """The content and the style pictures; those far larger than a run sees them are read at twice its largest size.
+
+    ``notify`` hears of colours that are lost. Raises ImageError.
+    """
+    photograph = load_picture(content, lambda shape: _enough(shape, lambda own: shapes_of(own, recipe), recipe))
+    largest = max(shapes_of(photograph.image.shape, recipe))
+
+    def style_shapes(number: int) -> Callable[[Shape], list[Shape]]:
+        return lambda own: [fitted_shape(own, largest, recipe, number)]
+
+    paintings = []
+    for number, path in enumerate(styles):
+        whole = crop_of(recipe, number) == (0.0, 0.0, 1.0, 1.0) and min(largest) >= SMALLEST
+        seen = style_shapes(number)
+        fit = (lambda shape, seen=seen: _enough(shape, seen, recipe)) if whole else None
+        paintings.append(load_picture(path, fit))
+    for path, picture in zip((content, *styles), (photograph, *paintings), strict=True):
+        if picture.outside > 0.005:
+            text = f"{path}: {picture.outside:.0%} of it has colours outside sRGB; the nearest in it are taken"
+            notify(Notice(COLOURS_LOST, text))
+    return photograph, tuple(paintings)
+
+
+def _enough(shape: Shape, seen: Callable[[Shape], list[Shape]], recipe: Recipe) -> Shape:
+    """The (height, width) at which a picture of that ``shape`` is read, of the shapes in which a run sees it.
+
+    Itself, unless it is more than four times as high and wide as that, and the run has the same sizes either way.
+    """
+    height, width = max(seen(shape))
+    twice = (2 * height, 2 * width)
+    far_larger = shape[0] > 4 * height and shape[1] > 4 * width and min(height, width) >= SMALLEST
+    exact = recipe.resample == "nearest"  # takes single pixels of the picture itself
+    return twice if far_larger and not exact and seen(twice)[-1] == seen(shape)[-1] else shape
+
+
 def read_regions(
     masks: Sequence[Path], recipe: Recipe, content: Picture, styles: Sequence[Picture], notify: Notify
 ) -> Regions | None:
@@ -64,8 +102,9 @@ def read_regions(
             len(masks), RecipeError)  # fmt: skip
     images = [load_image(path) for path in masks]
     for path, mask, picture in zip(masks, images, pictures, strict=True):
-        if mask.shape != picture.image.shape:
-            size, own = (f"{a.shape[1]} x {a.shape[0]}" for a in (picture.image, mask))
+        shape = picture.full or picture.image.shape[:2]
+        if mask.shape[:2] != shape:
+            size, own = (f"{width} x {height}" for height, width in (shape, mask.shape[:2]))
             notify(Notice(MASK_RESAMPLED, f"{path} is {own}, its picture {size}: resampled to fit"))
     regions = from_masks(
         images[0], images[1:], content_shape=shapes[0], style_shapes=shapes[1:], feather=recipe.feather

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..engine.kernels import use_threads
-from ..images import Picture, check_image_path, load_image, load_picture
+from ..images import Picture, check_image_path, load_image
 from ..memory import allowed, room
 from ..notices import Notice
 from ..recipe.recipe import Recipe
@@ -27,7 +27,7 @@ from ..watch.contact_sheet import Sheet
 from ..watch.plot import Plot
 from ..watch.snapshots import Save, Snapshots, snapshots_beside
 from ..watch.trace import Trace
-from .inputs import Notify, check_forgotten_out, check_headers, check_outputs, read_regions
+from .inputs import Notify, check_forgotten_out, check_headers, check_outputs, read_pictures, read_regions
 from .machine import Machine, Networks, load_networks
 from .output import save_or_rescue, writer
 
@@ -101,7 +101,7 @@ def prepare(job: Job, notify: Notify = lambda notice: None, *, quick: bool = Tru
     check_styles(job.recipe, len(job.styles))
     check_image_path(job.out)
     check_headers(job.content, job.styles, job.initial, job.recipe)
-    content, styles = load_picture(job.content), tuple(load_picture(path) for path in job.styles)
+    content, styles = read_pictures(job.content, job.styles, job.recipe, noted)
     regions = None if job.masks is None else read_regions(job.masks, job.recipe, content, styles, noted)
     initial = None if job.initial is None else Picture(load_image(job.initial))
     save = writer(job.recipe, content, depth=job.depth, quality=job.quality, keep_metadata=job.keep_metadata)

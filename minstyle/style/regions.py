@@ -13,13 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import ImageError, RecipeError, require
-from ..notices import LABEL_LEFT_OUT, MASK_RESAMPLED, Notice
-
-# Distance in RGB within which two colours are one label: JPEG's errors are smaller, the steps of 16 greys are larger.
-COLOUR_TOLERANCE = 24.0
-MIN_COVERAGE = 0.005  # part of a mask that a label covers at least
-MAX_REGIONS = 16
-_BIN = 4  # grey levels: colours are counted in cubes of this side
+from ..notices import LABEL_LEFT_OUT, MASK_RESAMPLED, ONE_REGION, Notice
+from .labels import COLOUR_TOLERANCE, find_labels, name_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,55 +71,30 @@ def from_masks(
     found = [find_labels(mask, place) for mask, place in zip([content_mask, *style_masks], places, strict=True)]
     colours, drawn = found[0]
     names, notices, weights = tuple(map(name_of, colours)), list[Notice](), []
+    if len(colours) == 1:
+        text = f"content mask: it has one label, {names[0]}: the whole picture is one region"
+        notices.append(Notice(ONE_REGION, text))
+    tolerance = _tolerance(colours)
     served = np.zeros(len(colours), bool)
     for (own, index), place, shape in zip(found, places, [content_shape, *style_shapes], strict=True):
         if index.shape != tuple(shape[:2]):
             text = f"{place}: {_size(index.shape)} pixels for a picture of {_size(shape)}: resampled to fit"
             notices.append(Notice(MASK_RESAMPLED, text))
         distance = np.linalg.norm(own[:, None] - colours, axis=2)
-        region = np.where(distance.min(axis=1) <= COLOUR_TOLERANCE, distance.argmin(axis=1), len(colours))
+        region = np.where(distance.min(axis=1) <= tolerance, distance.argmin(axis=1), len(colours))
         left_out = [name_of(own[i]) for i in np.flatnonzero(region == len(colours))]
         texts = [f"{place}: the content mask has no {name}: left out" for name in left_out]
         notices += [Notice(LABEL_LEFT_OUT, text) for text in texts]
         if place != places[0]:
             served[region[region < len(colours)]] = True
-        weights.append(_weights(_nearest(region[index], shape), len(colours), feather))
+        resampled = _nearest(region[index], shape)
+        _check_visible(index, own, np.where(region < len(colours), region, -1), resampled, place)
+        weights.append(_weights(resampled, len(colours), feather))
     for r in np.flatnonzero(~served):
         y, x = (int(np.median(where)) for where in np.nonzero(drawn == r))
         raise ImageError(f"content mask: no style mask has its colour {names[r]} ({(drawn == r).mean():.1%} of it, "
                          f"around x {x}, y {y}); paint it in a style mask, or in another colour here")  # fmt: skip
     return Regions(weights[0], tuple(weights[1:]), names, tuple(notices))
-
-
-def find_labels(mask: np.ndarray, place: str = "mask") -> tuple[np.ndarray, np.ndarray]:
-    """Colours (L, 3) of the labels of a mask (h, w, 3), largest first, and each pixel's label (h, w) in 0..L-1.
-
-    A label is a colour that, within COLOUR_TOLERANCE, covers MIN_COVERAGE of the mask, with flat neighbourhoods (3 x 3
-    pixels) in at least a tenth of that: the mixed colours of smooth edges have none. Other pixels belong to the label
-    of the nearest colour. Raises ImageError where there is no label, or more than 16.
-    """
-    good = mask.ndim == 3 and mask.shape[2] == 3 and mask.size > 0 and bool(np.isfinite(mask).all())
-    require(good, place, "an image (h, w, 3) of finite pixels", mask.shape, ImageError)
-    codes, bins, counts, flat = _histogram(mask)
-    centres: list[tuple[float, np.ndarray]] = []  # (pixels, colour)
-    pixels, taken = counts.sum(), np.zeros(len(bins), bool)
-    while flat.sum() >= MIN_COVERAGE / 10 * pixels and len(centres) <= MAX_REGIONS:
-        start = flat.argmax()
-        near = _near(bins, bins[start]) & (flat > 0)
-        centre = np.average(bins[near], axis=0, weights=flat[near])
-        near = _near(bins, centre) & ~taken
-        near[start] = True
-        covered = counts[near].sum()
-        if covered >= MIN_COVERAGE * pixels and flat[near].sum() >= covered / 10:
-            centres.append((covered, centre))
-        taken |= near
-        flat[near] = 0
-    require(0 < len(centres) <= MAX_REGIONS, place, f"1 to {MAX_REGIONS} areas of one colour each, without shading",
-            len(centres) or "none", ImageError)  # fmt: skip
-    centres.sort(key=lambda label: -label[0])
-    colours = np.array([centre for _, centre in centres])
-    nearest = np.array([np.linalg.norm(colours - colour, axis=1).argmin() for colour in bins])
-    return colours, nearest[codes]
 
 
 def with_opacity(
@@ -181,42 +151,22 @@ def coverage(weights: np.ndarray) -> float:
     return float(weights.mean(dtype=np.float64))
 
 
-def name_of(colour: np.ndarray) -> str:
-    """A colour (3,) as #rrggbb."""
-    return "#" + "".join(f"{round(float(c)):02x}" for c in colour.clip(0, 255))
+def _tolerance(colours: np.ndarray) -> float:
+    """Within what distance in RGB another mask's label is one of these: less than half of that between two."""
+    apart = np.linalg.norm(colours[:, None] - colours, axis=2)[~np.eye(len(colours), dtype=bool)]
+    nearest = float(apart.min(initial=np.inf))
+    return COLOUR_TOLERANCE if nearest > COLOUR_TOLERANCE else 0.4 * nearest
 
 
-def _histogram(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Each pixel's bin (h, w); and by bin: the mean colour (B, 3), number of pixels, number of flat pixels (B,)."""
-    mask = mask.clip(0, 255)
-    side = 256 // _BIN
-    r, g, b = np.moveaxis((mask / _BIN).astype(np.int64), 2, 0)
-    codes = (r * side + g) * side + b
-    counts = np.bincount(codes.ravel(), minlength=side**3)
-    used = np.flatnonzero(counts)
-    sums = np.stack([np.bincount(codes.ravel(), channel.ravel(), side**3) for channel in np.moveaxis(mask, 2, 0)], 1)
-    flat = np.bincount(codes[_flat(mask)], minlength=side**3)[used]
-    position = np.zeros(side**3, np.int64)
-    position[used] = np.arange(len(used))
-    return position[codes], sums[used] / counts[used, None], counts[used], flat
-
-
-def _flat(mask: np.ndarray) -> np.ndarray:
-    """(h, w): true where no channel varies by more than a tolerance over a pixel and its eight neighbours.
-
-    The tolerance is the least that makes half of the mask flat, at most COLOUR_TOLERANCE: where the areas are clean,
-    the ripples of JPEG beside their edges are not flat.
-    """
-    high = low = np.pad(mask, ((1, 1), (1, 1), (0, 0)), mode="edge")
-    high, low = (pick(pick(x[:-2], x[1:-1]), x[2:]) for pick, x in ((np.maximum, high), (np.minimum, low)))
-    high, low = (pick(pick(x[:, :-2], x[:, 1:-1]), x[:, 2:]) for pick, x in ((np.maximum, high), (np.minimum, low)))
-    varies: np.ndarray = (high - low).max(axis=2)
-    return varies <= min(max(float(np.median(varies)), 1.0), COLOUR_TOLERANCE)
-
-
-def _near(colours: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    near: np.ndarray = np.linalg.norm(colours - centre, axis=1) <= COLOUR_TOLERANCE
-    return near
+def _check_visible(index: np.ndarray, own: np.ndarray, region: np.ndarray, resampled: np.ndarray, place: str) -> None:
+    """Raise ImageError, naming it, where a label that is a region (not -1) is lost at the size of the run."""
+    for label in np.flatnonzero(region >= 0):
+        if (resampled == region[label]).any():
+            continue
+        y, x = (int(np.median(where)) for where in np.nonzero(index == label))
+        raise ImageError(f"{place}: {name_of(own[label])} is too small: none of its {(index == label).sum()} pixels, "
+                         f"around x {x}, y {y}, is left at {_size(resampled.shape)}; draw it larger, or paint "
+                         "in a larger --size")  # fmt: skip
 
 
 def _nearest(index: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -41,9 +41,21 @@ def folders(weights_dir: str | Path | None = None) -> list[Path]:
 
 
 def first_file(names: Sequence[str], searched: Sequence[Path]) -> Path | None:
-    """The file of the first of these networks that is in one of the folders, from the first that has it."""
+    """The file of the first of these networks that is in one of the folders, from the first that has it.
+
+    Raises WeightsError for a folder that is closed; the user's own is then passed over.
+    """
     files = (folder / f"{name}.h5" for name in names for folder in searched)
-    return next((file for file in files if file.is_file()), None)
+    return next((file for file in files if _is_file(file)), None)
+
+
+def _is_file(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except OSError as error:
+        if file.parent == user_folder():  # a service's user may have a home that is closed to it, and needs none
+            return False
+        raise WeightsError(f"{file} cannot be looked for: {error.strerror or error}") from error
 
 
 def find_weights(network: str, weights_dir: str | Path | None = None) -> Path:

@@ -53,7 +53,55 @@ def test_a_mask_of_another_size_is_resampled_with_a_warning(studio: Studio, caps
 def test_a_label_that_only_a_style_has_is_left_out_with_a_warning(studio: Studio, capsys: Captured) -> None:
     content, style = mask(studio, "content.png", (40, 32), RED, RED), mask(studio, "style.png", (36, 40), RED, GREEN)
     studio.image("--mask", content, style)
-    assert capsys.readouterr().err == "minstyle: style mask: the content mask has no #00ff00: left out\n"
+    assert capsys.readouterr().err == (
+        "minstyle: content mask: it has one label, #ff0000: the whole picture is one region\n"
+        "minstyle: style mask: the content mask has no #00ff00: left out\n"
+    )
+
+
+def labels(studio: Studio, name: str, numbers: np.ndarray, kind: type = np.uint8) -> Path:
+    """A label map of numbers (H, W), of 8 or 16 bits, as segmentation programs write it."""
+    Image.fromarray(numbers.astype(kind)).save(studio.folder / name)
+    return studio.folder / name
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_label_maps_of_small_numbers_are_regions(studio: Studio, capsys: Captured, kind: type) -> None:
+    """As the same areas in red and blue are."""
+    content, style = np.zeros((32, 40), int), np.zeros((40, 36), int)
+    content[:, 20:], style[:, 18:] = 1, 1
+    drawn = mask(studio, "c.png", (40, 32), RED, BLUE), mask(studio, "s.png", (36, 40), RED, BLUE)
+    found = studio.image("--mask", labels(studio, "cn.png", content, kind), labels(studio, "sn.png", style, kind))
+    assert found == studio.image("--mask", *drawn)
+    assert found != studio.image()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_mask_that_ends_as_one_region_is_told(studio: Studio, capsys: Captured) -> None:
+    content, style = (labels(studio, f"{size}.png", np.zeros(size)) for size in ((32, 40), (40, 36)))
+    studio.image("--mask", content, style)
+    line = "minstyle: content mask: it has one label, #000000: the whole picture is one region\n"
+    assert capsys.readouterr().err == line
+
+
+def test_an_eye_is_a_region(studio: Studio, capsys: Captured) -> None:
+    """0.3 % of a mask of a large picture, and a few pixels of the style's."""
+    content, style = np.zeros((320, 400, 3), np.uint8), np.zeros((400, 360, 3), np.uint8)
+    content[100:120, 150:170], style[200:212, 100:112] = RED, RED
+    for name, pixels in (("c.png", content), ("s.png", style)):
+        Image.fromarray(pixels).save(studio.folder / name)
+    assert studio.image("--mask", studio.folder / "c.png", studio.folder / "s.png") != studio.image()
+    assert "left out" not in capsys.readouterr().err
+
+
+def test_a_region_that_no_layer_sees_is_named_as_too_small(studio: Studio, capsys: Captured) -> None:
+    content = np.zeros((320, 400, 3), np.uint8)
+    content[101:104, 151:154] = RED
+    Image.fromarray(content).save(studio.folder / "c.png")
+    style = mask(studio, "s.png", (36, 40), RED, (0, 0, 0))
+    assert studio.run("--quiet", "--mask", studio.folder / "c.png", style) == 2
+    err = capsys.readouterr().err.splitlines()[-1]
+    assert "content mask: #ff0000 is too small: none of its 9 pixels, around x 152, y 102, is left at 40 x 32" in err
 
 
 def test_regions_of_several_styles(studio: Studio) -> None:

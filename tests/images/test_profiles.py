@@ -7,12 +7,12 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from minstyle.images.curves import Parametric, Table, parse_matrix_profile
-from minstyle.images.profiles import from_srgb, own_profile, srgb_profile, through_cms, to_srgb
+from minstyle.images.profiles import cmyk_to_srgb, from_srgb, lab_to_srgb, own_profile, srgb_profile, to_srgb
 from tests.support import icc_profiles as icc
 
 SPACES = {"Adobe RGB": (icc.ADOBE_RGB, 563 / 256), "ProPhoto": (icc.PROPHOTO, 1.8)}
@@ -80,6 +80,7 @@ def test_fractions_of_a_level_are_kept() -> None:
 
 
 @given(x=st.floats(0, 1), kind=st.sampled_from(["gamma", "sRGB", "offset", "table"]))
+@example(x=0.05, kind="offset")  # where that curve jumps
 def test_a_curve_and_its_inverse_undo_each_other(x: float, kind: str) -> None:
     curve = {
         "gamma": Parametric(2.2),
@@ -154,16 +155,19 @@ def test_grey_with_a_profile_of_colours_follows_it() -> None:
 
 
 def test_cmyk_follows_its_profile_and_the_plain_formula_without() -> None:
-    cyan = Image.new("CMYK", (2, 2), (255, 0, 0, 0))
+    cyan = np.full((2, 2, 4), (255, 0, 0, 0), np.uint8)
     grey = icc.grey_of_lightness(50)
-    np.testing.assert_allclose(through_cms(cyan, icc.cmyk_profile()), np.full((2, 2, 3), grey), atol=2)
+    np.testing.assert_allclose(cmyk_to_srgb(cyan, icc.cmyk_profile()), np.full((2, 2, 3), grey), atol=2)
     for broken in (None, icc.cmyk_profile()[:300], icc.matrix_profile(icc.SRGB, SRGB_TABLE)):
-        np.testing.assert_array_equal(through_cms(cyan, broken)[0, 0], [0, 255, 255])
+        np.testing.assert_array_equal(cmyk_to_srgb(cyan, broken)[0, 0], [0, 255, 255])
 
 
 def test_lab_is_cielab() -> None:
-    half = Image.frombytes("LAB", (1, 1), bytes([128, 0, 0]))  # as TIFF stores L* = 50.2, a* = b* = 0
-    np.testing.assert_allclose(through_cms(half, None)[0, 0], [icc.grey_of_lightness(128 / 2.55)] * 3, atol=1.5)
+    for lightness in (0, 5, 50.2, 100):
+        grey = lab_to_srgb(np.float32([[[lightness, 0, 0]]]))
+        np.testing.assert_allclose(grey[0, 0], [icc.grey_of_lightness(lightness)] * 3, atol=0.05)
+    red = lab_to_srgb(np.float32([[[54.29, 80.81, 69.89]]]))  # sRGB's red, by Bruce Lindbloom's calculator, under D50
+    np.testing.assert_allclose(red[0, 0], [255, 0, 0], atol=1)
 
 
 # Broken ones

@@ -18,7 +18,7 @@ from minstyle.job.machine import Machine, Networks, load_networks
 from minstyle.job.output import save_or_rescue
 from minstyle.network.vgg import Network
 from minstyle.network.weightfile import write_weights
-from minstyle.notices import LABEL_LEFT_OUT, MASK_RESAMPLED, Notice
+from minstyle.notices import LABEL_LEFT_OUT, MASK_RESAMPLED, ONE_REGION, Notice
 from minstyle.recipe.presets import RECIPES
 from minstyle.run.observer import Observer, Plan, Step
 from minstyle.run.stylize import stylize
@@ -123,6 +123,7 @@ def test_notices_are_data(job: Job) -> None:
     assert tuple(told) == prepared.notices
     assert prepared.notices == (
         Notice(MASK_RESAMPLED, f"{folder / 'b.png'} is 18 x 20, its picture 36 x 40: resampled to fit"),
+        Notice(ONE_REGION, "content mask: it has one label, #ff0000: the whole picture is one region"),
         Notice(LABEL_LEFT_OUT, "style mask: the content mask has no #00ff00: left out"),
     )
 

@@ -15,7 +15,8 @@ from PIL import Image, ImageDraw
 from minstyle.errors import ImageError, RecipeError
 from minstyle.notices import Notice
 from minstyle.style import regions as regions_module
-from minstyle.style.regions import Regions, at_layer, coverage, find_labels, from_masks, name_of, with_opacity
+from minstyle.style.labels import find_labels, name_of
+from minstyle.style.regions import Regions, at_layer, coverage, from_masks, with_opacity
 
 FAST = settings(max_examples=40, deadline=None)
 RED, GREEN, BLUE, WHITE, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (128, 128, 128)
@@ -93,11 +94,34 @@ def test_clean_masks_are_read_to_the_pixel(colours: list[Any], height: int, widt
 
 
 @pytest.mark.parametrize("part", [0.003, 0.008])
-def test_a_label_covers_half_a_percent(part: float) -> None:
+def test_a_label_covers_half_a_percent_of_a_mask_that_jpeg_has_blurred(part: float) -> None:
     drawn = mask((RED,), size=(200, 200))
     side = round(200 * part**0.5)
     drawn[50 : 50 + side, 70 : 70 + side] = BLUE
-    assert len(find_labels(drawn)[0]) == (1 if part < 0.005 else 2)
+    noise = np.random.default_rng(0).integers(-6, 7, drawn.shape)
+    assert len(find_labels(drawn + noise)[0]) == (1 if part < 0.005 else 2)
+
+
+@pytest.mark.parametrize("smooth", [False, True], ids=["hard edges", "smooth edges"])
+@pytest.mark.parametrize("side", [3, 5, 19])
+def test_a_flat_label_counts_however_small(side: int, smooth: bool) -> None:
+    drawn = mask((RED, BLUE), size=(400, 400))
+    drawn[50 : 50 + side, 70 : 70 + side] = GREEN
+    if smooth:
+        drawn[:, 199:201] = (drawn[:, 198:200] + drawn[:, 200:202]) / 2
+    colours, index = find_labels(drawn)
+    assert sorted(map(name_of, colours)) == ["#0000ff", "#00ff00", "#ff0000"]
+    green = [name_of(c) for c in colours].index("#00ff00")
+    assert (index == green).sum() == side**2
+
+
+@pytest.mark.parametrize("step", [1, 1 / 257], ids=["8 bits", "16 bits"])
+def test_numbers_as_segmentation_programs_write_them_are_told_apart(step: float) -> None:
+    numbers = np.zeros((60, 80), int)
+    numbers[:, 30:], numbers[40:, 50:], numbers[5:9, 5:9] = 1, 2, 3
+    colours, index = find_labels(np.repeat(np.float32(numbers * step)[:, :, None], 3, axis=2))
+    np.testing.assert_allclose(colours[index][:, :, 0], numbers * step, atol=1e-6)
+    assert len(colours) == 4
 
 
 @pytest.mark.parametrize("drawn", [
@@ -175,7 +199,7 @@ def test_a_mask_of_another_size_is_resampled_with_a_warning() -> None:
 def test_a_region_that_resampling_loses_is_refused() -> None:
     drawn = mask((RED,), size=(100, 100))
     drawn[41:50, 41:50] = BLUE
-    with pytest.raises(ImageError, match="region #0000ff: expected visible pixels in the content"):
+    with pytest.raises(ImageError, match="content mask: #0000ff is too small: none of its 81 pixels, around x 45"):
         from_masks(drawn, [drawn], content_shape=(2, 2), style_shapes=[(100, 100)])
 
 

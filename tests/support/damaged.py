@@ -12,14 +12,14 @@ import pytest
 READ_ALL = """
 import importlib, pathlib, resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (1 << 32, 1 << 32))
-from minstyle.errors import WeightsError
+from minstyle.errors import ImageError, WeightsError
 module, function = sys.argv[1].rsplit(".", 1)
 read = getattr(importlib.import_module(module), function)
 for path in sorted(pathlib.Path(sys.argv[2]).iterdir()):
     try:
         read(path)
         outcome = "valid"
-    except WeightsError as error:
+    except (ImageError, WeightsError) as error:
         good = str(error).startswith(str(path)) and len(str(error).splitlines()) == 1
         good = good and not isinstance(error.__cause__, MemoryError)
         outcome = "refused" if good else f"refused with {error!r}"

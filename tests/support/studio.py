@@ -7,10 +7,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from minstyle.cli.main import main
-from minstyle.images import save_image
+from minstyle.images import load_image, save_image, save_picture
 from minstyle.network.weightfile import write_weights
 from tests.support.small import picture, random_weights
 
@@ -71,6 +72,23 @@ class Studio:
         """Run, and give the bytes of the picture."""
         assert self.run("--quiet", *options) == 0
         return self.out.read_bytes()
+
+    def painted(self, content: Path) -> np.ndarray:
+        """The result, at 16 bits, of one evaluation that starts from a content file."""
+        self.content = content
+        self.image("--depth", "16", "--init", "content", "--evaluations", "1")
+        return load_image(self.out)
+
+    def plain(self, image: np.ndarray, opacity: np.ndarray | None = None, depth: int = 16) -> np.ndarray:
+        """What is painted from a plain PNG of an image (H, W, 3), 0..255, with fractions of a level."""
+        path = self.folder / "plain.png"
+        save_picture(image, path, depth=depth, opacity=opacity)
+        return self.painted(path)
+
+
+def assert_same(found: np.ndarray, expected: np.ndarray) -> None:
+    """Within a part of a level: the same picture was painted."""
+    np.testing.assert_allclose(found, expected, atol=0.25)
 
 
 def told_in_one_line(capsys: Captured) -> str:

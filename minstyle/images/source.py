@@ -1,0 +1,48 @@
+"""Where a picture comes from: a path, bytes, or a file object; each becomes a stream that can be read twice."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import IO
+
+from ..errors import ImageError
+
+Source = str | Path | bytes | IO[bytes]
+
+
+@contextlib.contextmanager
+def stream_of(source: Source) -> Iterator[tuple[IO[bytes], str]]:
+    """A stream of the whole file, at its beginning, and the name that messages call it by.
+
+    A file object is read from where it stands, and not closed. Raises ImageError with the true reason for what cannot
+    be opened, MemoryError.
+    """
+    if isinstance(source, bytes | bytearray | memoryview):
+        yield BytesIO(source), "the picture in memory"
+    elif isinstance(source, str | Path):
+        with _opened(Path(source)) as stream:
+            yield stream, str(source)
+    elif hasattr(source, "read"):
+        name = getattr(source, "name", None)
+        yield BytesIO(source.read()), name if isinstance(name, str) else "the picture in memory"
+    else:
+        raise ImageError(f"expected a path, bytes or a file object of a picture, got {type(source).__name__}")
+
+
+def _opened(path: Path) -> IO[bytes]:
+    try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISREG(mode):
+            return open(path, "rb")
+    except FileNotFoundError as error:
+        raise ImageError(f"{path} not found: expected a picture file") from error
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        raise ImageError(f"{path} cannot be opened: {getattr(error, 'strerror', None) or error}") from error
+    if stat.S_ISDIR(mode):
+        raise ImageError(f"{path} is a folder: expected a picture file")
+    raise ImageError(f"{path} is a pipe or a device, which cannot be read twice: save the picture in a file")

@@ -1,0 +1,114 @@
+"""Large pictures, through the command line: fast, in little memory, as the same picture made small; bombs refused."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from minstyle.images import load_picture, room, save_image
+from tests.support import icc_profiles as icc
+from tests.support.small import picture
+from tests.support.studio import Captured, Studio, told_in_one_line
+
+WIDE = icc.matrix_profile(icc.ADOBE_RGB, icc.gamma(1.8))
+
+
+def enlarged(path: Path, factor: int, orientation: int = 1, **settings: object) -> Path:
+    """A picture of 32 x 40 blocks of ``factor`` pixels, stored for an EXIF orientation."""
+    pixels = np.rint(picture(32, 40, 1)).astype(np.uint8)
+    if orientation == 6:  # turned to the right when seen
+        pixels = np.rot90(pixels, 1)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(pixels.repeat(factor, 0).repeat(factor, 1)).save(path, exif=exif, **settings)
+    return path
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("name", ["photo.jpg", "photo.png", "photo.tif"])
+def test_a_large_picture_is_painted_as_a_small_one(studio: Studio, name: str, orientation: int) -> None:
+    settings = {"quality": 100, "subsampling": 0} if name.endswith("jpg") else {}
+    small = studio.painted(enlarged(studio.folder / f"small_{name}", 3, orientation, icc_profile=WIDE, **settings))
+    large = studio.painted(enlarged(studio.folder / name, 24, orientation, icc_profile=WIDE, **settings))
+    assert small.shape == large.shape == (32, 40, 3)
+    assert np.abs(small - large).mean() < 1.5
+
+
+def test_a_mask_of_the_large_pictures_size_fits_it(studio: Studio, capsys: Captured) -> None:
+    studio.content = enlarged(studio.folder / "large.jpg", 24)
+    for name, size in (("c.png", (960, 768)), ("s.png", (36, 40))):
+        mask = Image.new("RGB", size, "red")
+        mask.paste("blue", (size[0] // 2, 0, *size))
+        mask.save(studio.folder / name)
+    studio.image("--mask", studio.folder / "c.png", studio.folder / "s.png")
+    assert capsys.readouterr().err == ""
+
+
+def test_styles_are_read_at_the_scale_that_is_seen(studio: Studio) -> None:
+    found = []
+    for factor in (3, 24):
+        studio.style = enlarged(studio.folder / f"{factor}.jpg", factor, quality=100, subsampling=0)
+        found.append(studio.painted(studio.content))
+        studio.image("--style-crop", "0,0,0.5,0.5", "--init", "style")  # a part of it: read whole
+    assert np.abs(found[0] - found[1]).max() < 3
+
+
+PEAK = """
+import pathlib, sys
+from minstyle.cli.main import main
+code = main(sys.argv[1:])
+lines = pathlib.Path("/proc/self/status").read_text().splitlines()  # getrusage begins with what the parent had
+print(code, next(int(line.split()[1]) / 1000 for line in lines if line.startswith("VmHWM")))
+"""
+
+
+def measured(arguments: list[str]) -> tuple[float, float]:
+    """Seconds and MB of the command line in a process of its own."""
+    begin = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", PEAK, *arguments], capture_output=True, text=True, check=True)
+    code, megabytes = done.stdout.split()
+    assert code == "0"
+    return time.perf_counter() - begin, float(megabytes)
+
+
+@pytest.mark.parametrize("profile", [None, WIDE], ids=["sRGB", "a profile"])
+def test_a_photograph_of_108_megapixels_takes_little(studio: Studio, profile: bytes | None) -> None:
+    """Beyond what a run with a small picture takes."""
+    command = studio.arguments("--quiet")
+    least_seconds, least_megabytes = measured(command)
+    Image.new("RGB", (12000, 9000), (90, 120, 60)).save(studio.folder / "phone.jpg", icc_profile=profile)
+    seconds, megabytes = measured([str(studio.folder / "phone.jpg"), *command[1:]])
+    assert seconds - least_seconds < 5  # 0.6 on an idle machine
+    assert megabytes - least_megabytes < 150
+
+
+def test_a_poster_of_139_megapixels_is_a_picture(studio: Studio) -> None:
+    """A0 at 300 dots an inch, grey to be quick."""
+    studio.content = studio.folder / "poster.png"
+    Image.new("L", (14043, 9921), 77).save(studio.content, compress_level=1)
+    studio.image()
+    assert load_picture(studio.out).image.shape == (32, 45, 3)
+
+
+def test_what_the_memory_does_not_hold_is_refused_by_its_header(
+    studio: Studio, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "free_memory", lambda: 100_000_000)
+    studio.content = studio.folder / "poster.png"
+    Image.new("L", (5000, 5000)).save(studio.content)
+    assert studio.run("--quiet") == 2
+    assert "5000 x 5000 pixels need 0.2 GB of memory, 0.1 GB are free; make it smaller" in told_in_one_line(capsys)
+    save_image(picture(32, 40, 1), studio.content)
+    studio.image()
+
+
+def test_the_memory_that_is_free_is_known_on_linux() -> None:
+    free = room.free_memory()
+    assert free is None or 10**7 < free < 10**15
+    assert (free is None) == (sys.platform != "linux")

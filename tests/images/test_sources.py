@@ -1,0 +1,99 @@
+"""images/source.py: pictures of paths, bytes and file objects, the same numbers by every door."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from minstyle.errors import ImageError
+from minstyle.images import WRITERS, load_image, load_picture, picture_shape, read_text, save_image, save_picture
+from tests.support import icc_profiles as icc
+from tests.support.small import picture
+
+IMAGE = picture(24, 30)
+ADOBE = icc.matrix_profile(icc.ADOBE_RGB, icc.gamma(2.2))
+
+
+class Pipe(io.RawIOBase):
+    """A stream that cannot go back."""
+
+    def __init__(self, data: bytes) -> None:
+        self._rest = io.BytesIO(data)
+
+    def read(self, size: int = -1) -> bytes:
+        return self._rest.read(size)
+
+    def seekable(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("extension", WRITERS)
+def test_a_picture_is_written_into_memory_and_read_from_it(tmp_path: Path, extension: str, depth: int) -> None:
+    given: dict[str, Any] = {"depth": depth, "profile": ADOBE, "dpi": (240, 240), "text": {"minstyle": "{}"}}
+    path, file = tmp_path / f"out{extension}", io.BytesIO()
+    save_picture(IMAGE, path, **given)
+    save_picture(IMAGE, file, extension=extension, **given)
+    data = file.getvalue()
+    assert data == path.read_bytes()
+    expected = load_picture(path)
+    with open(path, "rb") as opened:
+        for source in (data, bytearray(data), io.BytesIO(data), Pipe(data), opened):
+            found = load_picture(source)
+            np.testing.assert_array_equal(found.image, expected.image)
+            assert (found.depth, found.profile, found.dpi) == (expected.depth, ADOBE, (240, 240))
+    assert read_text(data) == "{}"
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+@pytest.mark.parametrize("extension", ["png", "jpg", "webp", "tif", "avif"])
+def test_the_shape_is_known_by_the_header(tmp_path: Path, extension: str, orientation: int) -> None:
+    exif, path = Image.Exif(), tmp_path / f"in.{extension}"
+    exif[0x0112] = orientation
+    Image.new("RGB", (40, 24)).save(path, exif=exif)
+    assert picture_shape(path) == load_picture(path).image.shape[:2] == ((40, 24) if orientation > 4 else (24, 40))
+    with pytest.raises(ImageError, match=r"gone\.png not found"):
+        picture_shape(tmp_path / "gone.png")
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("profile", [None, ADOBE], ids=["sRGB", "Adobe RGB"])
+def test_load_image_has_the_numbers_of_load_picture(depth: int, profile: bytes | None) -> None:
+    file = io.BytesIO()
+    save_picture(IMAGE, file, depth=depth, profile=profile)
+    image = load_image(file.getvalue())
+    np.testing.assert_array_equal(image, load_picture(file.getvalue()).image)
+    assert image.dtype == np.float32
+    if depth == 16:
+        np.testing.assert_allclose(image, IMAGE, atol=0.05)  # dark colours have few levels in Adobe RGB
+
+
+def test_load_image_lays_what_is_clear_over_white() -> None:
+    opacity, file = np.linspace(0, 1, 30, dtype=np.float32)[None].repeat(24, 0), io.BytesIO()
+    save_picture(IMAGE, file, depth=16, opacity=opacity)
+    expected = IMAGE * opacity[:, :, None] + 255 * (1 - opacity[:, :, None])
+    np.testing.assert_allclose(load_image(file.getvalue()), expected, atol=0.02)
+
+
+def test_messages_name_a_picture_in_memory(tmp_path: Path) -> None:
+    for source, name in ((b"nonsense", "the picture in memory"), (io.BytesIO(b""), "the picture in memory")):
+        with pytest.raises(ImageError, match=f"^{name}: not a picture of a known format"):
+            load_picture(source)
+    (tmp_path / "no.png").write_bytes(b"nonsense")
+    with open(tmp_path / "no.png", "rb") as file, pytest.raises(ImageError, match=r"no\.png: not a picture"):
+        load_picture(file)
+    with pytest.raises(ImageError, match="expected a path, bytes or a file object of a picture, got int"):
+        load_picture(7)  # type: ignore[arg-type]
+
+
+def test_a_file_object_gets_the_format_that_is_asked_for() -> None:
+    file = io.BytesIO()
+    save_image(IMAGE, file)
+    assert file.getvalue().startswith(b"\x89PNG")
+    with pytest.raises(ImageError, match=r"unknown extension '\.gif'"):
+        save_image(IMAGE, file, extension=".gif")

@@ -50,10 +50,11 @@ def is_dpi(dpi: tuple[float, float]) -> bool:
     return all(math.isfinite(value) and 1 <= value <= 65535 for value in dpi)
 
 
-def exif_of(picture: Image.Image) -> Image.Exif:
-    """The EXIF data of an opened picture; none where they are broken."""
+def exif_of(picture: Image.Image, *, header: bool = False) -> Image.Exif:
+    """The EXIF data of an opened picture; none where they are broken. ``header``: only what lies before the pixels."""
     try:
-        return picture.getexif()
+        # A PNG's own method decodes it, to look behind the pixels too.
+        return Image.Image.getexif(picture) if header else picture.getexif()
     except Exception:  # damage beside the picture: the picture counts
         return Image.Exif()
 

@@ -13,10 +13,18 @@ from .metadata import exif_of, is_adobe_rgb, orientation_of, read_dpi
 from .opening import opened
 from .png_chunks import SIGNATURE, PngChunks, bare, read_chunks
 from .room import check_room
-from .samples import Fit, Samples, Stored, not_key, scaled, scaled_floats, stored_shape
+from .samples import Fit, Samples, Shape, Stored, not_key, scaled, scaled_floats, stored_shape
 
 _JPEG = {"JPEG", "MPO"}
 _DIRECTORIES = 1 << 20  # bytes at a file's beginning in which AVIF and HEIC have what describes the picture
+
+
+def shape_by_pillow(stream: IO[bytes], name: str) -> Shape:
+    """(height, width) of the upright picture, without decoding it. Raises what ``read_pillow`` raises."""
+    stream.seek(0)
+    png = read_chunks(stream) if stream.read(8) == SIGNATURE else None
+    with opened(stream if png is None else png.stream, name) as picture:
+        return stored_shape((picture.height, picture.width), orientation_of(exif_of(picture, header=True)))
 
 
 def read_pillow(stream: IO[bytes], name: str, fit: Fit | None = None) -> Stored:

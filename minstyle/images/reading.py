@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import IO
 
 import numpy as np
-from PIL import Image
 
 from .arrays import fill_hidden, lay_over
 from .jpeg12 import is_jpeg12, read_jpeg12, shape_of_jpeg12
-from .metadata import orientation_of, read_exif
-from .opening import named_errors, opened
-from .pillow_reading import read_pillow
+from .metadata import read_exif
+from .opening import named_errors
+from .pillow_reading import read_pillow, shape_by_pillow
 from .profiles import cmyk_to_srgb, lab_to_srgb, outside_srgb, own_profile, to_srgb
 from .samples import Fit, Samples, Shape, Stored, shrunk, stored_shape
 from .source import Source, stream_of
@@ -55,9 +54,7 @@ def picture_shape(source: Source) -> Shape:
                 return stored_shape((page.imagelength, page.imagewidth), orientation_of_page(page))
         if is_jpeg12(stream):
             return shape_of_jpeg12(stream)
-        with opened(stream, name) as picture:
-            exif = Image.Image.getexif(picture)  # a PNG's own method decodes it
-            return stored_shape((picture.height, picture.width), orientation_of(exif))
+        return shape_by_pillow(stream, name)
 
 
 def load_picture(source: Source, fit: Fit | None = None) -> Picture:

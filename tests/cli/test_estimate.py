@@ -121,7 +121,7 @@ def test_shapes_are_refused_before_anything_is_decoded(
 ) -> None:
     path = studio.folder / "odd.png"
     Image.new("RGB", size).save(path)
-    monkeypatch.setattr(reading, "read_samples", lambda *args: pytest.fail("a picture was decoded"))
+    monkeypatch.setattr(reading, "_stored", lambda *args: pytest.fail("a picture was decoded"))
     options: list[object] = ["--size", "1000", "--size-of", "long"] if which == "content" else []
     if which == "initial":
         options += ["--init", path]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from minstyle import memory
 from minstyle.images import load_picture, room, save_image
 from tests.support import icc_profiles as icc
 from tests.support.small import picture
@@ -99,16 +100,10 @@ def test_a_poster_of_139_megapixels_is_a_picture(studio: Studio) -> None:
 def test_what_the_memory_does_not_hold_is_refused_by_its_header(
     studio: Studio, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "free_memory", lambda: 100_000_000)
+    monkeypatch.setattr(room, "room", lambda: memory.Room(memory.resident() + 100_000_000, "a test"))
     studio.content = studio.folder / "poster.png"
     Image.new("L", (5000, 5000)).save(studio.content)
     assert studio.run("--quiet") == 2
     assert "5000 x 5000 pixels need 0.2 GB of memory, 0.1 GB are free; make it smaller" in told_in_one_line(capsys)
     save_image(picture(32, 40, 1), studio.content)
     studio.image()
-
-
-def test_the_memory_that_is_free_is_known_on_linux() -> None:
-    free = room.free_memory()
-    assert free is None or 10**7 < free < 10**15
-    assert (free is None) == (sys.platform != "linux")

@@ -44,6 +44,8 @@ RECIPE_OPTIONS: dict[str, tuple[str, str, Any]] = {
     "size_of": ("--size-of", "short", "short"),
     "scales": ("--scales", "3", 3),
     "ratio": ("--ratio", "1.5", 1.5),
+    "detail": ("--detail", "0.5", 0.5),
+    "tolerance": ("--tolerance", "0.01", 0.01),
     "min_size": ("--min-size", "64", 64),
     "resample": ("--resample", "nearest", "nearest"),
     "optimizer": ("--optimizer", "adam", "adam"),
@@ -105,7 +107,7 @@ def test_help_has_every_option_with_its_default(monkeypatch: pytest.MonkeyPatch,
     without = {
         "-h", "--version", "--weights-dir", "--threads", "--save-every", "--trace", "--quiet", "--print-recipe",
         "--show-recipe", "--mask", "--keep-metadata", "--plot", "--sheet", "--compare", "--content-layers",
-        "--style-layers", "--content-loss", "--style-loss", "--tv-loss",
+        "--style-layers", "--content-loss", "--style-loss", "--tv-loss", "--memory", "--estimate",
     }  # fmt: skip
     assert set(options) - set(others) - {flag for flag, _, _ in RECIPE_OPTIONS.values()} == without
     assert all(len(option.split("  ")) >= 1 and len(option.split()) > 3 for option in options.values()), "with words"

@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import bench_files
 import bench_parts
+import bench_peer
 from minstyle import RECIPES, Objective, __version__, build_objective
 from minstyle.engine import kernels
 from minstyle.network.layers import BLOCKS, CHANNELS
@@ -252,6 +253,8 @@ def main() -> None:
     parser.add_argument(
         "--files", action="store_true", help="large picture files: loading times and peak memory, alone"
     )
+    parser.add_argument("--peer", type=int, nargs="*", default=[], metavar="N",
+                        help="a run beside a PyTorch program's, to equal loss; N pixels")  # fmt: skip
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--threads", type=int, default=cores())
     parser.add_argument("--write", type=Path, metavar="FILE")
@@ -284,6 +287,10 @@ def main() -> None:
     show(lines)
     with kernels.use_threads(options.threads):
         lines += [*evaluations(options.sizes, options.times, options.threads), ""]
+        for size in options.peer:
+            found = bench_peer.lines(size, 100)
+            show(found)
+            lines += [*found, ""]
         for size in options.mini:
             lines += [*small_network(size, options.times), ""]
         for size in options.parts:

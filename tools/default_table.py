@@ -1,8 +1,8 @@
 """The default command on real pictures: ``python tools/default_table.py --pictures FOLDER --out DIR [--ways ...]``.
 
-Six pairs of photographs and paintings, painted by ``fine`` in several ways: ``vgg19``, as the default command does it,
-the small network first; ``whole``, VGG19 at every size; ``mini``, the small one alone. All are judged by VGG19: the loss
-of ``fine`` at its last size, and what is left of each layer's style and of the content, |G - A|^2 / |A|^2 and
+Six pairs of photographs and paintings, painted by ``fine`` in several ways: ``vgg19``, as the default command does
+it, the small network first; ``whole``, VGG19 at every size; ``mini``, the small one alone. All are judged by VGG19: the
+loss of ``fine`` at its last size, and what is left of each layer's style and of the content, |G - A|^2 / |A|^2 and
 |F - P|^2 / |P|^2. Prints a Markdown table, and writes the pictures of each pair side by side.
 """
 
@@ -45,9 +45,9 @@ def main() -> None:
             result = stylize(content, [style], dataclasses.replace(fine, **changes), network=networks[network],
                              draft=networks["mini"])  # fmt: skip
             seconds = time.perf_counter() - began
-            left = shares(content, style, options.size, networks["vgg19"], result.image)
+            left = " | ".join(f"{x:.4f}" for x in shares(content, style, options.size, networks["vgg19"], result.image))
             print(f"| {content_name}, {style_name} | {way} | {seconds:.0f} | {result.evaluations} "
-                  f"| {judge(result.image)[0]:.4g} | " + " | ".join(f"{x:.4f}" for x in left) + " |", flush=True)  # fmt: skip
+                  f"| {judge(result.image)[0]:.4g} | {left} |", flush=True)  # fmt: skip
             shown.append((way, result.image))
             save_image(result.image, options.out / f"{content_name}_{style_name}_{way}.png")
         save_image(grid(shown, height=384), options.out / f"sheet_{content_name}_{style_name}.png")

@@ -1,16 +1,15 @@
 """Our L-BFGS beside scipy's, on real pictures: ``python tools/optimizer_table.py --pictures FOLDER``.
 
 Six pairs of photographs and paintings, one recipe at one size, from the same start. scipy's L-BFGS-B remembers 20
-pairs; ours is as the recipe has it. Prints, pair by pair and as a Markdown table: the evaluations that ours needs for
-the loss that scipy has at the end, in parts of scipy's; ours over scipy's loss at equal evaluations; and beside an
-evaluation, each one's own time (the least of all: a busy machine adds to each) and peak of memory a pixel.
+pairs, ours ``--history``. Prints a Markdown table: the loss that each has at the end, the evaluations that ours needs
+for the loss that scipy ends with, in parts of all, and ours over scipy's loss after 25, 50, and all evaluations; then
+each one's peak of memory a pixel. (Their own time: ``tools/bench.py --parts``.)
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
-import time
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
@@ -45,44 +44,31 @@ def ours(history: int) -> Minimiser:
     return run
 
 
-class Run:
-    """A run's lowest losses so far, evaluation by evaluation; its own seconds an evaluation and bytes a pixel."""
+def lowest_losses(minimiser: Minimiser, objective: Function, start: np.ndarray, evaluations: int) -> np.ndarray:
+    """The lowest loss up to each evaluation."""
+    losses: list[float] = []
 
-    def __init__(self, minimiser: Minimiser, objective: Function, start: np.ndarray, evaluations: int) -> None:
-        losses: list[float] = []
-        own: list[float] = []
-        returned = time.perf_counter()
+    def tell(x: np.ndarray, loss: float) -> bool:
+        losses.append(loss)
+        return len(losses) >= evaluations
 
-        def timed(x: np.ndarray) -> tuple[float, np.ndarray]:
-            nonlocal returned
-            own.append(time.perf_counter() - returned)
-            found = objective(x)
-            returned = time.perf_counter()
-            return found
-
-        def tell(x: np.ndarray, loss: float) -> bool:
-            losses.append(loss)
-            return len(losses) >= evaluations
-
-        minimiser(timed, start, evaluations, tell)
-        self.best = np.minimum.accumulate(losses)
-        # Once the history is full; the least of what a step takes.
-        self.own = min(own[len(own) // 2 :])
+    minimiser(objective, start, evaluations, tell)
+    return np.minimum.accumulate(losses)
 
 
 def bytes_a_pixel(minimiser: Minimiser, shape: tuple[int, ...]) -> float:
     """The optimiser's peak with a history that is full, beside x0 and gradients that it does not own."""
     start = np.zeros(shape, np.float32)
-    spare = [np.empty_like(start) for _ in range(3)]
+    spare = [np.empty_like(start) for _ in range(4)]
     weights = np.linspace(1, 50, start.size, dtype=np.float32).reshape(shape)
     count = 0
 
     def objective(x: np.ndarray) -> tuple[float, np.ndarray]:
         nonlocal count
         count += 1
-        g = np.subtract(x, 100, out=spare[count % 3])
-        g *= weights
-        return float(np.vdot(g, g / weights)) / 2, g
+        away = np.subtract(x, 100, out=spare[3])
+        g = np.multiply(away, weights, out=spare[count % 3])
+        return float(np.vdot(g, away)) / 2, g
 
     tracemalloc.start()
     try:
@@ -104,7 +90,10 @@ def main() -> None:
 
     network = load_network(options.network)
     recipe = replace(find_recipe(options.recipe), sizes=(options.size,), scales=1, init="content", draft="none")
-    needed, ratios, shares = [], [], []
+    needed, ratios = [], []
+    marks = [at - 1 for at in (25, 50, options.evaluations) if at <= options.evaluations]
+    print("| pair | scipy's loss | ours | evaluations for scipy's loss | ours / scipy's after "
+          + ", ".join(str(mark + 1) for mark in marks) + " |\n|---|---|---|---|---|")  # fmt: skip
     for content_name, style_name in PAIRS:
         content = load_image(options.pictures / "content" / f"{content_name}.jpg")
         style = load_image(options.pictures / "style" / f"{style_name}.jpg")
@@ -115,20 +104,16 @@ def main() -> None:
         if recipe.bounds == "smooth":
             function, to_u, _ = bounded(objective)
             start = to_u(start)
-        theirs = Run(scipys, function, start, options.evaluations)
-        own = Run(ours(options.history), function, start, options.evaluations)
-        reached = np.nonzero(own.best <= theirs.best[-1])[0]
+        theirs = lowest_losses(scipys, function, start, options.evaluations)
+        own = lowest_losses(ours(options.history), function, start, options.evaluations)
+        reached = np.nonzero(own <= theirs[-1])[0]
         needed.append((reached[0] + 1 if len(reached) else np.inf) / options.evaluations)
-        ratios.append(own.best / theirs.best)
-        shares.append((theirs.own, own.own))
-        marks = [at - 1 for at in (25, 50, options.evaluations) if at <= options.evaluations]
-        print(f"| {content_name} / {style_name} | {theirs.best[-1]:.4g} | {own.best[-1]:.4g} | {needed[-1]:.2f} | "
+        ratios.append(own / theirs)
+        print(f"| {content_name} / {style_name} | {theirs[-1]:.4g} | {own[-1]:.4g} | {needed[-1]:.2f} | "
               + " ".join(f"{ratios[-1][mark]:.3f}" for mark in marks) + " |", flush=True)  # fmt: skip
     print(f"\nevaluations needed, geometric mean: {statistics.geometric_mean(needed):.3f}")
     print(f"worst of all pairs at equal evaluations from 10 on: {max(r[9:].max() for r in ratios):.3f} "
           f"(at the end: {max(r[-1] for r in ratios):.3f})")  # fmt: skip
-    print(f"own milliseconds an evaluation: scipy {1e3 * min(a for a, _ in shares):.1f}, "
-          f"ours {1e3 * min(b for _, b in shares):.1f}")  # fmt: skip
     for name, minimiser in (("scipy, m = 20", scipys), (f"ours, m = {options.history}", ours(options.history))):
         print(f"bytes a pixel, {name}: {bytes_a_pixel(minimiser, (256, 384, 3)):.0f}")
 

@@ -18,7 +18,7 @@ from ..errors import OptimizeError, ShapeError, require
 from .minimum import Evaluations, Function, Minimum, OnEvaluation, StopRequestedError, largest_entry
 
 _ARMIJO = 1e-4  # of the fall that the slope promises, a step must bring this much
-_NOISE = 1e-6  # of the loss: what float32 may make of it
+_NOISE = 8  # roundings of the loss, in the type of x, that are taken for none
 _CURVATURE = 1e-8  # a pair counts if s.y is more than this times |s| |y|
 _TRIES = 10  # steps of one line search
 _RECENT = 10  # iterations over which ``tolerance`` is looked at
@@ -60,7 +60,11 @@ class LbfgsState:
         """Whether the latest iteration, or the latest ten, brought no more than these parts of the loss."""
         if self.losses[-2] - self.loss <= factr * float(np.finfo(float).eps) * abs(self.losses[-2]) and factr > 0:
             return True
-        return len(self.losses) > _RECENT and self.losses[0] - self.loss < tolerance * abs(self.losses[0])
+        return (
+            tolerance > 0
+            and len(self.losses) > _RECENT
+            and self.losses[0] - self.loss < tolerance * abs(self.losses[0])
+        )
 
     def forget(self) -> None:
         """The history away: the next direction is that of steepest descent."""
@@ -163,13 +167,13 @@ def _search(
 
     ``slope`` is that of the loss along it.
     """
-    length = 1.0
+    length, noise = 1.0, _NOISE * float(np.finfo(direction.dtype).eps)
     for _ in range(_TRIES):
         x = direction * length
         x += state.x
         loss, g = evaluate(x)
         promised = length * slope
-        if loss <= state.loss + _ARMIJO * promised + _NOISE * abs(state.loss):
+        if loss <= state.loss + _ARMIJO * promised + noise * abs(state.loss):
             return x, loss, g, length
         lowest = -promised / (2 * (loss - state.loss - promised))  # of the parabola, in parts of this length
         length *= min(max(lowest, 0.1), 0.5)
@@ -197,14 +201,15 @@ def _direction(state: LbfgsState, preconditioner: Preconditioner | None) -> Arra
         i, newer = used[n], used[n + 1 :]
         alpha[i] = (state.slopes[i] - products[i, newer] @ alpha[newer]) / products[i, i]
     r = state.gradient.copy()
-    _add_combination(r, state.changes, -alpha)
+    filled = 1 + max(used)
+    _add_combination(r, state.changes[:filled], -alpha[:filled])
     r = _applied(preconditioner, r)
     r *= state.scale
-    bends = _products(state.changes, r)
+    bends = _products(state.changes[:filled], r)
     for n, i in enumerate(used):
         older = used[:n]
         delta[i] = alpha[i] - (bends[i] + products[older, i] @ delta[older]) / products[i, i]
-    _add_combination(r, state.steps, delta)
+    _add_combination(r, state.steps[:filled], delta[:filled])
     r *= -1
     return r
 
@@ -220,7 +225,9 @@ def _learn(state: LbfgsState, step: Array, g: Array, preconditioner: Preconditio
     array_module(g).subtract(g, state.gradient, out=change)
     state.steps[slot] = step.reshape(-1)
     bend = _dot(step, change)
-    slopes = _products(state.steps, g)
+    slopes = np.zeros(history)
+    filled = 1 + max([*used, slot])
+    slopes[:filled] = _products(state.steps[:filled], g)
     state.products[:, slot] = slopes - state.slopes  # S (g - the g before)
     state.products[slot, slot] = bend
     state.slopes = slopes

@@ -150,6 +150,16 @@ def test_noise_in_the_last_digits_does_not_end_it() -> None:
     assert found.loss < 1.00001
 
 
+def test_float64_is_used_to_its_last_digits() -> None:
+    curvatures = np.geomspace(0.1, 100, 30)
+
+    def valley(x: np.ndarray) -> tuple[float, np.ndarray]:
+        return 1 + 0.5 * float(curvatures @ x**2), curvatures * x
+
+    found = lbfgs(valley, np.ones(30), evaluations=1000)
+    assert found.loss - 1 < 1e-12
+
+
 def test_a_gradient_that_lies_ends_it_with_the_best_x() -> None:
     def lying(x: np.ndarray) -> tuple[float, np.ndarray]:
         return bowl(x)[0], -bowl(x)[1]

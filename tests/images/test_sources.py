@@ -61,6 +61,23 @@ def test_the_shape_is_known_by_the_header(tmp_path: Path, extension: str, orient
         picture_shape(tmp_path / "gone.png")
 
 
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("extension", ["png", "jpg", "webp", "tif"])
+def test_what_is_enough_is_asked_of_the_upright_shape_alone(tmp_path: Path, extension: str, orientation: int) -> None:
+    exif, asked = Image.Exif(), []
+    exif[0x0112] = orientation
+    Image.new("RGB", (400, 240)).save(tmp_path / "in", {"jpg": "JPEG", "tif": "TIFF"}.get(extension, extension),
+                                      exif=exif)  # fmt: skip
+
+    def enough(shape: tuple[int, int]) -> tuple[int, int]:
+        asked.append(shape)
+        return shape[0] // 5, shape[1] // 5
+
+    upright = (400, 240) if orientation == 6 else (240, 400)
+    assert load_picture(tmp_path / "in", enough).image.shape[:2] == (upright[0] // 5, upright[1] // 5)
+    assert set(asked) == {upright}
+
+
 @pytest.mark.parametrize("depth", [8, 16])
 @pytest.mark.parametrize("profile", [None, ADOBE], ids=["sRGB", "Adobe RGB"])
 def test_load_image_has_the_numbers_of_load_picture(depth: int, profile: bytes | None) -> None:

@@ -134,8 +134,9 @@ def test_a_file_object_that_gives_no_bytes_is_refused(tmp_path: Path) -> None:
 ])  # fmt: skip
 def test_what_cannot_be_written_into_memory_is_told_under_that_name(given: dict[str, Any], words: str) -> None:
     file = io.BytesIO()
+    arguments: dict[str, Any] = {"image": IMAGE, "path": file, **given}
     with pytest.raises(ImageError, match=f"^the picture in memory: {words}"):
-        save_picture(**({"image": IMAGE, "path": file} | given))
+        save_picture(**arguments)
     assert file.getvalue() == b""
 
 

@@ -57,7 +57,7 @@ def profile_of_gamma(gamma: bytes | None, chromaticities: bytes | None) -> bytes
     if srgb_curve and np.abs(np.array(points) - np.array(_BT709)).max() < 0.005:
         return None
     try:
-        return _profile(points, None if srgb_curve and chromaticities is None else 1 / exponent)
+        return _profile(points, 1 / exponent)
     except (ValueError, ArithmeticError, struct.error):
         return None
 

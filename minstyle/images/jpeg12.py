@@ -48,7 +48,7 @@ def read_jpeg12(stream: IO[bytes], name: str) -> Stored:
     stored = np.atleast_3d(imagecodecs.jpeg8_decode(data))
     exif = _exif_in(segments)
     parts = sorted(data[len(_ICC) :] for _, data in segments if data.startswith(_ICC))  # each begins with its number
-    icc = b"".join(part[2:] for part in parts) or (adobe_rgb() if is_adobe_rgb(exif) else None)
+    icc = b"".join(part[2:] for part in parts) or (adobe_rgb() if channels == 3 and is_adobe_rgb(exif) else None)
     return Stored(Samples(scaled(stored, 4095), depth=16), icc, orientation_of(exif), None, exif, (height, width))
 
 

@@ -36,10 +36,12 @@ def read_pillow(stream: IO[bytes], name: str, fit: Fit | None = None) -> Stored:
     png = read_chunks(stream) if stream.read(8) == SIGNATURE else None
     with opened(stream if png is None else png.stream, name) as picture:
         width, height = picture.size
-        whole = fit is None or fit((height, width)) == (height, width)
-        if picture.format in _JPEG and fit is not None:
-            orientation = orientation_of(exif_of(picture))
+        enough = height, width
+        if fit is not None:  # a PNG may tell its orientation behind the pixels, for which there must be room first
+            orientation = orientation_of(exif_of(picture, header=True))
             enough = stored_shape(fit(stored_shape((height, width), orientation)), orientation)
+        whole = enough == (height, width)
+        if picture.format in _JPEG and not whole:
             picture.draft(None, enough[::-1])
         deep = png is not None and png.depth == 16
         check_room(name, picture.height, picture.width, len(picture.getbands()) * (4 if deep else 2), whole)
@@ -49,12 +51,13 @@ def read_pillow(stream: IO[bytes], name: str, fit: Fit | None = None) -> Stored:
             samples = _samples(picture)
         picture.load()  # resolution, EXIF data and profile may lie behind the pixels
         exif = exif_of(picture)
-        icc = _colour(picture, png, stream, exif)
+        rgb = samples.values.shape[2] == 3 and not samples.lab
+        icc = _colour(picture, png, stream, exif if rgb else Image.Exif())
         return Stored(samples, icc, orientation_of(exif), read_dpi(picture, exif), exif, (height, width))
 
 
 def _colour(picture: Image.Image, png: PngChunks | None, stream: IO[bytes], exif: Image.Exif) -> bytes | None:
-    """The file's profile, or the one that it means by other words; None for sRGB."""
+    """The file's profile, or the one that it means by other words, EXIF's of RGB; None for sRGB."""
     if png is not None and b"cICP" in png.beside:  # the specification puts it before a profile
         return codepoints.profile_of_code_points(*png.beside[b"cICP"][:2])
     icc = picture.info.get("icc_profile") or (None if png is None else png.icc)

@@ -13,6 +13,7 @@ from typing import IO
 from ..errors import ImageError
 
 Source = str | Path | bytes | IO[bytes]
+IN_MEMORY = "the picture in memory"  # its name in messages
 
 
 @contextlib.contextmanager
@@ -20,18 +21,30 @@ def stream_of(source: Source) -> Iterator[tuple[IO[bytes], str]]:
     """A stream of the whole file, at its beginning, and the name that messages call it by.
 
     A file object is read from where it stands, and not closed. Raises ImageError with the true reason for what cannot
-    be opened, MemoryError.
+    be opened or read, MemoryError.
     """
     if isinstance(source, bytes | bytearray | memoryview):
-        yield BytesIO(source), "the picture in memory"
+        yield BytesIO(source), IN_MEMORY
     elif isinstance(source, str | Path):
         with _opened(Path(source)) as stream:
             yield stream, str(source)
     elif hasattr(source, "read"):
         name = getattr(source, "name", None)
-        yield BytesIO(source.read()), name if isinstance(name, str) else "the picture in memory"
+        name = name if isinstance(name, str) else IN_MEMORY
+        yield BytesIO(_bytes_of(source, name)), name
     else:
         raise ImageError(f"expected a path, bytes or a file object of a picture, got {type(source).__name__}")
+
+
+def _bytes_of(file: IO[bytes], name: str) -> bytes:
+    try:
+        data = file.read()
+    except (OSError, ValueError) as error:  # ValueError: closed, or text that is no text
+        reason = getattr(error, "strerror", None) or error
+        raise ImageError(f'{name} cannot be read ({reason}); give a file that is open with "rb"') from error
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise ImageError(f'{name}: expected a file of bytes, got one of {type(data).__name__}; open it with "rb"')
+    return data
 
 
 def _opened(path: Path) -> IO[bytes]:

@@ -18,7 +18,7 @@ from ..errors import ImageError
 from .codepoints import adobe_rgb
 from .metadata import dpi_of, is_adobe_rgb
 from .room import check_room
-from .samples import Fit, Samples, Stored, divided, scaled, scaled_floats
+from .samples import Fit, Samples, Stored, divided, scaled, scaled_floats, stored_shape
 
 _MAX_PAGES = 1000
 _WHITE_IS_ZERO, _GREY, _RGB, _PALETTE, _CMYK, _YCBCR, _CIELAB, _ICCLAB = 0, 1, 2, 3, 5, 6, 8, 9
@@ -64,7 +64,8 @@ def read_tiff(stream: IO[bytes], name: str, fit: Fit | None = None) -> Stored:
     with tiff_page(stream, name) as page:
         _refuse_others(page, name)
         shape = page.imagelength, page.imagewidth
-        whole = fit is None or fit(shape) == shape
+        upright = stored_shape(shape, orientation_of_page(page))
+        whole = fit is None or fit(upright) == upright
         check_room(name, page.imagelength, page.imagewidth, page.samplesperpixel * page.dtype.itemsize, whole)
         try:
             stored = page.asarray(squeeze=False)[:, 0]  # (planes, H, W, interleaved)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -17,6 +19,7 @@ from .deep_png import write_deep_png
 from .metadata import LABEL, exif_block, is_dpi, parse_exif
 from .profiles import from_srgb, holds_8_bits
 from .recipetext import KEY, MAX_RECIPE_LENGTH, ascii_text
+from .source import IN_MEMORY
 from .tiff import write_tiff
 
 # Format and settings by extension. JPEG keeps full colour resolution (4:4:4): brush strokes are colour edges.
@@ -84,13 +87,10 @@ def save_picture(
     Raises ImageError for an unknown extension or a value that is none of these, FileError where the folder or disk
     refuses.
     """
-    if not isinstance(path, str | Path):
-        path.write(_in_memory(extension, image, opacity, depth, profile, exif, dpi, quality, text))
-        return
-    path = Path(path)
-    name, settings = writer_for(path)
-    _check(path, image, opacity, depth, dpi, quality)
-    beside_text = _checked_text(path, text or {})
+    place, extension = (f"{path}", Path(path).suffix) if isinstance(path, str | Path) else (IN_MEMORY, extension)
+    name, settings = _writer(extension, place)
+    _check(place, image, opacity, depth, dpi, quality)
+    beside_text = _checked_text(place, text or {})
     if opacity is not None:
         opacity = np.clip(opacity, 0, 1)
         if name == "JPEG":
@@ -102,37 +102,45 @@ def save_picture(
     pixels = _rounded(values, opacity, depth)
     if "quality" in settings:
         settings = settings | {"quality": quality}
-    _check_exif(path, exif)
-    with replacing(path) as temporary:
+    _check_exif(place, exif)
+    with _file_for(path, extension) as file:
         try:
-            _write(temporary, name, settings, pixels, _Beside(icc, exif, dpi, beside_text))
+            _write(file, name, settings, pixels, _Beside(icc, exif, dpi, beside_text))
         except (ValueError, SystemError) as error:
-            raise ImageError(f"{path}: {name} cannot hold this picture ({error})") from error
+            raise ImageError(f"{place}: {name} cannot hold this picture ({error})") from error
 
 
-def _in_memory(extension: str, image: np.ndarray, *beside: Any) -> bytes:
-    """The bytes of the file, written as any other and read again: writers want names."""
-    names = ("opacity", "depth", "profile", "exif", "dpi", "quality", "text")
+@contextlib.contextmanager
+def _file_for(path: str | Path | IO[bytes], extension: str) -> Iterator[Path]:
+    """A new file whose content, once it is written, goes to ``path``: writers want names."""
+    if isinstance(path, str | Path):
+        with replacing(Path(path)) as temporary:
+            yield temporary
+        return
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"picture{extension}"
-        save_picture(image, file, **dict(zip(names, beside, strict=True)))
-        return file.read_bytes()
+        yield file
+        path.write(file.read_bytes())
 
 
-def _check_exif(path: Path, exif: bytes | None) -> None:
+def _check_exif(place: str, exif: bytes | None) -> None:
     try:
         parse_exif(exif)
     except Exception as error:  # bytes from anywhere
-        raise ImageError(f"{path}: the EXIF data to keep cannot be read ({error})") from error
+        raise ImageError(f"{place}: the EXIF data to keep cannot be read ({error})") from error
 
 
 def writer_for(path: Path) -> tuple[str, dict[str, Any]]:
     """Pillow's format and settings for a file name; raises ImageError with the list of known extensions."""
-    if path.suffix.lower() not in WRITERS:
-        raise ImageError(f"{path}: unknown extension {path.suffix!r}: known are {', '.join(WRITERS)}")
-    name, settings = WRITERS[path.suffix.lower()]
+    return _writer(path.suffix, f"{path}")
+
+
+def _writer(extension: str, place: str) -> tuple[str, dict[str, Any]]:
+    if extension.lower() not in WRITERS:
+        raise ImageError(f"{place}: unknown extension {extension!r}: known are {', '.join(WRITERS)}")
+    name, settings = WRITERS[extension.lower()]
     if name == "AVIF" and not features.check("avif"):
-        raise ImageError(f"{path}: the Pillow installed here does not write AVIF; choose .png or .webp")
+        raise ImageError(f"{place}: the Pillow installed here does not write AVIF; choose .png or .webp")
     return name, settings
 
 
@@ -143,7 +151,7 @@ def check_image_path(path: str | Path) -> None:
 
 
 def _check(
-    path: Path,
+    place: str,
     image: np.ndarray,
     opacity: np.ndarray | None,
     depth: int,
@@ -151,22 +159,22 @@ def _check(
     quality: int,
 ) -> None:
     good = image.ndim == 3 and image.shape[2] == 3 and image.size > 0
-    require(good, f"{path}", "an image (H, W, 3)", image.shape, ImageError)
-    require(bool(np.isfinite(image).all()), f"{path}", "finite pixels", "NaN or infinite ones", ImageError)
+    require(good, place, "an image (H, W, 3)", image.shape, ImageError)
+    require(bool(np.isfinite(image).all()), place, "finite pixels", "NaN or infinite ones", ImageError)
     if opacity is not None:
         size = image.shape[:2]
-        require(opacity.shape == size, f"{path}", f"an opacity {size}", opacity.shape, ImageError)
-        require(bool(np.isfinite(opacity).all()), f"{path}", "finite opacity", "NaN or infinite values", ImageError)
-    require(depth in (8, 16), f"{path}", "depth 8 or 16", depth, ImageError)
-    require(dpi is None or is_dpi(dpi), f"{path}", "dots per inch from 1 to 65535", dpi, ImageError)
-    require(isinstance(quality, int) and 1 <= quality <= 100, f"{path}", "quality 1 to 100", quality, ImageError)
+        require(opacity.shape == size, place, f"an opacity {size}", opacity.shape, ImageError)
+        require(bool(np.isfinite(opacity).all()), place, "finite opacity", "NaN or infinite values", ImageError)
+    require(depth in (8, 16), place, "depth 8 or 16", depth, ImageError)
+    require(dpi is None or is_dpi(dpi), place, "dots per inch from 1 to 65535", dpi, ImageError)
+    require(isinstance(quality, int) and 1 <= quality <= 100, place, "quality 1 to 100", quality, ImageError)
 
 
-def _checked_text(path: Path, text: dict[str, str]) -> dict[str, str]:
-    require(text.keys() <= {KEY, _SOFTWARE}, f"{path}", f"text of {KEY} and {_SOFTWARE}", sorted(text), ImageError)
+def _checked_text(place: str, text: dict[str, str]) -> dict[str, str]:
+    require(text.keys() <= {KEY, _SOFTWARE}, place, f"text of {KEY} and {_SOFTWARE}", sorted(text), ImageError)
     plain = {key: ascii_text(value) for key, value in text.items()}
     length = sum(map(len, plain.values()))
-    require(length <= MAX_RECIPE_LENGTH, f"{path}", f"text of at most {MAX_RECIPE_LENGTH:,} characters",
+    require(length <= MAX_RECIPE_LENGTH, place, f"text of at most {MAX_RECIPE_LENGTH:,} characters",
             f"{length:,}", ImageError)  # fmt: skip
     return plain
 

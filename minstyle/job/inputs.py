@@ -43,8 +43,8 @@ def check_headers(content: Path, styles: Sequence[Path], initial: Path | None, r
     named = [("content", content), *(("style", path) for path in styles)]
     named += [] if initial is None else [("initial", initial)]
     shapes = [picture_shape(path) for _, path in named]
-    for (name, _), shape in zip(named, shapes, strict=True):
-        check_shape(name, shape)
+    for (name, path), shape in zip(named, shapes, strict=True):
+        check_shape(f"{name} {path}", shape)
     check_shapes(shapes_of(shapes[0], recipe))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ..errors import ImageError, require
@@ -14,14 +16,17 @@ _CLEAN = 256  # colours, at most, of a mask that no JPEG has blurred: what has a
 _BIN = 4  # grey levels: colours are counted in cubes of this side
 
 
-def find_labels(mask: np.ndarray, place: str = "mask") -> tuple[np.ndarray, np.ndarray]:
+def find_labels(
+    mask: np.ndarray, place: str = "mask", tell: Callable[[str], None] = lambda text: None
+) -> tuple[np.ndarray, np.ndarray]:
     """Colours (L, 3) of the labels of a mask (h, w, 3), largest first, and each pixel's label (h, w) in 0..L-1.
 
     Where every colour of the mask has an area of 3 x 3 pixels of its own, each is a label, however near they are: the
-    numbers 0, 1, 2 of segmentation programs. Else a label is a colour that, within COLOUR_TOLERANCE, covers
-    MIN_COVERAGE of the mask (of a clean one, of few colours: any part), with flat neighbourhoods (3 x 3 pixels) in at
-    least a tenth of that: the mixed colours of smooth edges have none. Other pixels belong to the label of the nearest
-    colour. Raises ImageError where there is no label, or more than 16.
+    numbers 0, 1, 2 of segmentation programs. Where a few of such numbers have none, a speck or a void line, each that
+    has one is a label too, and ``tell`` hears of the others. Else a label is a colour that, within COLOUR_TOLERANCE,
+    covers MIN_COVERAGE of the mask (of a clean one, of few colours: any part), with flat neighbourhoods (3 x 3 pixels)
+    in at least a tenth of that: the mixed colours of smooth edges have none. Other pixels belong to the label of the
+    nearest colour. Raises ImageError where there is no label, or more than 16.
     """
     good = mask.ndim == 3 and mask.shape[2] == 3 and mask.size > 0 and bool(np.isfinite(mask).all())
     require(good, place, "an image (h, w, 3) of finite pixels", mask.shape, ImageError)
@@ -29,14 +34,26 @@ def find_labels(mask: np.ndarray, place: str = "mask") -> tuple[np.ndarray, np.n
     exact = _exact(mask) if len(bins) <= _CLEAN else None
     if exact is not None:
         codes, bins, counts, flat = exact
-    if exact is not None and (flat > 0).all():
-        colours = bins[np.argsort(-counts, kind="stable")]
+    if exact is not None and _are_numbers(bins[flat > 0], int((flat == 0).sum())):
+        order = np.argsort(-counts, kind="stable")
+        colours, rest = bins[order[flat[order] > 0]], bins[order[flat[order] == 0]]
+        if len(rest):
+            tell(f"{place}: {', '.join(map(name_of, rest))} has no area of 3 x 3 pixels: taken for the nearest label")
     else:
         colours = _centres(bins, counts, flat, clean=exact is not None)
     require(0 < len(colours) <= MAX_REGIONS, place, f"1 to {MAX_REGIONS} areas of one colour each, without shading",
             len(colours) or "none", ImageError)  # fmt: skip
     nearest = np.array([np.linalg.norm(colours - colour, axis=1).argmin() for colour in bins])
     return colours, nearest[codes]
+
+
+def _are_numbers(flat: np.ndarray, others: int) -> bool:
+    """Whether the colours (L, 3) of flat areas are all labels, however near, where so many ``others`` have no area.
+
+    JPEG and smooth edges make colours near each other too, but with them at least as many that have no area.
+    """
+    near = any(_near(flat, colour).sum() > 1 for colour in flat)
+    return others == 0 or (near and others < len(flat))
 
 
 def _centres(bins: np.ndarray, counts: np.ndarray, flat: np.ndarray, clean: bool) -> np.ndarray:

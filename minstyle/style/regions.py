@@ -58,7 +58,8 @@ def from_masks(
 
     The labels of a mask are the colours (or grey levels) of its flat areas, see ``find_labels``. ``feather`` softens
     the edges: the deviation of a Gaussian, as a part of the picture's longer side. A mask of another size than its
-    picture is resampled, a label that only style masks have is left out; both are told in ``notices``.
+    picture is resampled, a label that only style masks have is left out, one without any area is taken for the
+    nearest; all are told in ``notices``.
 
     Raises ImageError for a mask without or with more than 16 labels, and for a label that no style mask has,
     RecipeError where masks and pictures are not as many or ``feather`` is not in 0..0.25.
@@ -68,9 +69,14 @@ def from_masks(
     require(0 <= feather <= 0.25, "feather", "a part of the longer side in 0..0.25", feather, RecipeError)
     one = len(style_masks) == 1
     places = ["content mask", *("style mask" if one else f"style mask {i + 1}" for i in range(len(style_masks)))]
-    found = [find_labels(mask, place) for mask, place in zip([content_mask, *style_masks], places, strict=True)]
+    notices: list[Notice] = []
+
+    def tell(text: str) -> None:
+        notices.append(Notice(LABEL_LEFT_OUT, text))
+
+    found = [find_labels(mask, place, tell) for mask, place in zip([content_mask, *style_masks], places, strict=True)]
     colours, drawn = found[0]
-    names, notices, weights = tuple(map(name_of, colours)), list[Notice](), []
+    names, weights = tuple(map(name_of, colours)), []
     if len(colours) == 1:
         text = f"content mask: it has one label, {names[0]}: the whole picture is one region"
         notices.append(Notice(ONE_REGION, text))

@@ -129,6 +129,17 @@ def test_srgb_stays_as_it_is(studio: Studio, data: bytes) -> None:
     assert np.abs(found.image - PIXELS).mean() < 2
 
 
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_only_rgb_is_adobe_rgb_by_the_exif_data(mode: str) -> None:
+    plain, told = io.BytesIO(), io.BytesIO()
+    picture = Image.fromarray(PIXELS).convert(mode)
+    picture.save(plain, "JPEG")
+    picture.save(told, "JPEG", exif=camera("R03", 2))
+    found = load_picture(told.getvalue())
+    assert found.profile is None
+    np.testing.assert_array_equal(found.image, load_picture(plain.getvalue()).image)
+
+
 HDR = {
     "PNG, PQ": (png(chunk(b"cICP", bytes([9, 16, 0, 1]))), "PQ"),
     "AVIF, PQ": (avif(9, 16), "PQ"),

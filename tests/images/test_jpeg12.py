@@ -50,6 +50,16 @@ def test_profile_and_orientation_are_followed() -> None:
     assert (plain.profile, plain.exif) == (None, None)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_only_rgb_is_adobe_rgb_by_the_exif_data(channels: int) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0xA001] = 2
+    pixels = LEVELS if channels == 1 else np.repeat(LEVELS[:, :, None], 3, axis=2)
+    plain, told = load_picture(jpeg(pixels)), load_picture(jpeg(pixels, (0xE1, exif.tobytes())))
+    assert (told.profile is None) == (channels == 1)
+    assert np.array_equal(told.image, plain.image) == (channels == 1)
+
+
 def test_inks_and_sizes_that_are_claimed_are_refused() -> None:
     data = bytearray(jpeg(LEVELS))
     at = data.index(b"\xff\xc1") + 5 if b"\xff\xc1" in data else data.index(b"\xff\xc0") + 5

@@ -61,6 +61,23 @@ def test_the_shape_is_known_by_the_header(tmp_path: Path, extension: str, orient
         picture_shape(tmp_path / "gone.png")
 
 
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("extension", ["png", "jpg", "webp", "tif"])
+def test_what_is_enough_is_asked_of_the_upright_shape_alone(tmp_path: Path, extension: str, orientation: int) -> None:
+    exif, asked = Image.Exif(), []
+    exif[0x0112] = orientation
+    Image.new("RGB", (400, 240)).save(tmp_path / "in", {"jpg": "JPEG", "tif": "TIFF"}.get(extension, extension),
+                                      exif=exif)  # fmt: skip
+
+    def enough(shape: tuple[int, int]) -> tuple[int, int]:
+        asked.append(shape)
+        return shape[0] // 5, shape[1] // 5
+
+    upright = (400, 240) if orientation == 6 else (240, 400)
+    assert load_picture(tmp_path / "in", enough).image.shape[:2] == (upright[0] // 5, upright[1] // 5)
+    assert set(asked) == {upright}
+
+
 @pytest.mark.parametrize("depth", [8, 16])
 @pytest.mark.parametrize("profile", [None, ADOBE], ids=["sRGB", "Adobe RGB"])
 def test_load_image_has_the_numbers_of_load_picture(depth: int, profile: bytes | None) -> None:
@@ -89,6 +106,38 @@ def test_messages_name_a_picture_in_memory(tmp_path: Path) -> None:
         load_picture(file)
     with pytest.raises(ImageError, match="expected a path, bytes or a file object of a picture, got int"):
         load_picture(7)  # type: ignore[arg-type]
+
+
+class Broken(io.RawIOBase):
+    def read(self, size: int = -1) -> bytes:
+        raise OSError(5, "Input/output error")
+
+
+def test_a_file_object_that_gives_no_bytes_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("words")
+    save_image(IMAGE, tmp_path / "in.png")
+    for name, words in (("text", "got one of str"), ("in", "cannot be read")):  # a PNG is no UTF-8
+        message = pytest.raises(ImageError, match=rf'{name}\.png.*{words}.* open.*"rb"')
+        with open(tmp_path / f"{name}.png", encoding="utf-8") as text, message:
+            load_picture(text)  # type: ignore[arg-type]
+    with pytest.raises(ImageError, match=r"^the picture in memory cannot be read \(Input/output error\)"):
+        load_picture(Broken())  # type: ignore[arg-type]
+    with pytest.raises(ImageError, match=r'^the picture in memory: expected .* got one of str; open it with "rb"'):
+        load_picture(io.StringIO("words"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("given", "words"), [
+    ({"extension": ".xyz"}, r"unknown extension '\.xyz'"), ({"extension": "/../a.png"}, "unknown extension"),
+    ({"image": IMAGE[:, :, 0]}, r"expected an image \(H, W, 3\)"), ({"depth": 9}, "expected depth 8 or 16, got 9"),
+    ({"exif": b"nonsense"}, "the EXIF data to keep cannot be read"), ({"text": {"a": "b"}}, "expected text of"),
+    ({"text": {"minstyle": "a" * 70_000}, "extension": ".jpg"}, "JPEG cannot hold this picture"),
+])  # fmt: skip
+def test_what_cannot_be_written_into_memory_is_told_under_that_name(given: dict[str, Any], words: str) -> None:
+    file = io.BytesIO()
+    arguments: dict[str, Any] = {"image": IMAGE, "path": file, **given}
+    with pytest.raises(ImageError, match=f"^the picture in memory: {words}"):
+        save_picture(**arguments)
+    assert file.getvalue() == b""
 
 
 def test_a_file_object_gets_the_format_that_is_asked_for() -> None:

@@ -96,6 +96,8 @@ def test_the_files_of_a_job_are_written_and_carry_what_belongs_to_them(job: Job)
     ({"sheet": "out.png"}, FileError, "out.png: expected a file of its own, got one that is written already"),
     ({"trace": "run.jsonl", "plot": "run.jsonl"}, FileError, "run.jsonl: expected a file of its own"),
     ({"content": "out_round01.png", "save_every": 0}, FileError, "out_round01.png: expected a file of its own"),
+    ({"content": "small.png"}, ImageError, r"content .*small\.png: expected at least 32 x 32 pixels, got 40 x 20"),
+    ({"styles": ("small.png",)}, ImageError, r"style .*small\.png: expected at least 32 x 32 pixels"),
     ({"machine": Machine("vgg99")}, MinstyleError, "unknown network 'vgg99'"),
 ])  # fmt: skip
 def test_what_cannot_be_is_said_before_any_work(job: Job, changes: dict[str, Any], error: Any, words: str) -> None:
@@ -105,6 +107,7 @@ def test_what_cannot_be_is_said_before_any_work(job: Job, changes: dict[str, Any
         return job.out.parent / value if isinstance(value, str) else value
 
     save_image(picture(32, 40, 1), job.out.parent / "out_round01.png")
+    save_image(picture(20, 40, 1), job.out.parent / "small.png")
     before = sorted(path.name for path in job.out.parent.iterdir())
     with pytest.raises(error, match=words):
         prepare(changed(job, **{name: placed(value) for name, value in changes.items()}))

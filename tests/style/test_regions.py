@@ -124,6 +124,36 @@ def test_numbers_as_segmentation_programs_write_them_are_told_apart(step: float)
     assert len(colours) == 4
 
 
+@pytest.mark.parametrize("step", [1, 1 / 257], ids=["8 bits", "16 bits"])
+@pytest.mark.parametrize(
+    ("place", "value"), [(np.s_[5:7, 5:7], 3), (np.s_[20, :29], 255)], ids=["a speck", "a void line"]
+)
+def test_a_speck_or_a_void_line_does_not_merge_the_numbers(step: float, place: Any, value: int) -> None:
+    numbers = np.zeros((60, 80), int)
+    numbers[:, 30:], numbers[40:, 50:] = 1, 2
+    clean = numbers.copy()
+    numbers[place] = value
+    drawn = np.repeat(np.float32(numbers * step)[:, :, None], 3, axis=2)
+    told: list[str] = []
+    colours, index = find_labels(drawn, "content mask", told.append)
+    assert len(colours) == 3
+    kept = numbers == clean
+    np.testing.assert_allclose(colours[index][:, :, 0][kept], clean[kept] * step, atol=1e-6)
+    np.testing.assert_allclose(colours[index][:, :, 0][~kept], 2 * step, atol=1e-6)
+    assert told == [f"content mask: {name_of(np.full(3, value * step))} has no area of 3 x 3 pixels: "
+                    "taken for the nearest label"]  # fmt: skip
+    assert [notice.text for notice in two(drawn, drawn).notices] == [*told, told[0].replace("content", "style")]
+
+
+def test_the_ripples_of_a_grey_jpeg_are_no_labels() -> None:
+    """A grey JPEG has few colours, and levels beside each other in flat areas, as label maps do."""
+    file, drawn = io.BytesIO(), scene(200, 1).convert("L")
+    drawn.save(file, "JPEG", quality=90)
+    grey = np.asarray(Image.open(file).convert("RGB"), np.float32)
+    assert len(np.unique(grey)) < 256
+    assert len(find_labels(grey)[0]) == len(np.unique(np.asarray(drawn)))
+
+
 @pytest.mark.parametrize("drawn", [
     np.random.default_rng(0).uniform(0, 255, (60, 60, 3)), mask(tuple((15 * i, 0, 90 * (i % 3)) for i in range(17))),
     mask((RED, BLUE, GREEN) * 20, (GREEN, RED, BLUE) * 20),
@@ -246,7 +276,7 @@ def test_a_long_map_is_blurred_and_averaged_without_dense_matrices_of_its_length
 ) -> None:
     drawn = mask((RED,), (BLUE,), size=(20_000, 50))
     index = (drawn[..., 2] == 255).astype(int)
-    monkeypatch.setattr(regions_module, "find_labels", lambda mask, place: (np.array([RED, BLUE], float), index))
+    monkeypatch.setattr(regions_module, "find_labels", lambda mask, place, tell: (np.array([RED, BLUE], float), index))
     tracemalloc.start()
     regions = two(drawn, drawn, feather=0.005)
     for layer in ((20_000, 50), (9_999, 25), (1_250, 3)):

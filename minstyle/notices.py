@@ -7,6 +7,8 @@ from dataclasses import dataclass
 MASK_RESAMPLED = "mask resampled"
 NOT_FALLING = "loss does not fall"
 LABEL_LEFT_OUT = "label left out"
+NO_CHECKPOINT = "checkpoint not written"
+OLD_CHECKPOINT = "checkpoint of a run that was ended"
 
 
 @dataclass(frozen=True)

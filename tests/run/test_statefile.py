@@ -306,7 +306,13 @@ def test_packed_records_pickles_and_absurd_sizes_are_refused(good: Path, tmp_pat
         header,
         {"descr": "<f8", "fortran_order": False, "shape": (10**6, 10**6, 3)},  # type: ignore[arg-type]
     )
-    for name, data in (("huge", header.getvalue()), ("deep", b"\x93NUMPY\x01\x00\xff\xff" + b"(" * 65535)):
+    others = {
+        "deep": b"(" * 65535,
+        "unended": b"{'descr': (",
+        "digits": b"{'descr': '<f8', 'fortran_order': False, 'shape': (" + b"1" * 60000,
+    }
+    headers = {name: b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text for name, text in others.items()}
+    for name, data in {"huge": header.getvalue(), "start": b"\x93NUM", **headers}.items():
         with zipfile.ZipFile(tmp_path / name, "w") as archive:
             archive.writestr("text.npy", data)
         with pytest.raises(CheckpointError):

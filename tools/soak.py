@@ -2,7 +2,7 @@
 
 Each reads two pictures, paints with trace, snapshots, checkpoint and sheet, and saves; every fifth is ended by an
 interrupt, every seventh refused. First one after another, then from four threads. Memory, open files, threads and files
-left are looked at after the first tenth and at the end.
+left are looked at after the first fifth and at the end.
 """
 
 from __future__ import annotations
@@ -73,14 +73,14 @@ def run(folder: Path, number: int, network: str) -> None:
 
 
 def soak(count: int, threads: int, network: str) -> tuple[Held, Held]:
-    """What is held after the first tenth of so many runs, and after all of them."""
+    """What is held after the first fifth of so many runs, and after all of them."""
     generator = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for picture, shape in (("content", (48, 64, 3)), ("style", (50, 50, 3)), ("small", (31, 60, 3))):
             save_image(generator.uniform(0, 255, shape), folder / f"{picture}.png")
         held = []
-        for numbers in (range(1, count // 10 + 1), range(count // 10 + 1, count + 1)):
+        for numbers in (range(1, count // 5 + 1), range(count // 5 + 1, count + 1)):
             if threads == 1:
                 for number in numbers:
                     run(folder, number, network)
@@ -107,7 +107,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path)
     options = parser.parse_args()
     lines = [
-        "| runs | memory after a tenth / at the end | grown | open files | threads | files in the folder |",
+        "| runs | memory after a fifth / at the end | grown | open files | threads | files in the folder |",
         "|---|---|---|---|---|---|",
     ]
     for name, count, threads in (("one after another", options.runs, 1), ("from four threads", options.threaded, 4)):

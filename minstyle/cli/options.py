@@ -35,6 +35,7 @@ examples:
   python -m minstyle photo.jpg wave.jpg night.jpg out.png --blend 3,7 --color content
   python -m minstyle photo.jpg painting.jpg out.png --mask sky_of_photo.png sky_of_painting.png
   python -m minstyle photo.jpg painting.jpg grid.png --compare fine,johnson,fine:style_weight=300
+  python -m minstyle --resume out.png
 """
 
 

@@ -20,6 +20,7 @@ from ..run.estimate import Estimate, Estimator, check_room
 from ..run.observer import Observer
 from ..run.result import Result
 from ..run.state import RunState
+from ..run.statefile import state_bytes
 from ..run.stylize import stylize
 from ..style.regions import Regions
 from ..watch.checkpoints import Checkpoints
@@ -79,10 +80,10 @@ def prepare(
     save = writer(job.recipe, content, depth=job.depth, quality=job.quality, keep_metadata=job.keep_metadata)
     observers = _observers(job, content, styles, save)
     networks = load_networks(job.machine, [job.recipe])
-    estimator = _estimator(job, content, styles, regions, networks, quick)
+    state = RunState() if kept is None else kept.state
+    estimator = _estimator(job, content, styles, regions, networks, quick, state_bytes(state))
     estimate = estimator.estimate()
     checkpoint = planned_checkpoint(job, networks, estimate.seconds, kept, noted)
-    state = RunState() if kept is None else kept.state
     return Prepared(job, content, styles, networks, save, estimator, estimate, initial, regions,
                     tuple(observers), tuple(notices), checkpoint, state)  # fmt: skip
 
@@ -130,7 +131,13 @@ def paint(prepared: Prepared, observers: Sequence[Observer] = (), last: Sequence
 
 
 def _estimator(
-    job: Job, content: Picture, styles: Sequence[Picture], regions: Regions | None, networks: Networks, quick: bool
+    job: Job,
+    content: Picture,
+    styles: Sequence[Picture],
+    regions: Regions | None,
+    networks: Networks,
+    quick: bool,
+    held: int,
 ) -> Estimator:
     seen_through = any(picture.opacity is not None for picture in (content, *styles))
     with use_threads(job.machine.threads):
@@ -142,6 +149,7 @@ def _estimator(
             networks.draft,
             regions=int(seen_through) if regions is None else len(regions.names),
             quick=quick,
+            held=held,
         )
 
 

@@ -14,6 +14,8 @@ from .recipe.recipe import Recipe
 from .recipe.terms import Term
 from .run.observer import Observer, Step
 from .run.result import Result
+from .run.state import RunState
+from .run.statefile import load_state, save_state
 from .run.stylize import stylize
 from .style.objective import Objective, build_objective
 from .style.regions import Regions, from_masks
@@ -29,6 +31,7 @@ __all__ = [
     "Recipe",
     "Regions",
     "Result",
+    "RunState",
     "Step",
     "Term",
     "__version__",
@@ -38,7 +41,9 @@ __all__ = [
     "load_image",
     "load_network",
     "load_picture",
+    "load_state",
     "save_image",
     "save_picture",
+    "save_state",
     "stylize",
 ]

@@ -10,6 +10,7 @@ MinstyleError
 ├── RecipeError     a recipe contradicts itself or names something unknown
 ├── ImageError      a picture cannot be read or written
 ├── FileError       a file or folder cannot be written or removed
+├── CheckpointError a checkpoint is missing, damaged, or of another run
 ├── ResourceError   a run needs more memory than there is
 └── OptimizeError   the optimisation cannot continue: the loss or its gradient is NaN or infinite
 """
@@ -59,6 +60,10 @@ class ImageError(MinstyleError, ValueError):
 
 class FileError(MinstyleError, OSError):
     """A file or folder cannot be written or removed: no permission, no space, no such folder."""
+
+
+class CheckpointError(MinstyleError, ValueError):
+    """A checkpoint is missing, damaged, or of another run."""
 
 
 class ResourceError(MinstyleError, RuntimeError):

@@ -9,6 +9,8 @@ NOT_FALLING = "loss does not fall"
 LABEL_LEFT_OUT = "label left out"
 COLOURS_LOST = "colours lost"
 ONE_REGION = "one region"
+NO_CHECKPOINT = "checkpoint not written"
+OLD_CHECKPOINT = "checkpoint of a run that was ended"
 
 
 @dataclass(frozen=True)

@@ -167,9 +167,9 @@ def test_environment_variables_are_read_at_the_edge_only() -> None:
 
 def test_the_exports_are_these() -> None:
     assert minstyle.__all__ == [
-        "RECIPES", "MinstyleError", "Objective", "Observer", "Picture", "Recipe", "Regions", "Result", "Step", "Term",
-        "__version__", "build_objective", "check_vjp", "from_masks", "load_image", "load_network", "load_picture",
-        "save_image", "save_picture", "stylize",
+        "RECIPES", "MinstyleError", "Objective", "Observer", "Picture", "Recipe", "Regions", "Result", "RunState",
+        "Step", "Term", "__version__", "build_objective", "check_vjp", "from_masks", "load_image", "load_network",
+        "load_picture", "load_state", "save_image", "save_picture", "save_state", "stylize",
     ]  # fmt: skip
     public = {name for name in vars(minstyle) if not name.startswith("_")}
     modules = {file.parts[0].removesuffix(".py") for file in FILES}

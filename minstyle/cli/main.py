@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 
 from ..errors import MinstyleError, RecipeError, require
 from ..job.comparison import paint_comparison
-from ..job.job import check_memory, paint, prepare
+from ..job.job import Prepared, check_memory, paint, prepare
 from ..job.machine import Networks
 from ..job.recipefile import recipe_of_picture
 from ..job.variants import parse_variants
@@ -18,7 +19,9 @@ from ..run.observer import Observer, Plan
 from ..watch.estimate_table import estimate_table, in_short
 from ..watch.progress import Progress
 from ..watch.summary import summary
+from .interrupts import Interrupts, StopAtOnceError, code_of
 from .options import ORIGINAL, build_parser, changed, effective_recipe, job_of, machine_of, start_file
+from .resume import resumed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,6 +55,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         if options.print_recipe:
             _say(effective_recipe(options).to_json())
             return 0
+        if options.resume is not None:
+            return _resume(options)
         if len(options.pictures) < 3:
             hint = "" if options.mask is None else "; --mask takes all files that follow it: put it after OUT"
             parser.error(f"expected CONTENT, STYLE and OUT, got {len(options.pictures)} of these files{hint}")
@@ -61,23 +66,53 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _estimate(options) if options.estimate else _paint(options)
     except (MinstyleError, MemoryError) as error:
         return _fail(_reason(error))
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print("minstyle: interrupted before there was a picture", file=sys.stderr)
-        return 130
+        return code_of(error)
 
 
 def _paint(options: argparse.Namespace) -> int:
-    prepared = prepare(job_of(options), _tell)
-    result = paint(prepared, _observers(options, prepared.networks, in_short(prepared.estimate)))
+    return _painted(prepare(job_of(options), _tell), options)
+
+
+def _resume(options: argparse.Namespace) -> int:
+    require(options.compare is None, "--resume", "no --compare", options.compare, RecipeError)
+    job, kept = resumed(options)
+    if options.estimate:
+        return _estimated(prepare(job, _tell, quick=False, kept=kept))
+    return _painted(prepare(job, _tell, kept=kept), options)
+
+
+def _painted(prepared: Prepared, options: argparse.Namespace) -> int:
+    watching = _observers(options, prepared.networks, in_short(prepared.estimate))
+    try:
+        with Interrupts() as interrupts:
+            result = paint(prepared, watching, [interrupts])
+    except StopAtOnceError as error:
+        print("minstyle: stopped at once", file=sys.stderr)
+        _say_how_to_go_on(prepared)
+        return code_of(error)
     if not options.quiet:
-        _say(summary(result, options.out))
-    if isinstance(result.error, KeyboardInterrupt):
-        return 130
-    return 0 if result.error is None else _fail(f"ended early: {_reason(result.error)}")
+        _say(summary(result, prepared.job.out))
+    if result.error is None:
+        return 0
+    _say_how_to_go_on(prepared)
+    interrupted = isinstance(result.error, KeyboardInterrupt)
+    return code_of(result.error) if interrupted else _fail(f"ended early: {_reason(result.error)}")
+
+
+def _say_how_to_go_on(prepared: Prepared) -> None:
+    checkpoint, job = prepared.checkpoint, prepared.job
+    if checkpoint is not None and checkpoint.path.exists():
+        name = job.out if job.checkpoint is None else checkpoint.path
+        print(f"minstyle: to go on: minstyle --resume {shlex.quote(str(name))}", file=sys.stderr)
 
 
 def _estimate(options: argparse.Namespace) -> int:
-    prepared = prepare(job_of(options), _tell, quick=False)
+    return _estimated(prepare(job_of(options), _tell, quick=False))
+
+
+def _estimated(prepared: Prepared) -> int:
     print(estimate_table(prepared.estimate))
     check_memory(prepared)
     return 0
@@ -91,6 +126,7 @@ def _compare(options: argparse.Namespace) -> int:
     one_run = ("mask", "trace", "plot", "sheet", "save_every")  # what belongs to one picture; refused, not passed over
     given = [f"--{name.replace('_', '-')}" for name in one_run if getattr(options, name) is not None]
     given += ["--estimate"] if options.estimate else []
+    given += [] if options.checkpoint is None else ["--checkpoint"]
     given += [] if start_file(options) is None else ["--init FILE"]
     require(not given, "--compare", "no option of a single run", ", ".join(given), RecipeError)
     require(

@@ -13,7 +13,7 @@ from ..arguments import OneLineParser
 from ..errors import RecipeError, require
 from ..images import picture_shape
 from ..job.changes import change_recipe
-from ..job.job import Job
+from ..job.description import Job
 from ..job.machine import Machine
 from ..job.recipefile import named_recipe
 from ..network.layers import canonical
@@ -35,6 +35,7 @@ examples:
   python -m minstyle photo.jpg wave.jpg night.jpg out.png --blend 3,7 --color content
   python -m minstyle photo.jpg painting.jpg out.png --mask sky_of_photo.png sky_of_painting.png
   python -m minstyle photo.jpg painting.jpg grid.png --compare fine,johnson,fine:style_weight=300
+  python -m minstyle --resume out.png
 """
 
 
@@ -61,7 +62,7 @@ def build_parser() -> OneLineParser:
 
 def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(f"recipe (the groups after it change it; their defaults are {DEFAULT_RECIPE}'s)")
-    group.add_argument("--recipe", default=DEFAULT_RECIPE, metavar="NAME|FILE",
+    group.add_argument("--recipe", metavar="NAME|FILE",
                        help=f"{PRESET_NAMES}, a recipe's JSON file, or a picture that minstyle made "
                        f"(default: {DEFAULT_RECIPE})")  # fmt: skip
     group.add_argument("--print-recipe", action="store_true", help="print the recipe, with all options, and end")
@@ -99,6 +100,13 @@ def _add_file_options(parser: argparse.ArgumentParser) -> None:
                        help="bits a channel of .png and .tif (default: auto, the photograph's)")  # fmt: skip
     group.add_argument("--quality", type=_quality, default=95, metavar="N",
                        help="of .jpg, .webp and .avif, 1 to 100 (default: 95)")  # fmt: skip
+    group.add_argument("--checkpoint", type=Path, metavar="FILE",
+                       help="write where the run stands to FILE, to go on from there whatever ends it (default: "
+                       "OUT.checkpoint, for runs that take more than a minute)")  # fmt: skip
+    group.add_argument("--no-checkpoint", action="store_false", dest="checkpoints", default=None,
+                       help="write no checkpoint")  # fmt: skip
+    group.add_argument("--resume", type=Path, metavar="OUT|FILE",
+                       help="go on with the run of OUT, or of a checkpoint, that was ended")  # fmt: skip
     group.add_argument("--keep-metadata", action="store_true",
                        help="keep the photograph's artist, date, place and so on; else they are dropped")  # fmt: skip
 
@@ -107,7 +115,6 @@ def _add_machine_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("network and machine")
     group.add_argument(
         "--network",
-        default="auto",
         metavar="NAME|FILE",
         help="vgg19, vgg16, mini (comes with minstyle), auto (the first of them that is installed), or a file "
         "(default: auto)",
@@ -116,7 +123,6 @@ def _add_machine_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--device",
         choices=("auto", "cpu", "gpu"),
-        default="auto",
         help="where to compute (default: auto, the GPU if one answers)",
     )
     group.add_argument("--threads", type=_positive, metavar="N", help="cores to use (default: all that it may use)")
@@ -125,9 +131,7 @@ def _add_machine_options(parser: argparse.ArgumentParser) -> None:
                        "machine and the limits of the process leave)")  # fmt: skip
     group.add_argument("--estimate", action="store_true",
                        help="print what the run will take, by size: evaluations, seconds, memory; and end")  # fmt: skip
-    group.add_argument(
-        "--dtype", choices=("float32", "float64"), default="float32", help="precision (default: float32)"
-    )
+    group.add_argument("--dtype", choices=("float32", "float64"), help="precision (default: float32)")
 
 
 def _add_watching_options(parser: argparse.ArgumentParser) -> None:
@@ -156,7 +160,7 @@ def option_fields() -> list[dataclasses.Field[Any]]:
 
 def effective_recipe(options: argparse.Namespace) -> Recipe:
     """The recipe that was asked for, with the options that were given put in. Raises RecipeError, ImageError."""
-    return changed(named_recipe(options.recipe), options)
+    return changed(named_recipe(options.recipe or DEFAULT_RECIPE), options)
 
 
 def changed(recipe: Recipe, options: argparse.Namespace) -> Recipe:
@@ -191,16 +195,17 @@ def start_file(options: argparse.Namespace) -> Path | None:
 
 def machine_of(options: argparse.Namespace) -> Machine:
     """The network and the machine that were asked for."""
-    return Machine(options.network, options.weights_dir, options.device, options.threads, options.dtype)
+    network, device, dtype = options.network or "auto", options.device or "auto", options.dtype or "float32"
+    return Machine(network, options.weights_dir, device, options.threads, dtype)
 
 
-def job_of(options: argparse.Namespace) -> Job:
-    """What was asked for: the options as a job. Raises RecipeError, ImageError."""
+def job_of(options: argparse.Namespace, recipe: Recipe | None = None) -> Job:
+    """What was asked for: the options as a job, of ``recipe`` if one is given. Raises RecipeError, ImageError."""
     return Job(
         content=options.content,
         styles=tuple(options.styles),
         out=options.out,
-        recipe=effective_recipe(options),
+        recipe=effective_recipe(options) if recipe is None else recipe,
         masks=None if options.mask is None else tuple(options.mask),
         initial=start_file(options),
         machine=machine_of(options),
@@ -212,6 +217,8 @@ def job_of(options: argparse.Namespace) -> Job:
         plot=options.plot,
         sheet=options.sheet,
         memory=options.memory,
+        checkpoint=options.checkpoint,
+        checkpoints=options.checkpoints,
     )
 
 

@@ -10,61 +10,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from ..engine.kernels import use_threads
 from ..images import Picture, check_image_path, load_image
 from ..memory import allowed, room
 from ..notices import Notice
-from ..recipe.recipe import Recipe
 from ..recipe.sizes import check_styles
 from ..run.estimate import Estimate, Estimator, check_room
 from ..run.observer import Observer
 from ..run.result import Result
+from ..run.state import RunState
+from ..run.statefile import state_bytes
 from ..run.stylize import stylize
 from ..style.regions import Regions
+from ..watch.checkpoints import Checkpoints
 from ..watch.contact_sheet import Sheet
 from ..watch.plot import Plot
-from ..watch.snapshots import Save, Snapshots, snapshots_beside
+from ..watch.snapshots import Save, Snapshots
 from ..watch.trace import Trace
+from .checkpoint import Checkpoint, Kept, planned_checkpoint
+from .description import Job
 from .inputs import Notify, check_forgotten_out, check_headers, check_outputs, read_pictures, read_regions
-from .machine import Machine, Networks, load_networks
+from .machine import Networks, load_networks
 from .output import save_or_rescue, writer
-
-
-@dataclass(frozen=True)
-class Job:
-    """What to paint, from which files and where to, as data.
-
-    ``masks`` are those of the content and of each style; ``initial`` starts the run in place of the recipe's start
-    image. ``depth`` None is the content's bits a channel. ``save_every`` counts evaluations, 0 means after each round.
-    ``memory`` is how many bytes the process may take at most, None what the machine and its limits leave.
-    """
-
-    content: Path
-    styles: tuple[Path, ...]
-    out: Path
-    recipe: Recipe
-    masks: tuple[Path, ...] | None = None
-    initial: Path | None = None
-    machine: Machine = field(default_factory=Machine)
-    depth: int | None = None
-    quality: int = 95
-    keep_metadata: bool = False
-    save_every: int | None = None
-    trace: Path | None = None
-    plot: Path | None = None
-    sheet: Path | None = None
-    memory: int | None = None
-
-    def pictures_read(self) -> list[Path]:
-        return [self.content, *self.styles, *(self.masks or ()), *([] if self.initial is None else [self.initial])]
-
-    def files_written(self) -> list[Path]:
-        """Known now: snapshots, whose names have numbers, are those that lie beside ``out`` already."""
-        asked_for = [self.out, self.trace, self.plot, self.sheet]
-        snapshots = [] if self.save_every is None else snapshots_beside(self.out)
-        return [*(path for path in asked_for if path is not None), *snapshots]
 
 
 @dataclass(frozen=True)
@@ -82,13 +50,18 @@ class Prepared:
     regions: Regions | None = None
     observers: tuple[Observer, ...] = ()
     notices: tuple[Notice, ...] = ()
+    checkpoint: Checkpoint | None = None
+    state: RunState = field(default_factory=RunState)
 
 
-def prepare(job: Job, notify: Notify = lambda notice: None, *, quick: bool = True) -> Prepared:
+def prepare(
+    job: Job, notify: Notify = lambda notice: None, *, quick: bool = True, kept: Kept | None = None
+) -> Prepared:
     """Read and check all that the job needs, before any work. ``notify`` is told of notices as they come up.
 
-    ``quick`` estimates what the job takes in a fiftieth of its time, roughly where that is little. Raises a
-    MinstyleError that says what is wrong; ``check_memory`` is left to ``paint``.
+    ``quick`` estimates what the job takes in a fiftieth of its time, roughly where that is little. ``kept`` is the
+    checkpoint from which the job is to go on. Raises a MinstyleError that says what is wrong; ``check_memory`` is left
+    to ``paint``.
     """
     notices: list[Notice] = []
 
@@ -107,9 +80,12 @@ def prepare(job: Job, notify: Notify = lambda notice: None, *, quick: bool = Tru
     save = writer(job.recipe, content, depth=job.depth, quality=job.quality, keep_metadata=job.keep_metadata)
     observers = _observers(job, content, styles, save)
     networks = load_networks(job.machine, [job.recipe])
-    estimator = _estimator(job, content, styles, regions, networks, quick)
-    return Prepared(job, content, styles, networks, save, estimator, estimator.estimate(), initial, regions,
-                    tuple(observers), tuple(notices))  # fmt: skip
+    state = RunState() if kept is None else kept.state
+    estimator = _estimator(job, content, styles, regions, networks, quick, state_bytes(state))
+    estimate = estimator.estimate()
+    checkpoint = planned_checkpoint(job, networks, estimate.seconds, kept, noted)
+    return Prepared(job, content, styles, networks, save, estimator, estimate, initial, regions,
+                    tuple(observers), tuple(notices), checkpoint, state)  # fmt: skip
 
 
 def check_memory(prepared: Prepared) -> None:
@@ -118,15 +94,23 @@ def check_memory(prepared: Prepared) -> None:
     check_room(prepared.estimator, prepared.estimate, min(limits, key=lambda limit: limit.bytes, default=None))
 
 
-def paint(prepared: Prepared, observers: Sequence[Observer] = ()) -> Result:
-    """Run the job, told to ``observers`` and to those that it asks for, and save the picture.
+def paint(prepared: Prepared, observers: Sequence[Observer] = (), last: Sequence[Observer] = ()) -> Result:
+    """Run the job, told to ``observers``, to those that it asks for, then to those in ``last``; save the picture.
+
+    The checkpoint is removed once a picture that is done is saved.
 
     A run that ended early is saved too: see ``Result.error``. Raises a MinstyleError, MemoryError or KeyboardInterrupt
     where there is no picture, ResourceError, before it starts, where there is too little memory for it, FileError where
     it could not be saved at its place: it says where it was.
     """
     check_memory(prepared)
-    job, networks = prepared.job, prepared.networks
+    job, networks, checkpoint = prepared.job, prepared.networks, prepared.checkpoint
+
+    def tell(notice: Notice) -> None:
+        for observer in observers:
+            observer.notice(notice)
+
+    checkpoints = [] if checkpoint is None else [Checkpoints(checkpoint.path, checkpoint.about, tell)]
     with use_threads(job.machine.threads):
         result = stylize(
             prepared.content,
@@ -136,15 +120,24 @@ def paint(prepared: Prepared, observers: Sequence[Observer] = ()) -> Result:
             draft=networks.draft,
             initial=prepared.initial,
             regions=prepared.regions,
-            observers=[*observers, *prepared.observers],
+            observers=[*observers, *prepared.observers, *checkpoints, *last],
             estimate=prepared.estimate,
+            state=prepared.state,
         )
     save_or_rescue(result.image, job.out, prepared.save)
+    for written in checkpoints if result.error is None else []:
+        written.remove()
     return result
 
 
 def _estimator(
-    job: Job, content: Picture, styles: Sequence[Picture], regions: Regions | None, networks: Networks, quick: bool
+    job: Job,
+    content: Picture,
+    styles: Sequence[Picture],
+    regions: Regions | None,
+    networks: Networks,
+    quick: bool,
+    held: int,
 ) -> Estimator:
     seen_through = any(picture.opacity is not None for picture in (content, *styles))
     with use_threads(job.machine.threads):
@@ -156,6 +149,7 @@ def _estimator(
             networks.draft,
             regions=int(seen_through) if regions is None else len(regions.names),
             quick=quick,
+            held=held,
         )
 
 

@@ -30,6 +30,7 @@ class Networks:
     network: Network
     path: Path
     draft: Network | None = None
+    draft_path: Path | None = None
 
     def description(self, recipe: Recipe) -> str:
         """What computes a run of ``recipe``, in a line."""
@@ -48,5 +49,8 @@ def load_networks(machine: Machine, recipes: Iterable[Recipe]) -> Networks:
     path = find_weights(machine.network, machine.weights_dir)
     network = load_network(str(path), device=machine.device, dtype=machine.dtype)
     drafts = {draft_network(recipe) for recipe in recipes if needs_draft(recipe, network)}
-    draft = load_network(drafts.pop(), device=network.device.name, dtype=network.dtype) if drafts else None
-    return Networks(network, path, draft)
+    if not drafts:
+        return Networks(network, path)
+    draft_path = find_weights(drafts.pop())
+    draft = load_network(str(draft_path), device=network.device.name, dtype=network.dtype)
+    return Networks(network, path, draft, draft_path)

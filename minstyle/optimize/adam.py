@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..backend import Array, array_module
 from ..engine.kernels import by_rows
 from ..errors import OptimizeError, ShapeError, require
-from .minimum import Function, Minimum, OnEvaluation, check_evaluation
+from .minimum import Function, Minimum, OnEvaluation, OnIteration, check_evaluation
 
 Resize = Callable[[Array, int, int, str], Array]  # (array (H, W, C), height, width, "bicubic" or "bilinear")
 
@@ -65,6 +65,7 @@ def adam(
     iterations: int,
     state: AdamState | None = None,
     on_evaluation: OnEvaluation = lambda x, loss: None,
+    on_iteration: OnIteration = lambda x, state, evaluations, iterations: None,
 ) -> AdamMinimum:
     """Adam (Kingma and Ba 2015, algorithm 1) from ``x0``: an evaluation, then a step, ``iterations`` times.
 
@@ -75,7 +76,8 @@ def adam(
     with d = 0.99. ``state`` goes on from an earlier call; its arrays are copied.
 
     ``on_evaluation(x, loss)`` is called after each evaluation with the iterate or, with averaging, the average up to
-    it; when it returns true no further step is made. Copy what you keep: arrays handed out are written into later.
+    it; when it returns true no further step is made. ``on_iteration`` is called after each step but the last. Copy what
+    you keep: arrays handed out are written into later.
 
     Raises OptimizeError when the loss or its gradient is no number, or for settings out of range; ShapeError for a
     state of another shape.
@@ -89,6 +91,8 @@ def adam(
         if on_evaluation(iterates.shown, loss):
             return iterates.minimum(loss, i + 1, "stopped on request", True)
         iterates.step(g)
+        if i + 1 < iterations:
+            on_iteration(iterates.x, iterates.state(), i + 1, i + 1)
     return iterates.minimum(loss, iterations, "all iterations were made", False)
 
 
@@ -172,5 +176,7 @@ class _Iterates:
         self.averaged += self.average is not None
 
     def minimum(self, loss: float, evaluations: int, message: str, stopped: bool) -> AdamMinimum:
-        state = AdamState(self.first, self.second, self.steps, self.average, self.averaged)
-        return AdamMinimum(self.shown, loss, evaluations, evaluations - stopped, message, stopped, self.x, state)
+        return AdamMinimum(self.shown, loss, evaluations, evaluations - stopped, message, stopped, self.x, self.state())
+
+    def state(self) -> AdamState:
+        return AdamState(self.first, self.second, self.steps, self.average, self.averaged)

@@ -15,7 +15,16 @@ import numpy as np
 from ..backend import Array, array_module, to_host
 from ..engine.kernels import by_rows
 from ..errors import OptimizeError, ShapeError, require
-from .minimum import Evaluations, Function, Minimum, OnEvaluation, StopRequestedError, largest_entry
+from .minimum import (
+    Evaluations,
+    Function,
+    Minimum,
+    OnEvaluation,
+    OnIteration,
+    StopRequestedError,
+    largest_entry,
+    nothing,
+)
 
 _ARMIJO = 1e-4  # of the fall that the slope promises, a step must bring this much
 _NOISE = 8  # roundings of the loss, in the type of x, that are taken for none
@@ -66,9 +75,10 @@ class LbfgsState:
             and self.losses[0] - self.loss < tolerance * abs(self.losses[0])
         )
 
-    def forget(self) -> None:
-        """The history away: the next direction is that of steepest descent."""
-        self.order, self.scale = [], 0.0
+    def forget(self) -> bool:
+        """The history away: the next direction is that of steepest descent. False if there was none."""
+        known, self.order, self.scale = bool(self.order), [], 0.0
+        return known
 
 
 @dataclass(frozen=True)
@@ -91,7 +101,8 @@ def lbfgs(
     evaluations: int = 15000,
     iterations: int = 15000,
     state: LbfgsState | None = None,
-    on_evaluation: OnEvaluation = lambda x, loss: None,
+    on_evaluation: OnEvaluation = nothing,
+    on_iteration: OnIteration = nothing,
 ) -> LbfgsMinimum:
     """Minimise ``objective`` from ``x0``, an array of any shape, on host or device, which is not written to.
 
@@ -106,18 +117,19 @@ def lbfgs(
 
     ``state`` goes on from where another call ended: x0 is ignored then, the state's arrays are written into, and all is
     bit for bit as if that call had gone on. ``on_evaluation(x, loss)`` is called after each evaluation; when it returns
-    true, the run ends with that x. Arrays handed out are not written into later.
+    true, the run ends with that x. Arrays handed out are not written into later. ``on_iteration`` is called after the
+    first evaluation and after each iteration but the last.
 
     Memory beside x0 and the objective's: 2 ``history`` + 4 arrays like x0. Raises OptimizeError when the loss or its
     gradient is no number, ShapeError for a state of another shape.
     """
     require(history >= 1, "history of L-BFGS", "a number from 1", history, OptimizeError)
-    evaluate, done = Evaluations(objective, on_evaluation), 0
+    evaluate, done, message = Evaluations(objective, on_evaluation), 0, ""
     try:
         if state is None:
             state = _begin(x0.copy(), evaluate, history)
+            on_iteration(state.x, state, 1, 0)
         require(state.x.shape == x0.shape, "x of the state of L-BFGS", x0.shape, state.x.shape, ShapeError)
-        message = ""
         while not message:
             if pgtol > 0 and largest_entry(state.gradient) <= pgtol:
                 message = "no entry of the gradient is larger than pgtol"
@@ -125,11 +137,13 @@ def lbfgs(
                 message = "all evaluations were made"
             elif done >= iterations:
                 message = "all iterations were made"
-            elif not _iterate(state, evaluate, preconditioner, first_step):
-                message = "no step brings a fall"
-            else:
+            elif _iterate(state, evaluate, preconditioner, first_step):
                 done += 1
                 message = "the loss falls no more" if state.falls_no_more(factr, tolerance) else ""
+            elif not state.forget():
+                message = "no step brings a fall"
+            if not message:  # who goes on from here does not look again whether the loss falls
+                on_iteration(state.x, state, evaluate.count, done)
     except StopRequestedError:
         return LbfgsMinimum(evaluate.x, evaluate.loss, evaluate.count, done, "stopped on request", True, state)
     return LbfgsMinimum(state.x, state.loss, evaluate.count, done, message, False, state)
@@ -142,16 +156,12 @@ def _begin(x: Array, evaluate: Function, history: int) -> LbfgsState:
 
 
 def _iterate(state: LbfgsState, evaluate: Function, preconditioner: Preconditioner | None, first_step: float) -> bool:
-    """A step, and the pair that it teaches; False if no step brings a fall, not even that of steepest descent."""
-    while True:
-        direction = _direction(state, preconditioner) if state.order else _first(state, preconditioner, first_step)
-        slope = _dot(direction, state.gradient)
-        found = _search(state, direction, slope, evaluate) if slope < 0 else None
-        if found is not None:
-            break
-        if not state.order:
-            return False
-        state.forget()
+    """A step, and the pair that it teaches; False, and all as it was, if no step along the direction brings a fall."""
+    direction = _direction(state, preconditioner) if state.order else _first(state, preconditioner, first_step)
+    slope = _dot(direction, state.gradient)
+    found = _search(state, direction, slope, evaluate) if slope < 0 else None
+    if found is None:
+        return False
     x, loss, g, length = found
     direction *= length
     _learn(state, direction, g, preconditioner)

@@ -13,6 +13,12 @@ from ..errors import OptimizeError
 
 Function = Callable[[Array], tuple[float, Array]]  # x -> (loss, gradient)
 OnEvaluation = Callable[[Array, float], Any]  # (x, loss) -> true to stop
+# (x, state, evaluations, iterations) of this call, where it can be ended and gone on from: neither is a copy.
+OnIteration = Callable[[Array, Any, int, int], Any]
+
+
+def nothing(*told: Any) -> None:
+    """Watches nothing."""
 
 
 @dataclass(frozen=True)

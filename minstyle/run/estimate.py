@@ -70,7 +70,8 @@ class Estimate:
 class Estimator:
     """Tries each network of a run at a small size, once; then tells what the run, or one of another size, takes.
 
-    ``content`` and ``styles`` are shapes (H, W, ...) of the pictures, ``regions`` how many regions they have. With
+    ``content`` and ``styles`` are shapes (H, W, ...) of the pictures, ``regions`` how many regions they have; ``held``
+    are bytes that the process has already of what the run will have: its state, where it goes on. With
     ``quick``, trying takes about a fiftieth of the run's time, and a short run's seconds are known roughly only. Raises
     what ``plan_stages`` raises.
     """
@@ -85,6 +86,7 @@ class Estimator:
         *,
         regions: int = 0,
         quick: bool = False,
+        held: int = 0,
     ) -> None:
         self.recipe = recipe
         self._content, self._networks = (content[0], content[1]), (network, draft)
@@ -101,7 +103,7 @@ class Estimator:
                 used, last.recipe, last.shape, self._beside(last.shape), pixels=pixels, regions=regions
             )
         # Bytes that the process has before the run, the networks' transformed kernels among them.
-        self.base, self._before = resident(), peak()
+        self.base, self._before = resident() - held, peak()
 
     def estimate(self, recipe: Recipe | None = None) -> Estimate:
         """Of the run, or of one by ``recipe``, which may differ from the estimator's own in sizes and budgets."""

@@ -13,14 +13,15 @@ class FirstSteps:
     """Looks at the first evaluations of a run, until the loss falls below the first one's."""
 
     def __init__(self, recipe: Recipe) -> None:
-        self._recipe, self._first, self._over = recipe, 0.0, False
+        self._recipe, self._over = recipe, False
+        self._first: float | None = None
 
     def look(self, step: Step) -> Notice | None:
         """What is to be said after this step, if anything; a second time nothing is."""
         count, loss = step.record.evaluation, step.record.loss
         if count == 1:
             self._first = loss
-        if self._over or count == 1:
+        if self._over or count == 1 or self._first is None:  # None: a run that goes on
             return None
         self._over = loss < self._first or self._first == 0
         if self._over or not (count >= PATIENCE or step.ends_round):

@@ -6,13 +6,19 @@ pixel: see ``optimize.bounds``.
 
 from __future__ import annotations
 
+import dataclasses
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..backend import Array
+import numpy as np
+
+from ..backend import Array, Device
+from ..errors import CheckpointError, require
 from ..optimize.adam import AdamState, adam
 from ..optimize.bounds import bounded
-from ..optimize.lbfgs import lbfgs
+from ..optimize.lbfgs import LbfgsState, lbfgs
 from ..optimize.minimum import Function, Minimum, OnEvaluation
 from ..optimize.pyramid import PYRAMID
 from ..optimize.scipy_lbfgs import scipy_lbfgs
@@ -37,6 +43,50 @@ def optimizer_bytes(recipe: Recipe, evaluations: int, itemsize: int = 4) -> int:
 
 
 @dataclass(frozen=True)
+class Midway:
+    """Where a round stands after an iteration of L-BFGS (ours) or Adam: given to ``minimise``, it goes on from there.
+
+    ``x`` is what the optimiser moves, the image or u; ``evaluations`` and ``iterations`` are those of the round so far.
+    The arrays are the optimiser's own, which it goes on writing into.
+    """
+
+    x: Array
+    state: AdamState | LbfgsState
+    evaluations: int
+    iterations: int
+
+    def on(self, device: Device) -> Midway:
+        """With its arrays on that device; copied only if they are elsewhere."""
+        names = ("x", "gradient", "steps", "changes") if isinstance(self.state, LbfgsState) else _OF_ADAM
+        arrays = {name: getattr(self.state, name) for name in names}
+        moved: dict[str, Any] = {
+            name: None if array is None else device.asarray(array) for name, array in arrays.items()
+        }
+        state: AdamState | LbfgsState = dataclasses.replace(self.state, **moved)
+        return dataclasses.replace(self, x=device.asarray(self.x), state=state)
+
+    def check(self, recipe: Recipe, evaluations: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        """Raise CheckpointError unless it can be of a round of ``recipe``, for images (H, W, 3) of ``shape``."""
+
+        def good(what: str, expected: object, actual: object) -> None:
+            require(expected == actual, f"state of a run: {what}", expected, actual, CheckpointError)
+
+        state, kinds = self.state, {"lbfgs": LbfgsState, "adam": AdamState}
+        good("optimizer", recipe.optimizer, next((name for name, kind in kinds.items() if type(state) is kind), "none"))
+        good("image", (shape, dtype), (self.x.shape, self.x.dtype))
+        within = 0 < self.evaluations < evaluations and 0 <= self.iterations < recipe.iterations
+        good("evaluations fewer than the round's", True, within or isinstance(state, LbfgsState))
+        if isinstance(state, LbfgsState):
+            good("pairs", (recipe.history, math.prod(shape)), state.steps.shape)
+        else:
+            good("mean of images", recipe.averages, state.average is not None)
+
+
+_OF_ADAM = ("first", "second", "average")
+OnMidway = Callable[[Midway], Any]
+
+
+@dataclass(frozen=True)
 class Round:
     """Where a round ended: the image to go on from, Adam's state (None: L-BFGS), whether it was asked to stop."""
 
@@ -52,14 +102,19 @@ def minimise(
     evaluations: int,
     state: AdamState | None,
     on_evaluation: OnEvaluation,
+    midway: Midway | None = None,
+    on_midway: OnMidway = lambda midway: None,
 ) -> Round:
     """Minimise ``objective`` from ``image`` (H, W, 3), as the recipe says. ``state`` is what the round before left.
+
+    ``midway`` goes on in the middle of a round, of which ``on_midway`` is told wherever it can be gone on from: the
+    end is bit for bit the same. scipy's L-BFGS-B keeps its state to itself, and tells nothing.
 
     ``on_evaluation(image, loss)`` is called after each evaluation, with the mean of the images so far where the recipe
     averages; when it returns true, the round ends. Raises OptimizeError.
     """
     if recipe.bounds != "smooth":
-        return _minimise(objective, image, recipe, evaluations, state, on_evaluation)
+        return _minimise(objective, image, recipe, evaluations, state, on_evaluation, midway, on_midway)
     evaluated = image
 
     def of_image(image: Array) -> tuple[float, Array]:
@@ -72,7 +127,7 @@ def minimise(
         return bool(on_evaluation(to_image(u) if recipe.averages else evaluated, loss))
 
     of_u, to_u, to_image = bounded(of_image)
-    found = _minimise(of_u, to_u(image), recipe, evaluations, state, on_evaluation_of_u)
+    found = _minimise(of_u, to_u(image), recipe, evaluations, state, on_evaluation_of_u, midway, on_midway)
     return Round(to_image(found.last), found.adam_state, found.stopped)
 
 
@@ -83,7 +138,18 @@ def _minimise(
     evaluations: int,
     state: AdamState | None,
     on_evaluation: OnEvaluation,
+    midway: Midway | None,
+    on_midway: OnMidway,
 ) -> Round:
+    spent, done = (0, 0) if midway is None else (midway.evaluations, midway.iterations)
+
+    def on_iteration(x: Array, state: AdamState | LbfgsState, evaluations: int, iterations: int) -> None:
+        on_midway(Midway(x, state, spent + evaluations, done + iterations))
+
+    given: dict[str, Any] = {"on_evaluation": on_evaluation}
+    if recipe.optimizer != "scipy":
+        given |= {"on_iteration": on_iteration, "state": midway.state if midway else state}
+    x, evaluations, iterations = midway.x if midway else x, evaluations - spent, recipe.iterations - done
     if recipe.optimizer == "adam":
         first, second = recipe.betas
         found = adam(
@@ -94,18 +160,14 @@ def _minimise(
             epsilon=recipe.epsilon,
             averaging=recipe.averaging,
             bounds=(0, 255) if recipe.bounds == "step" else None,
-            iterations=min(evaluations, recipe.iterations),
-            state=state,
-            on_evaluation=on_evaluation,
+            iterations=min(evaluations, iterations),
+            **given,
         )
         return Round(found.last, found.state, found.stopped)
-    given: dict[str, Any] = dict(
-        history=recipe.history, factr=recipe.factr, pgtol=recipe.pgtol, on_evaluation=on_evaluation
-    )
-    given.update(evaluations=evaluations, iterations=recipe.iterations)
-    minimum: Minimum
+    given.update(history=recipe.history, factr=recipe.factr, pgtol=recipe.pgtol)
+    given |= {"evaluations": evaluations, "iterations": iterations}
     if recipe.optimizer == "scipy":
-        minimum = scipy_lbfgs(objective, x, **given)
+        minimum: Minimum = scipy_lbfgs(objective, x, **given)
     else:
         minimum = lbfgs(objective, x, preconditioner=PYRAMID, tolerance=recipe.tolerance, **given)
     return Round(minimum.x, None, minimum.stopped)

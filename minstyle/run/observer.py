@@ -11,6 +11,7 @@ from ..notices import Notice
 from ..recipe.recipe import Recipe
 from ..recipe.terms import ROLES
 from .result import Record
+from .state import RunState
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Plan:
     evaluations: int
     budgets: tuple[int, ...] = ()
     costs: tuple[float, ...] = ()
+    history: tuple[Record, ...] = ()  # of the evaluations made before, where a run goes on
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,12 @@ class Observer:
     def step(self, step: Step) -> bool | None:
         """Called after each evaluation and at the end of each round. Return True to end the run here."""
         return None
+
+    def border(self, state: RunState) -> None:
+        """Called after each iteration of L-BFGS (ours) or Adam, and after each round: the run can go on from ``state``.
+
+        The run goes on writing into it: copy, or save, what you keep.
+        """
 
     def notice(self, notice: Notice) -> None:
         """Called when the run has something to say that ends nothing."""

@@ -7,6 +7,7 @@ which on the work is cut into parts. NumPy tells ``tracemalloc`` of its arrays, 
 
 from __future__ import annotations
 
+import threading
 import time
 import tracemalloc
 from collections.abc import Sequence
@@ -128,12 +129,19 @@ class _Try:
         tracemalloc.reset_peak()
         objective(image)
         self.peak = tracemalloc.get_traced_memory()[1] - before
-        if not traced_before:
+        # With other threads about, stopping meets their allocations half-way, and crashes (seen with CPython 3.11.7).
+        if not traced_before and not _others_compute():
             tracemalloc.stop()
         self.threads, self.shared = objective.workspaces()
         began = time.perf_counter()
         objective(image)  # the call before made the buffers, and was watched, which takes time
         self.seconds = time.perf_counter() - began
+
+
+def _others_compute() -> bool:
+    """Whether there are threads beside this one and the kernels' helpers, which wait for work meanwhile."""
+    others = (t for t in threading.enumerate() if t is not threading.current_thread())
+    return any(thread.name != "minstyle helper" for thread in others)
 
 
 def _optimizer_seconds(recipe: Recipe, network: Network) -> float:

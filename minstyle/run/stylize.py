@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import enum
 import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from ..backend import Array, Device, to_host
-from ..errors import MinstyleError, OptimizeError
+from ..errors import MinstyleError, OptimizeError, RecipeError, require
 from ..images import Picture, resize, resize_values
 from ..network.vgg import Network
 from ..recipe.presets import RECIPES
@@ -17,18 +18,26 @@ from ..style.objective import Objective, build_objective
 from ..style.regions import Regions
 from .estimate import Estimate
 from .first_steps import FirstSteps
-from .minimise import minimise
+from .minimise import Midway, minimise
 from .observer import Observer, Plan, Step
 from .pictures import Pictures
 from .result import Record, Result
 from .stages import Stage, plan_stages, planned_evaluations, relative_cost
-from .state import RunState
+from .state import RunState, check_state
 
 # What ends a run early without losing the picture; anything else is a bug and is raised.
 _EXPECTED = (KeyboardInterrupt, MinstyleError, OSError, MemoryError)
 
-# (state, ends_round): called after each evaluation and at the end of each round; true ends the run.
-Notify = Callable[[RunState, bool], bool]
+
+class Event(enum.Enum):
+    """What happened in a run. A border: it can go on from its state, and nothing of it need be made again."""
+
+    EVALUATION = enum.auto()
+    END_OF_ROUND = enum.auto()
+    BORDER = enum.auto()
+
+
+Notify = Callable[[RunState, Event], bool]  # true ends the run
 
 
 def stylize(
@@ -42,6 +51,8 @@ def stylize(
     regions: Regions | None = None,
     observers: Sequence[Observer] = (),
     estimate: Estimate | None = None,
+    state: RunState | None = None,
+    on_interrupt: str = "return",
 ) -> Result:
     """Make the picture that has the content of ``content`` and the style of ``styles``, as ``recipe`` says.
 
@@ -53,13 +64,19 @@ def stylize(
     see ``plan_stages``. Observers are told of every evaluation; nothing is printed or written here. With ``estimate``,
     an ``Estimate``, their plan has the seconds that evaluations will take. An interrupt (Ctrl-C) or an error ends the
     run with the best image so far, see ``Result.error``; where there is none yet it is raised.
+    ``on_interrupt="raise"`` always raises the interrupt, for loops over photographs that are to end with it.
+
+    ``state`` is kept up to date: a run that was ended goes on from it, in another call with the same pictures, recipe
+    and networks, as if it had not ended. ``save_state`` and ``load_state`` put it into a file.
 
     Raises ImageError for pictures that are no images or too small, RecipeError, LayerError, OptimizeError.
     """
     pictures = Pictures.of(content, styles, recipe, initial, regions).cropped()
+    require(on_interrupt in ("return", "raise"), "on_interrupt", "return or raise", repr(on_interrupt), RecipeError)
     stages = plan_stages(pictures.content.shape, recipe, network, draft)
-    plan = _plan(stages, recipe, estimate)
-    state, started = RunState(), list[Observer]()
+    state, started = RunState() if state is None else state, list[Observer]()
+    check_state(state, stages)
+    plan = _plan(stages, recipe, estimate, tuple(state.history[: state.done]))
     error: BaseException | None = None
     try:
         for observer in observers:
@@ -68,36 +85,48 @@ def stylize(
         run_stages(stages, pictures, state, _notifier(pictures, observers))
     except _EXPECTED as stop:
         error = stop
+        if isinstance(stop, KeyboardInterrupt) and on_interrupt == "raise":
+            raise
         if state.best is None or not state.history:
             raise  # nothing was made yet that could be handed over
     except BaseException as bug:
         error = bug
         raise
     finally:
-        for observer in started:
-            try:
-                observer.close(error)
-            except _EXPECTED as failure:
-                error = error or failure
+        error = _close(started, error)
     image = pictures.finished(_on_host(state.best))
     return Result(image, state.best_loss, tuple(state.history), state.seconds, recipe, error)
 
 
-def _plan(stages: Sequence[Stage], recipe: Recipe, estimate: Estimate | None) -> Plan:
+def _close(observers: Sequence[Observer], error: BaseException | None) -> BaseException | None:
+    """What ended the run; where nothing did, what closing an observer did."""
+    for observer in observers:
+        try:
+            observer.close(error)
+        except _EXPECTED as failure:
+            error = error or failure
+    return error
+
+
+def _plan(stages: Sequence[Stage], recipe: Recipe, estimate: Estimate | None, history: tuple[Record, ...]) -> Plan:
     shapes, budgets = tuple(stage.shape for stage in stages), planned_evaluations(stages, recipe)
     costs = tuple(map(relative_cost, stages))
     if estimate is not None and tuple(stage.shape for stage in estimate.stages) == shapes:
         costs = tuple(stage.seconds_each for stage in estimate.stages)
-    return Plan(recipe, shapes, sum(budgets), budgets, costs)
+    return Plan(recipe, shapes, sum(budgets), budgets, costs, history)
 
 
 def run_stages(stages: Sequence[Stage], pictures: Pictures, state: RunState, notify: Notify) -> RunState:
-    """Run the stages and rounds that ``state`` does not count as done. It is updated in place, and returned."""
+    """Run what ``state`` does not count as done. It is updated in place, and returned.
+
+    However that ends, another call goes on from the state.
+    """
+    del state.history[state.done :]  # what was evaluated beyond the state is evaluated again
     began, state.stopped = time.perf_counter() - state.seconds, False
 
-    def timed_notify(ends_round: bool) -> bool:
+    def timed_notify(event: Event) -> bool:
         state.seconds = time.perf_counter() - began
-        return notify(state, ends_round)
+        return notify(state, event)
 
     try:
         for stage in stages[state.stage :]:
@@ -111,7 +140,7 @@ def run_stages(stages: Sequence[Stage], pictures: Pictures, state: RunState, not
 
 
 @np.errstate(over="ignore", invalid="ignore")  # no warnings: the optimiser raises where the loss is no number
-def _run_stage(stage: Stage, pictures: Pictures, state: RunState, notify: Callable[[bool], bool]) -> None:
+def _run_stage(stage: Stage, pictures: Pictures, state: RunState, notify: Callable[[Event], bool]) -> None:
     """Run the rounds of a stage that ``state`` does not count as done, or up to one in which an observer says stop."""
     scaled = pictures.at(stage.shape)
     objective = build_objective(scaled.content, scaled.styles, stage.recipe, stage.network, scaled.regions)
@@ -120,13 +149,15 @@ def _run_stage(stage: Stage, pictures: Pictures, state: RunState, notify: Callab
             start = scaled.start(stage.network.mean_color, pictures.initial)
         else:
             start = _enlarged(_on_host(state.best), scaled.content, stage.recipe)
-        if state.adam_state is not None:
-            state.adam_state = state.adam_state.resized(_resized_adam_moment, *stage.shape)
-        state.image = start
+        adam_state = state.adam_state and state.adam_state.resized(_resized_adam_moment, *stage.shape)
+        state.image, state.adam_state = start, adam_state
+        notify(Event.BORDER)
     while state.round < stage.recipe.rounds and not state.stopped:
-        stopped = _run_round(objective, stage, state, notify)
-        state.round += 1
-        state.stopped = notify(True) or stopped
+        if _run_round(objective, stage, state, notify):
+            state.stopped = True
+        else:
+            state.stopped = notify(Event.END_OF_ROUND)
+            notify(Event.BORDER)
 
 
 def _enlarged(image: np.ndarray, content: np.ndarray, recipe: Recipe) -> np.ndarray:
@@ -143,38 +174,61 @@ def _enlarged(image: np.ndarray, content: np.ndarray, recipe: Recipe) -> np.ndar
     return sharper.clip(0, 255)
 
 
-def _run_round(objective: Objective, stage: Stage, state: RunState, notify: Callable[[bool], bool]) -> bool:
-    """One run of the recipe's optimiser, for L-BFGS with a fresh history. True when an observer asked to stop."""
+def _run_round(objective: Objective, stage: Stage, state: RunState, notify: Callable[[Event], bool]) -> bool:
+    """One run of the recipe's optimiser, for L-BFGS with a fresh history, or the rest of one.
+
+    True when an observer asked to stop before its end.
+    """
     terms: dict[str, float] = {}  # of the latest evaluation
     evaluated: Array | None = None
+    whole = True  # the arrays of ``state.midway``: the optimiser works on them after an evaluation
 
     def evaluate(x: Array) -> tuple[float, Array]:
-        nonlocal terms, evaluated
-        evaluated = x
+        nonlocal terms, evaluated, whole
+        evaluated, whole = x, True
         evaluation = objective.evaluate(x)
         terms = evaluation.terms
         return evaluation.loss, evaluation.gradient
 
     def on_evaluation(x: Array, loss: float) -> bool:
+        nonlocal whole
         record = Record(len(state.history) + 1, stage.shape, loss, terms, state.stage + 1)
         state.note(record, x, averaged=stage.recipe.averages)
-        return notify(False)
+        whole = notify(Event.EVALUATION)
+        return whole
+
+    def on_midway(midway: Midway) -> None:
+        nonlocal whole
+        state.midway, whole = midway, True
+        notify(Event.BORDER)
 
     device: Device = stage.network.device
     image = device.asarray(state.image, stage.network.dtype)
+    midway = state.midway and state.midway.on(device)
     try:
-        found = minimise(evaluate, image, stage.recipe, stage.evaluations, state.adam_state, on_evaluation)
+        found = minimise(evaluate, image, stage.recipe, stage.evaluations, state.adam_state, on_evaluation, midway,
+                         on_midway)  # fmt: skip
     except OptimizeError as error:
         term = None if evaluated is None else objective.culprit(evaluated)
         raise error if term is None else OptimizeError(f"{term}: {error}") from None
-    state.image, state.adam_state = found.last, found.adam_state
+    finally:
+        if not whole:
+            state.midway = None  # the round is begun again
+    if not found.stopped:
+        state.image, state.adam_state, state.midway = found.last, found.adam_state, None
+        state.round, state.before = state.round + 1, len(state.history)
     return found.stopped
 
 
 def _notifier(pictures: Pictures, observers: Sequence[Observer]) -> Notify:
     first_steps = FirstSteps(pictures.recipe)
 
-    def notify(state: RunState, ends_round: bool) -> bool:
+    def notify(state: RunState, event: Event) -> bool:
+        if event is Event.BORDER:
+            for observer in observers:
+                observer.border(state)
+            return False
+        ends_round = event is Event.END_OF_ROUND
         # From 1 over all stages. ``state.round`` counts rounds done: at the end of one that one too, else not yet.
         number = state.stage * pictures.recipe.rounds + state.round + (not ends_round)
         step = Step(state.history[-1], number, state.seconds, ends_round,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ..notices import Notice
@@ -73,18 +74,20 @@ class Ahead:
         self._cost = self._rounds * sum(budget * cost for budget, cost in self._rows)
         self.part = 0.0  # of the run's cost, that is done
         self._first: tuple[float, float] | None = None  # seconds at the first evaluation, and its cost
-        self._spent, self._latest, self._round, self._in_round = 0.0, 0, 0, 0
+        self._before = Counter(record.stage for record in plan.history)
+        self._spent, self._latest, self._round, self._in_round = 0.0, len(plan.history), 0, 0
 
     def seconds(self, step: Step) -> float | None:
         """The seconds left after a step; None where that is not known yet."""
         stage = min(step.record.stage, len(self._rows)) - 1
         budget, cost = self._rows[stage]
+        rounds_before = step.round - 1 - stage * self._rounds
         if step.round != self._round:
-            self._round, self._in_round = step.round, 0
+            before = self._before.pop(stage + 1, 0) - rounds_before * budget
+            self._round, self._in_round = step.round, max(0, round(before))
         new, self._latest = step.record.evaluation - self._latest, step.record.evaluation
         self._in_round += new
         self._spent += new * cost
-        rounds_before = step.round - 1 - stage * self._rounds
         in_stage = rounds_before * budget + (budget if step.ends_round else min(self._in_round, budget))
         done = self._rounds * sum(b * c for b, c in self._rows[:stage]) + in_stage * cost
         self.part = min(max(self.part, done / self._cost if self._cost else 0.0), 1.0)

@@ -14,7 +14,8 @@ from ..run.observer import Observer, Plan, Step
 class Trace(Observer):
     """A file of JSON lines, one an evaluation: size, round, evaluation, loss, terms, seconds.
 
-    It is written as the run goes, line by line, so that it can be followed and survives a crash.
+    It is written as the run goes, line by line, so that it can be followed and survives a crash. A run that goes on
+    adds its lines to those of the evaluations made before.
     Raises FileError when the file cannot be written.
     """
 
@@ -23,13 +24,22 @@ class Trace(Observer):
         check_writable(path)
 
     def start(self, plan: Plan) -> None:
-        self._write("w", "")
+        done = len(plan.history)
+        self._write("w", "".join(self._lines()[:done]) if done else "")
 
     def step(self, step: Step) -> None:
         if step.ends_round:
             return
         record = {**dataclasses.asdict(step.record), "round": step.round, "seconds": step.seconds}
         self._write("a", json.dumps(record) + "\n")
+
+    def _lines(self) -> list[str]:
+        try:
+            return self._path.read_text(encoding="utf-8").splitlines(keepends=True)
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError) as error:
+            raise FileError(f"cannot go on with {self._path}: {error}") from error
 
     def _write(self, mode: str, text: str) -> None:
         try:

@@ -115,3 +115,9 @@ def test_regions_and_crops_are_counted(network: Network) -> None:
 def test_a_content_too_small_is_refused_as_in_a_run(network: Network) -> None:
     with pytest.raises(ImageError, match="at least 32 pixels"):
         Estimator((40, 4000, 3), [STYLE], dataclasses.replace(RECIPE, sizes=(500,), size_of="long"), network)
+
+
+def test_what_a_run_that_goes_on_has_already_is_not_counted_twice(network: Network) -> None:
+    held = 10**9
+    twice, once = (Estimator(CONTENT, [STYLE], RECIPE, network, held=held) for held in (0, held))
+    assert twice.base - once.base == pytest.approx(held, rel=0.1)

@@ -12,8 +12,10 @@ from minstyle.network.vgg import Network
 from minstyle.notices import NOT_FALLING, Notice
 from minstyle.recipe.terms import IMAGE, Term
 from minstyle.run.observer import Observer
-from tests.support.observers import SHORT, run
-from tests.support.small import random_weights
+from minstyle.run.state import RunState
+from minstyle.run.stylize import stylize
+from tests.support.observers import SHORT, Breaker, run
+from tests.support.small import picture, random_weights
 from tests.support.studio import Captured, Studio
 
 ADAM = dataclasses.replace(SHORT, optimizer="adam", rounds=1, evaluations=20, init="content")
@@ -75,3 +77,14 @@ def test_the_command_line_says_it_beside_the_bar(studio: Studio, capsys: Capture
     options = ["--optimizer", "adam", "--learning-rate", "1e4", "--init", "content", "--evaluations", "15"]
     assert studio.run(*options) == 0
     assert "minstyle: the loss has not fallen in the first 12 evaluations: try" in capsys.readouterr().err
+
+
+def test_a_run_that_goes_on_is_not_told_that_its_loss_does_not_fall(single: Network) -> None:
+    state, first, second = RunState(), Listener(), Listener()
+    recipe = dataclasses.replace(ADAM, learning_rate=1e4, evaluations=30)
+    content, style = picture(40, 50, 1), picture(40, 40, 2)
+    stop = Breaker(KeyboardInterrupt(), 15)
+    stylize(content, [style], recipe, network=single, observers=[first, stop], state=state)
+    result = stylize(content, [style], recipe, network=single, observers=[second], state=state)
+    assert result.evaluations == 30
+    assert (len(first.notices), len(second.notices)) == (1, 0)

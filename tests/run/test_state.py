@@ -19,7 +19,7 @@ from minstyle.run.pictures import Pictures
 from minstyle.run.result import Record
 from minstyle.run.stages import plan_stages
 from minstyle.run.state import RunState
-from minstyle.run.stylize import run_stages
+from minstyle.run.stylize import Event, run_stages
 from tests.support.small import picture
 
 CONTENT, STYLE = picture(48, 60, 1), picture(40, 52, 2)
@@ -76,8 +76,8 @@ def test_a_run_goes_on_from_its_state_bit_for_bit(changes: dict[str, Any], tiny_
     stages = plan_stages(CONTENT.shape, recipe, tiny_network)
     saved: list[bytes] = []
 
-    def tell(state: RunState, ends_round: bool) -> bool:
-        if ends_round:
+    def tell(state: RunState, event: Event) -> bool:
+        if event is Event.END_OF_ROUND:
             saved.append(pickle.dumps(state))
         return False
 
@@ -87,7 +87,7 @@ def test_a_run_goes_on_from_its_state_bit_for_bit(changes: dict[str, Any], tiny_
     for data in saved:
         state: RunState = pickle.loads(data)
         done = len(state.history)
-        went_on = run_stages(stages, pictures, state, lambda state, ends_round: False)
+        went_on = run_stages(stages, pictures, state, lambda state, event: False)
         assert went_on is state
         assert went_on.history == whole.history
         assert done == len(whole.history) or went_on.seconds > 0
@@ -111,10 +111,11 @@ def test_where_there_is_a_record_there_is_an_image() -> None:
 def test_a_stopped_run_says_so_and_has_its_best_image(tiny_network: Network) -> None:
     recipe = short({})
     stages = plan_stages(CONTENT.shape, recipe, tiny_network)
-    state = run_stages(stages, Pictures(CONTENT, (STYLE,), recipe), RunState(), lambda state, ends_round: ends_round)
+    pictures = Pictures(CONTENT, (STYLE,), recipe)
+    state = run_stages(stages, pictures, RunState(), lambda state, event: event is Event.END_OF_ROUND)
     assert state.stopped
     assert (state.stage, state.round) == (0, 1)
     assert state.best is not None
     assert state.best.shape == (32, 40, 3)
-    went_on = run_stages(stages, Pictures(CONTENT, (STYLE,), recipe), state, lambda state, ends_round: False)
+    went_on = run_stages(stages, Pictures(CONTENT, (STYLE,), recipe), state, lambda state, event: False)
     assert (went_on.stage, went_on.stopped) == (2, False), "it was asked to stop once"

@@ -12,14 +12,14 @@ import pytest
 READ_ALL = """
 import importlib, pathlib, resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (1 << 32, 1 << 32))
-from minstyle.errors import ImageError, WeightsError
+from minstyle import errors
 module, function = sys.argv[1].rsplit(".", 1)
 read = getattr(importlib.import_module(module), function)
 for path in sorted(pathlib.Path(sys.argv[2]).iterdir()):
     try:
         read(path)
         outcome = "valid"
-    except (ImageError, WeightsError) as error:
+    except getattr(errors, sys.argv[3]) as error:
         good = str(error).startswith(str(path)) and len(str(error).splitlines()) == 1
         good = good and not isinstance(error.__cause__, MemoryError)
         outcome = "refused" if good else f"refused with {error!r}"
@@ -29,17 +29,19 @@ for path in sorted(pathlib.Path(sys.argv[2]).iterdir()):
 """
 
 
-def outcomes_in_child(reader: str, folder: Path, seconds: float = 60) -> dict[str, str]:
+def outcomes_in_child(reader: str, folder: Path, seconds: float = 60, error: str = "WeightsError") -> dict[str, str]:
     """What ``reader`` ("module.function") makes of each file in ``folder``: "refused", "valid", or what it raised.
+
+    Refused by that ``error``, in a line that begins with the file.
 
     In a process of its own, of at most 4 GiB: a file may crash, hang or swell the reader; the test then fails and
     the suite goes on.
     """
-    command = [sys.executable, "-c", READ_ALL, reader, str(folder)]
+    command = [sys.executable, "-c", READ_ALL, reader, str(folder), error]
     try:
         run = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
-    except subprocess.TimeoutExpired as error:
-        pytest.fail(f"the reader hung after: {(error.stdout or b'')[-200:]!r}")
+    except subprocess.TimeoutExpired as late:
+        pytest.fail(f"the reader hung after: {(late.stdout or b'')[-200:]!r}")
     assert run.returncode == 0, f"the reader died with {run.returncode} after: {run.stdout[-200:]} {run.stderr[-500:]}"
     return dict(line.split(" ", 1) for line in run.stdout.splitlines())
 

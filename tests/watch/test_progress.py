@@ -110,3 +110,17 @@ def test_the_plan_of_a_run_has_costs_by_pixels_and_network(tiny_network: Network
     (plan,) = watcher.plans
     assert sum(plan.budgets) == plan.evaluations
     assert plan.costs[1] / plan.costs[0] == pytest.approx((64 * 80 + 8000) / (32 * 40 + 8000))
+
+
+@pytest.mark.parametrize("done", [1, 15, 40, 45, 69])
+def test_the_bar_of_a_run_that_goes_on_begins_where_it_was(done: int) -> None:
+    each, budgets = (0.01, 0.5, 3.0), (40, 20, 10)
+    steps = steps_of(each, budgets)
+    evaluations = [step for step in steps if not step.ends_round]
+    history = tuple(step.record for step in evaluations[:done])
+    ahead = Ahead(Plan(STAGED, ((4, 4),) * 3, sum(budgets), budgets, each, history))
+    rest = steps[steps.index(evaluations[done]) :]
+    for step in rest:
+        left = ahead.seconds(step)
+        assert ahead.part == pytest.approx(step.seconds / steps[-1].seconds)
+        assert left is None or left == pytest.approx(steps[-1].seconds - step.seconds, abs=1e-6)

@@ -1,0 +1,231 @@
+"""What a checkpoint says of its job: enough to go on with nothing else given, and to refuse another job."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import CheckpointError, FileError, MinstyleError, require
+from ..files import check_writable
+from ..images import WRITERS, read_text
+from ..notices import NO_CHECKPOINT, OLD_CHECKPOINT, Notice
+from ..recipe.recipe import Recipe
+from ..recipe.terms import Term
+from ..run.state import RunState
+from ..run.statefile import read_state
+from ..version import __version__
+from ..watch.checkpoints import checkpoint_of, generations
+from ..weights.checksums import digest
+from .description import Job
+from .inputs import Notify
+from .machine import Machine, Networks
+
+_LONG = 60.0  # seconds: runs that take longer have checkpoints by themselves
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a run's checkpoints are written, and what they say of the run."""
+
+    path: Path
+    about: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A checkpoint that was read: the state of its run, and the job, which writes to ``out``."""
+
+    path: Path
+    state: RunState
+    about: dict[str, Any]
+    job: Job
+
+
+def planned_checkpoint(
+    job: Job, networks: Networks, seconds: float, kept: Kept | None, notify: Notify
+) -> Checkpoint | None:
+    """The checkpoint of a job that is estimated at so many ``seconds``, if it is to have one.
+
+    Raises FileError where it cannot be written, CheckpointError where a file that is no checkpoint lies in its place,
+    or ``kept`` is the checkpoint of another job.
+    """
+    wanted = job.checkpoint is not None or kept is not None or seconds > _LONG
+    if job.checkpoints is False or not (job.checkpoints or wanted):
+        if kept is not None:
+            check_same(kept, about_job(job, networks))
+        return None
+    path, about = job.checkpoint_path, about_job(job, networks)
+    if kept is not None:
+        check_same(kept, about)
+    try:
+        check_writable(path)
+    except FileError as error:
+        if kept is not None or job.checkpoint is not None:
+            raise
+        notify(Notice(NO_CHECKPOINT, f"{error}; the run has no checkpoints"))
+        return None
+    if kept is not None and kept.path in generations(path):
+        if kept.path != path:  # the newer one is damaged, or was not there yet
+            os.replace(kept.path, path)
+    elif os.path.lexists(path):
+        good = _is_checkpoint(path)
+        require(good, f"checkpoint {path}", "a new file, or a checkpoint", "another file", CheckpointError)
+        if kept is None:
+            going_on = f"minstyle --resume {job.out if job.checkpoint is None else path}"
+            notify(Notice(OLD_CHECKPOINT, f"{path} is of a run that was ended: {going_on} goes on with it; this run "
+                          "will write over it"))  # fmt: skip
+    return Checkpoint(path, about)
+
+
+def about_job(job: Job, networks: Networks) -> dict[str, Any]:
+    """What a checkpoint says of its job, as JSON. Raises WeightsError for a file that cannot be read."""
+    paths = {"content": job.content, **_numbered("style", job.styles), **_numbered("mask", job.masks or ())}
+    paths |= {} if job.initial is None else {"initial": job.initial}
+    weights = {"network": networks.path, **({} if networks.draft_path is None else {"draft": networks.draft_path})}
+    machine = job.machine
+    return {
+        "minstyle": __version__,
+        "recipe": json.loads(job.recipe.to_json()),
+        "sha256": {name: digest(path) for name, path in {**paths, **weights}.items()},
+        "paths": {name: str(path.absolute()) for name, path in {**paths, "network": networks.path}.items()},
+        "out": str(job.out.absolute()),
+        "dtype": machine.dtype,
+        "device": machine.device,
+        "threads": machine.threads,
+        "depth": job.depth,
+        "quality": job.quality,
+        "keep_metadata": job.keep_metadata,
+        "save_every": job.save_every,
+    }
+
+
+def _numbered(name: str, paths: tuple[Path, ...]) -> dict[str, Path]:
+    return {f"{name} {number}": path for number, path in enumerate(paths, start=1)}
+
+
+def check_same(kept: Kept, about: dict[str, Any]) -> None:
+    """Raise CheckpointError, which names what differs, unless the job that is to go on is the checkpoint's."""
+
+    def refuse(expected: str, actual: object) -> None:
+        require(False, f"{kept.path}", f"{expected}, as when the run was begun", actual, CheckpointError)
+
+    before, now = kept.job.recipe, Recipe.from_json(json.dumps(about["recipe"]))
+    for field in dataclasses.fields(Recipe):
+        old, new = getattr(before, field.name), getattr(now, field.name)
+        if field.name == "terms":
+            old, new = (tuple(term for term in a if term not in b) for a, b in ((old, new), (new, old)))
+        if old != new:
+            refuse(f"a recipe with {field.name} {_shown(old)}", _shown(new))
+    sums, given = kept.about["sha256"], about["sha256"]
+    for name in [*sums, *(name for name in given if name not in sums)]:
+        if sums.get(name) != given.get(name):
+            what = "weights" if name in ("network", "draft") else "the picture"
+            path = about["paths"].get(name) or kept.about["paths"].get(name) or name
+            refuse(f"{what} {name} with SHA-256 {str(sums.get(name, 'of no file'))[:16]}",
+                   f"{path} with {str(given.get(name, 'none'))[:16]}")  # fmt: skip
+    if kept.about["dtype"] != about["dtype"]:
+        refuse(f"dtype {kept.about['dtype']}", about["dtype"])
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        parts = (f"{a.kind} {a.layer} {a.weight:g}" if isinstance(a, Term) else str(a) for a in value)
+        return ", ".join(parts)[:300] or "none"
+    return str(value)
+
+
+def find_kept(path: Path) -> Kept:
+    """The checkpoint at ``path``, or of the picture at ``path``; of two generations the newer that is whole.
+
+    Raises CheckpointError.
+    """
+    beside = checkpoint_of(path)
+    of_picture = any(file.exists() for file in generations(beside)[:2])
+    is_picture = path.suffix.lower() in WRITERS
+    if not of_picture and is_picture:
+        raise CheckpointError(f"{path}: expected a picture whose run was ended, beside its checkpoint {beside}; "
+                              "there is none")  # fmt: skip
+    file = beside if of_picture else path
+    state, about, file = _newest(file)
+    try:
+        job = _job(about, path if of_picture else None)
+    except MinstyleError as error:
+        raise CheckpointError(f"{file}: {' '.join(str(error).split())}") from None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{file}: says nothing of its job that can be gone on with ({error!r})") from error
+    if not of_picture:
+        _check_out(file, job.out)
+    return Kept(file, state, about, dataclasses.replace(job, checkpoint=None if of_picture else path))
+
+
+def _newest(path: Path) -> tuple[RunState, dict[str, Any], Path]:
+    latest, older, _ = generations(path)
+    try:
+        return *read_state(latest), latest
+    except CheckpointError:
+        if not older.exists():
+            raise
+        return *read_state(older), older
+
+
+def _check_out(file: Path, out: Path) -> None:
+    """A checkpoint from somewhere must not be able to name any file to be written over."""
+    if os.path.lexists(out):
+        try:
+            good = read_text(out) is not None
+        except MinstyleError:
+            good = False
+        require(good, f"{file}: {out}", "a new file, or a picture that minstyle made", "another file", CheckpointError)
+
+
+def _job(about: dict[str, Any], out: Path | None) -> Job:
+    """The job that a checkpoint speaks of; what it says is checked."""
+
+    def get(name: str, kind: type | tuple[type, ...], among: tuple[Any, ...] = ()) -> Any:
+        value = about[name]
+        good = type(value) in (kind if isinstance(kind, tuple) else (kind,)) and (not among or value in among)
+        require(good, name, among or kind, repr(value)[:60], CheckpointError)
+        return value
+
+    paths, sums = get("paths", dict), get("sha256", dict)
+    for name, text in [*paths.items(), *sums.items()]:
+        good = isinstance(text, str) and 0 < len(text) < 5000 and "\0" not in text
+        require(good, name, "a text", repr(text)[:60], CheckpointError)
+
+    def several(name: str) -> Iterator[Path]:
+        number = 1
+        while f"{name} {number}" in paths:
+            yield Path(paths[f"{name} {number}"])
+            number += 1
+
+    threads, every = get("threads", (int, type(None))), get("save_every", (int, type(None)))
+    for name, value in (("threads", threads or 1), ("save_every", 1 + (every or 0)), ("quality", get("quality", int))):
+        require(0 < value < 10**9, name, "a whole number", value, CheckpointError)
+    network, device = paths["network"], get("device", str, ("auto", "cpu", "gpu"))
+    return Job(
+        content=Path(paths["content"]),
+        styles=tuple(several("style")),
+        out=Path(get("out", str)) if out is None else out,
+        recipe=Recipe.from_json(json.dumps(get("recipe", dict))),
+        masks=tuple(several("mask")) or None,
+        initial=Path(paths["initial"]) if "initial" in paths else None,
+        machine=Machine(network, None, device, threads, get("dtype", str, ("float32", "float64"))),
+        depth=get("depth", (int, type(None)), (None, 8, 16)),
+        quality=min(about["quality"], 100),
+        keep_metadata=get("keep_metadata", bool),
+        save_every=every,
+    )
+
+
+def _is_checkpoint(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "text.npy" in archive.namelist()
+    except (OSError, zipfile.BadZipFile, ValueError):
+        return False

@@ -1,0 +1,55 @@
+"""What is to be painted, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..recipe.recipe import Recipe
+from ..watch.checkpoints import checkpoint_of, generations
+from ..watch.snapshots import snapshots_beside
+from .machine import Machine
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to paint, from which files and where to, as data.
+
+    ``masks`` are those of the content and of each style; ``initial`` starts the run in place of the recipe's start
+    image. ``depth`` None is the content's bits a channel. ``save_every`` counts evaluations, 0 means after each round.
+    ``memory`` is how many bytes the process may take at most, None what the machine and its limits leave.
+    ``checkpoint`` is where the run's checkpoints lie, None beside ``out``; ``checkpoints`` whether there are any, None:
+    where it is estimated at over a minute, or ``checkpoint`` is named.
+    """
+
+    content: Path
+    styles: tuple[Path, ...]
+    out: Path
+    recipe: Recipe
+    masks: tuple[Path, ...] | None = None
+    initial: Path | None = None
+    machine: Machine = field(default_factory=Machine)
+    depth: int | None = None
+    quality: int = 95
+    keep_metadata: bool = False
+    save_every: int | None = None
+    trace: Path | None = None
+    plot: Path | None = None
+    sheet: Path | None = None
+    memory: int | None = None
+    checkpoint: Path | None = None
+    checkpoints: bool | None = None
+
+    def pictures_read(self) -> list[Path]:
+        return [self.content, *self.styles, *(self.masks or ()), *([] if self.initial is None else [self.initial])]
+
+    def files_written(self) -> list[Path]:
+        """Known now: snapshots, whose names have numbers, are those that lie beside ``out`` already."""
+        asked_for = [self.out, self.trace, self.plot, self.sheet]
+        snapshots = [] if self.save_every is None else snapshots_beside(self.out)
+        checkpoints = () if self.checkpoints is False else generations(self.checkpoint_path)
+        return [*(path for path in asked_for if path is not None), *snapshots, *checkpoints]
+
+    @property
+    def checkpoint_path(self) -> Path:
+        return checkpoint_of(self.out) if self.checkpoint is None else self.checkpoint

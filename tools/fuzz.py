@@ -1,0 +1,224 @@
+"""Damaged files for every parser: ``python tools/fuzz.py [--executions 1000000] [--parsers NAME ...] [--write FILE]``.
+
+Good files are changed at random (bits, bytes, numbers, pieces cut, doubled, exchanged) and read, in a process of its
+own for each parser, which may take 500 MB more than it has after its imports, and 5 s an execution. Each has to be
+read, or refused by the parser's own error in one line. Checkpoints have checksums, which would stop every change at the
+door: half of them are changed inside and packed again. What goes wrong is kept in ``--keep``, and told with its number.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import io
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from minstyle import RECIPES, Recipe, RunState, load_picture, load_state, save_picture, save_state, stylize
+from minstyle.errors import CheckpointError, ImageError, MinstyleError, RecipeError, WeightsError
+from minstyle.job.changes import change_recipe
+from minstyle.job.checkpoint import find_kept
+from minstyle.job.recipefile import recipe_of_picture
+from minstyle.network.vgg import Network
+from minstyle.network.weightfile import read_weights, write_weights
+from minstyle.run.statefile import write_state
+from tests.support.small import picture, random_weights
+
+MARKS = "<!-- fuzz -->", "<!-- end of fuzz -->"
+SECONDS, MEGABYTES = 5, 500
+NUMBERS = (b"0", b"-1", b"1e999", b"NaN", b"99999999999999999999", b"null", b"[]", b'"a"', b"\0", b"\xff\xff\xff\xff")
+
+
+def change(data: bytes, generator: random.Random) -> bytes:
+    """The bytes with one to eight changes."""
+    made = bytearray(data)
+    for _ in range(generator.choice((1, 1, 2, 4, 8))):
+        if not made:
+            break
+        place, other = generator.randrange(len(made)), generator.randrange(len(made))
+        length = min(generator.choice((1, 2, 4, 16, 256)), len(made) - place)
+        kind = generator.randrange(6)
+        if kind == 0:
+            made[place] ^= 1 << generator.randrange(8)
+        elif kind == 1:
+            made[place] = generator.choice((0, 1, 127, 128, 255, generator.randrange(256)))
+        elif kind == 2:
+            del made[place : place + length]
+        elif kind == 3:
+            made[other:other] = made[place : place + length]
+        elif kind == 4:
+            made[place : place + length] = generator.choice(NUMBERS)
+        else:
+            made[place : place + length] = made[other : other + length]
+    return bytes(made)
+
+
+def change_inside(data: bytes, generator: random.Random) -> bytes:
+    """An archive with one of its records changed, and its checksums right."""
+    if generator.random() < 0.5:
+        return change(data, generator)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(packed, "w") as new:
+        names = old.namelist()
+        chosen = "text.npy" if generator.random() < 0.5 else generator.choice(names)
+        for name in names:
+            record = old.read(name)
+            if name != chosen:
+                new.writestr(name, record)
+                continue
+            head, body = record[:128], record[128:]
+            if generator.random() < 0.3:
+                new.writestr(name, change(record, generator))
+            else:  # the text, at the length that its header says
+                changed = change(body, generator)[: len(body)]
+                new.writestr(name, head + changed.ljust(len(body)))
+    return packed.getvalue()
+
+
+def states(folder: Path) -> list[Path]:
+    """Checkpoints in the middle of rounds of L-BFGS and of Adam, and between two rounds."""
+    network, paths = Network(random_weights("vgg19", (2, 2, 2, 2, 2))), []
+    for name, settings in (("lbfgs", {"history": 2}), ("adam", {"averaging": 0.5}), ("scipy", {})):
+        recipe = change_recipe(RECIPES["document"], {}, {}, {"optimizer": name, "sizes": (32,), "rounds": 2,
+                                                            "evaluations": (4,), **settings})  # fmt: skip
+        state = RunState()
+        stylize(picture(32, 32), [picture(32, 32, 1)], recipe, network=network, state=state)
+        state.stage, state.round = 0, 1
+        paths.append(folder / f"{name}.state")
+        save_state(state, paths[-1])
+        about = {"minstyle": "0", "recipe": json.loads(recipe.to_json()), "sha256": {"content": "0", "network": "1"},
+                 "paths": {"content": "a", "style 1": "b", "network": "c"}, "out": "no such folder/d.png",
+                 "dtype": "float32", "device": "cpu", "threads": 1, "depth": None, "quality": 95,
+                 "keep_metadata": False, "save_every": None}  # fmt: skip
+        write_state(state, paths[-1], about)
+    return paths
+
+
+def pictures(folder: Path, suffix: str) -> list[Path]:
+    paths = [folder / f"{depth}{suffix}" for depth in (8, 16)]
+    for path, depth in zip(paths, (8, 16), strict=True):
+        given: dict[str, Any] = {"opacity": np.full((20, 24), 0.5, np.float32)} if suffix in (".png", ".tif") else {}
+        save_picture(picture(20, 24), path, text={"minstyle": RECIPES["fine"].to_json()}, depth=depth, **given)
+    return paths
+
+
+def weights(folder: Path) -> list[Path]:
+    write_weights(folder / "net.h5", random_weights("vgg19", (2, 2, 2, 2, 2)))
+    return [folder / "net.h5"]
+
+
+def recipes(folder: Path) -> list[Path]:
+    paths = [folder / f"{name}.json" for name in RECIPES]
+    for path, recipe in zip(paths, RECIPES.values(), strict=True):
+        path.write_text(recipe.to_json())
+    return paths
+
+
+def read_recipe(path: Path) -> Recipe:
+    return Recipe.from_json(path.read_bytes().decode("utf-8", "replace"))
+
+
+Parser = tuple[Callable[[Path], object], tuple[type[MinstyleError], ...], Callable[[Path], list[Path]], Any]
+PARSERS: dict[str, Parser] = {
+    "checkpoint": (load_state, (CheckpointError,), states, change_inside),
+    "checkpoint's job": (find_kept, (CheckpointError,), states, change_inside),
+    "recipe": (read_recipe, (RecipeError,), recipes, change),
+    "weights": (read_weights, (WeightsError,), weights, change),
+    **{f"picture{suffix}": (load_picture, (ImageError,), functools.partial(pictures, suffix=suffix), change)
+       for suffix in (".png", ".jpg", ".tif", ".webp")},
+    "recipe in a picture": (recipe_of_picture, (ImageError, RecipeError), functools.partial(pictures, suffix=".png"),
+                            change),
+}  # fmt: skip
+
+
+def work(name: str, first: int, count: int, keep: Path) -> None:
+    """Executions ``first`` and on, in this process, which dies where one takes too much."""
+    read, errors, make, mutate = PARSERS[name]
+    with tempfile.TemporaryDirectory() as folder:
+        good = make(Path(folder))
+        contents = [(path.read_bytes(), path.suffix) for path in good]
+        for path in good:
+            read(path)
+        size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (size + MEGABYTES * 10**6,) * 2)
+        read_count, slowest = 0, 0.0
+        for number in range(first, first + count):
+            generator = random.Random(f"{name} {number}")
+            data, suffix = generator.choice(contents)
+            case = Path(folder) / f"case{suffix}"
+            case.write_bytes(mutate(data, generator))
+            if number % 64 == 0:
+                os.write(1, f"{number}\n".encode())
+            signal.setitimer(signal.ITIMER_REAL, SECONDS)
+            began, wrong = time.perf_counter(), ""
+            try:
+                read(case)
+                read_count += 1
+            except errors as error:
+                text = str(error)
+                wrong = "" if len(text.splitlines()) == 1 and len(text) < 2000 else f"refused with {text[:200]!r}"
+            except Exception as error:
+                wrong = f"raised {error!r}"
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            slowest = max(slowest, time.perf_counter() - began)
+            if wrong:
+                (keep / f"{name.replace(' ', '_')}_{number}{suffix}").write_bytes(case.read_bytes())
+                os.write(1, f"wrong {number}: {wrong[:300]}\n".encode())
+        print(json.dumps({"read": read_count, "slowest": slowest}), flush=True)
+
+
+def fuzz(name: str, count: int, keep: Path) -> str:
+    """A row of the table."""
+    began = time.perf_counter()
+    command = [sys.executable, __file__, "--work", name, "0", str(count), str(keep)]
+    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    lines = run.stdout.splitlines()
+    wrong = [line for line in lines if line.startswith("wrong")]
+    if run.returncode != 0:
+        last = next((line for line in reversed(lines) if line.isdecimal()), "?")
+        wrong.append(f"died with {run.returncode} at or after {last}")
+    for line in wrong:
+        print(f"{name}: {line}", flush=True)
+    found = json.loads(lines[-1]) if run.returncode == 0 else {"read": 0, "slowest": float("nan")}
+    refused = count - found["read"] - len(wrong)
+    return (f"| {name} | {count:,} | {refused:,} | {found['read']:,} | {len(wrong)} | {found['slowest']:.2f} s "
+            f"| {time.perf_counter() - began:.0f} s |")  # fmt: skip
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["--work"]:
+        work(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), Path(sys.argv[5]))
+        return
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--executions", type=int, default=1_000_000, help="over all parsers")
+    parser.add_argument("--parsers", nargs="+", default=list(PARSERS), choices=list(PARSERS))
+    parser.add_argument("--keep", type=Path, default=Path(tempfile.gettempdir()))
+    parser.add_argument("--write", type=Path)
+    options = parser.parse_args()
+    lines = ["| parser | executions | refused in one line | read | wrong | slowest | in all |", "|" + "---|" * 7]
+    for name in options.parsers:
+        lines.append(fuzz(name, options.executions // len(options.parsers), options.keep))
+        print(lines[-1], flush=True)
+    if options.write:
+        page, text = options.write.read_text(), "\n".join(lines)
+        before, after = page.split(MARKS[0])[0], page.split(MARKS[1])[1]
+        options.write.write_text(f"{before}{MARKS[0]}\n{text}\n{MARKS[1]}{after}")
+
+
+if __name__ == "__main__":
+    main()

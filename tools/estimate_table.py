@@ -12,7 +12,6 @@ import argparse
 import dataclasses
 import json
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from minstyle import save_image
 from minstyle.job.job import Job, paint, prepare
 from minstyle.job.machine import Machine
 from minstyle.job.variants import parse_variant
+from minstyle.memory import peak
 from minstyle.run.observer import Observer, Step
 
 MARKS = "<!-- estimates -->", "<!-- end of estimates -->"
@@ -67,10 +67,9 @@ def measure(case: str, evaluations: int) -> dict[str, float]:
         paint(prepared, [watch])
     (stage,) = prepared.estimate.stages
     apart = [b - a for a, b in zip(watch.seconds, watch.seconds[1:], strict=False)]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {
         "memory": prepared.estimate.memory,
-        "peak": peak,
+        "peak": peak(),
         "seconds": stage.seconds_each,
         "took": statistics.median(apart),
     }

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import ResourceError
-from ..memory import Room, peak, resident
+from ..memory import Room, resident
 from ..network.vgg import Network
 from ..recipe.recipe import Recipe
 from ..recipe.sizes import SMALLEST, Shape, fitted_shape, side_of, sizes_of
@@ -26,6 +26,7 @@ from .stages import Stage, plan_stages, planned_evaluations
 
 _SHARE = 0.02  # of a run's work that trying may take
 _OF_A_TRY = 4.5  # evaluations that a try costs
+_ADVISED = 0.95  # of the room is what an advised size takes: tried again, in another process, it may seem a bit larger
 _OTHER = 12_000_000  # bytes: libraries that are loaded later, and what the heap loses between arrays
 _IMAGES = 6  # images in float32 that a run has beside the optimiser's: the best, the current one, the content, copies
 
@@ -48,10 +49,9 @@ class StageEstimate:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run takes, stage by stage, and in all; ``before``, in bytes, is what the process had at most until now."""
+    """What a run takes, stage by stage, and in all."""
 
     stages: tuple[StageEstimate, ...]
-    before: int
 
     @property
     def seconds(self) -> float:
@@ -63,8 +63,8 @@ class Estimate:
 
     @property
     def memory(self) -> int:
-        """The most bytes at any time."""
-        return max([self.before, *(stage.memory for stage in self.stages)])
+        """The most bytes at any time of the run; what the process had before it, and gave back, is not counted."""
+        return max(stage.memory for stage in self.stages)
 
 
 class Estimator:
@@ -103,14 +103,14 @@ class Estimator:
                 used, last.recipe, last.shape, self._beside(last.shape), pixels=pixels, regions=regions
             )
         # Bytes that the process has before the run, the networks' transformed kernels among them.
-        self.base, self._before = resident() - held, peak()
+        self.base = resident() - held
 
     def estimate(self, recipe: Recipe | None = None) -> Estimate:
         """Of the run, or of one by ``recipe``, which may differ from the estimator's own in sizes and budgets."""
         recipe = self.recipe if recipe is None else recipe
         stages = self._stages(recipe)
         counts = planned_evaluations(stages, recipe)
-        return Estimate(tuple(map(self._of_stage, stages, counts)), self._before)
+        return Estimate(tuple(map(self._of_stage, stages, counts)))
 
     def largest(self, most: int) -> Recipe | None:
         """The recipe with the largest last size at which a run takes no more than ``most`` bytes; None: no size fits.
@@ -127,7 +127,7 @@ class Estimator:
         return self._resized(low)
 
     def _fits(self, size: int, most: int) -> bool:
-        return all(stage.memory <= most for stage in self.estimate(self._resized(size)).stages)
+        return self.estimate(self._resized(size)).memory <= most
 
     def _resized(self, size: int) -> Recipe:
         smaller = tuple(other for other in self.recipe.sizes[:-1] if other < size)
@@ -167,7 +167,7 @@ def check_room(estimator: Estimator, estimate: Estimate, there: Room | None) -> 
         return
     need, have = gigabytes(estimate.memory), gigabytes(there.bytes)
     said = f"memory: expected a run that takes at most {have} ({there.limit}), got one of about {need}"
-    recipe = estimator.largest(there.bytes)
+    recipe = estimator.largest(int(_ADVISED * there.bytes)) or estimator.largest(there.bytes)
     if recipe is None:
         raise ResourceError(f"{said}; no size fits: try --network mini, or more memory")
     others = "" if recipe.optimizer == "adam" or recipe.history <= 20 else ", or try a smaller --history"

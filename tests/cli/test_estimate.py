@@ -56,6 +56,21 @@ def test_a_run_that_takes_more_than_allowed_is_refused(studio: Studio, capsys: C
     assert bool(captured.out) == bool(estimate)
 
 
+def test_the_advised_size_is_accepted(studio: Studio, capsys: Captured) -> None:
+    save_image(np.zeros((1200, 1200, 3)), studio.content)
+    assert studio.run("--size", "40000", "--memory", "1.5G", "--estimate") == 2
+    advised = capsys.readouterr().err.split("--size ")[1].strip()
+    assert studio.run("--size", advised, "--memory", "1.5G", "--estimate") == 0
+
+
+def test_a_large_process_that_starts_the_run_is_not_counted(studio: Studio) -> None:
+    held = np.ones(1_300_000_000, np.uint8)
+    words = studio.arguments("--estimate", "--network", "mini", "--size", "64", "--memory", "1G")
+    run = subprocess.run([sys.executable, "-m", "minstyle", *words], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert 1e9 * float(run.stdout.split()[-2]) < held.nbytes / 2
+
+
 def test_no_size_fits_into_next_to_nothing(studio: Studio, capsys: Captured) -> None:
     assert studio.run("--memory", "1M") == 2
     assert "no size fits" in told_in_one_line(capsys)

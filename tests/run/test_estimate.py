@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from minstyle.errors import ImageError, ResourceError
-from minstyle.memory import Room
+from minstyle.memory import Room, resident
 from minstyle.network.vgg import Network
 from minstyle.recipe.presets import RECIPES
 from minstyle.run.estimate import Estimator, check_room
@@ -87,6 +87,30 @@ def test_a_run_without_room_is_refused_with_the_size_that_fits(estimator: Estima
         check_room(estimator, estimator.estimate(large), Room(estimate.stages[-1].memory, "its control group"))
     with pytest.raises(ResourceError, match="no size fits"):
         check_room(estimator, estimate, Room(1000, "--memory"))
+
+
+def test_what_the_process_held_before_and_gave_back_is_not_counted(network: Network) -> None:
+    held = np.ones(1_000_000_000, np.uint8)
+    with_it = resident()
+    del held
+    estimator = Estimator(CONTENT, [STYLE], RECIPE, network)
+    estimate = estimator.estimate()
+    assert estimator.base < estimate.memory < with_it - 500_000_000
+    check_room(estimator, estimate, Room(estimate.memory, "--memory"))
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.999])
+def test_the_advised_size_is_accepted(estimator: Estimator, network: Network, share: float) -> None:
+    """By the estimator that advised it, and by one that tries the network again for that size."""
+    large = dataclasses.replace(RECIPE, sizes=(64, 600))
+    estimate, small = estimator.estimate(large), estimator.base + 12_000_000
+    there = Room(round(small + share * (estimate.memory - small)), "--memory")
+    with pytest.raises(ResourceError) as refused:
+        check_room(estimator, estimate, there)
+    advised = dataclasses.replace(large, sizes=tuple(map(int, str(refused.value).split("--size ")[1].split(","))))
+    check_room(estimator, estimator.estimate(advised), there)
+    again = Estimator(CONTENT, [STYLE], advised, network, quick=True)
+    check_room(again, again.estimate(), there)
 
 
 def test_a_quick_try_is_a_small_one(network: Network) -> None:

@@ -116,8 +116,8 @@ def _add_machine_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--network",
         metavar="NAME|FILE",
-        help="vgg19, vgg16, mini (comes with minstyle), auto (the first of them that is installed), or a file "
-        "(default: auto)",
+        help="vgg19, vgg16, mini (comes with minstyle), auto (vgg19: an installed one, else the one that comes with "
+        "minstyle), or a file (default: auto)",
     )
     group.add_argument("--weights-dir", type=Path, metavar="DIR", help="a folder to look for weights in first")
     group.add_argument(

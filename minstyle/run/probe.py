@@ -7,10 +7,11 @@ which on the work is cut into parts. NumPy tells ``tracemalloc`` of its arrays, 
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,7 +81,10 @@ class Laws:
 def measure(
     network: Network, recipe: Recipe, shape: Shape, styles: Sequence[Shape], *, pixels: int, regions: int = 0
 ) -> Laws:
-    """The laws for images of ``shape`` beside styles of the shapes ``styles``, tried at about so many ``pixels``."""
+    """The laws for images of ``shape`` beside styles of the shapes ``styles``, tried at about so many ``pixels``.
+
+    A caller who traces with ``tracemalloc`` himself goes on tracing, but the peak that he reads is that since this try.
+    """
     factor = min(1.0, (pixels / (shape[0] * shape[1])) ** 0.5)
     quarter = _Try(network, recipe, shape, styles, factor / 2, regions)  # first: it transforms the kernels
     tried = _Try(network, recipe, shape, styles, factor, regions)
@@ -119,23 +123,33 @@ class _Try:
         self.pixels = self.shape[0] * self.shape[1]
         content, image, *pictures = (_noise(s) for s in (self.shape, self.shape, *self.styles))
         parts = _stripes(self.shape, self.styles, regions) if regions else None
-        traced_before = tracemalloc.is_tracing()
-        tracemalloc.start()
-        tracemalloc.reset_peak()
-        before = tracemalloc.get_traced_memory()[0]
-        began = time.perf_counter()
-        objective = build_objective(content, pictures, recipe, network, parts)
-        self.building = time.perf_counter() - began
-        tracemalloc.reset_peak()
-        objective(image)
-        self.peak = tracemalloc.get_traced_memory()[1] - before
-        # With other threads about, stopping meets their allocations half-way, and crashes (seen with CPython 3.11.7).
-        if not traced_before and not _others_compute():
-            tracemalloc.stop()
+        with _traced():
+            before = tracemalloc.get_traced_memory()[0]
+            began = time.perf_counter()
+            objective = build_objective(content, pictures, recipe, network, parts)
+            self.building = time.perf_counter() - began
+            tracemalloc.reset_peak()
+            objective(image)
+            self.peak = tracemalloc.get_traced_memory()[1] - before
         self.threads, self.shared = objective.workspaces()
         began = time.perf_counter()
         objective(image)  # the call before made the buffers, and was watched, which takes time
         self.seconds = time.perf_counter() - began
+
+
+@contextlib.contextmanager
+def _traced() -> Iterator[None]:
+    """Trace what is allocated; on the way out, by an error too, tracing is on only if it was before.
+
+    Or if other threads are about: stopping meets their allocations half-way, and crashes (seen with CPython 3.11.7).
+    """
+    traced_before = tracemalloc.is_tracing()
+    try:
+        tracemalloc.start()  # does nothing where the caller traces already
+        yield
+    finally:
+        if not traced_before and not _others_compute():
+            tracemalloc.stop()
 
 
 def _others_compute() -> bool:

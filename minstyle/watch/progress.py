@@ -23,6 +23,7 @@ class Progress(Observer):
     """
 
     _bar: tqdm[Any] | None = None
+    _each = 0.0  # seconds of the latest evaluation
 
     def start(self, plan: Plan) -> None:
         from tqdm import tqdm  # here, for a quick start of the command line

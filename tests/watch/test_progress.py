@@ -51,6 +51,13 @@ def test_the_bar_grows_with_a_run_that_spends_more_than_planned(capfd: pytest.Ca
     assert " 4/4 " in last_frame(capfd)
 
 
+def test_the_bar_of_a_run_that_ends_before_any_evaluation(capfd: pytest.CaptureFixture[str]) -> None:
+    progress = Progress()
+    progress.start(Plan(SHORT, ((32, 40),), evaluations=2))
+    progress.close(None)
+    assert " 0/0 evaluations" in last_frame(capfd)
+
+
 # The time left
 
 

@@ -153,9 +153,9 @@ def _traced() -> Iterator[None]:
 
 
 def _others_compute() -> bool:
-    """Whether there are threads beside this one and the kernels' helpers, which wait for work meanwhile."""
-    others = (t for t in threading.enumerate() if t is not threading.current_thread())
-    return any(thread.name != "minstyle helper" for thread in others)
+    """Whether there are threads beside this one, the kernels' helpers, which wait for work, and the bar's monitor."""
+    others = (thread for thread in threading.enumerate() if thread is not threading.current_thread())
+    return any(thread.name != "minstyle helper" and type(thread).__name__ != "TMonitor" for thread in others)
 
 
 def _optimizer_seconds(recipe: Recipe, network: Network) -> float:

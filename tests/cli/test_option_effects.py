@@ -108,6 +108,7 @@ def test_help_has_every_option_with_its_default(monkeypatch: pytest.MonkeyPatch,
         "-h", "--version", "--weights-dir", "--threads", "--save-every", "--trace", "--quiet", "--print-recipe",
         "--show-recipe", "--mask", "--keep-metadata", "--plot", "--sheet", "--compare", "--content-layers",
         "--style-layers", "--content-loss", "--style-loss", "--tv-loss", "--memory", "--estimate",
+        "--resume", "--checkpoint", "--no-checkpoint",
     }  # fmt: skip
     assert set(options) - set(others) - {flag for flag, _, _ in RECIPE_OPTIONS.values()} == without
     assert all(len(option.split("  ")) >= 1 and len(option.split()) > 3 for option in options.values()), "with words"

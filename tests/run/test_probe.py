@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import tracemalloc
 from collections.abc import Iterator
 
@@ -13,10 +14,23 @@ from tests.support.observers import SHORT
 
 
 @pytest.fixture(autouse=True)
-def untraced() -> Iterator[None]:
-    assert not tracemalloc.is_tracing()
+def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No tracing, and none of the threads that other tests may have left counts."""
+    tracemalloc.stop()
+    monkeypatch.setattr(threading, "enumerate", lambda: [threading.current_thread()])
     yield
     tracemalloc.stop()
+
+
+def test_tracing_is_not_stopped_while_other_threads_compute(
+    tiny_network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = "minstyle helper", "somebody's"
+    for name, traced in zip(names, (False, True), strict=True):
+        threads = [threading.current_thread(), threading.Thread(name=name)]
+        monkeypatch.setattr(threading, "enumerate", lambda threads=threads: threads)
+        measure(tiny_network)
+        assert tracemalloc.is_tracing() == traced
 
 
 def measure(network: Network) -> probe.Laws:

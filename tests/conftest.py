@@ -67,10 +67,14 @@ def studio(tmp_path: Path) -> Studio:
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """SIGINT raises KeyboardInterrupt, here and in processes started meanwhile.
+    """SIGINT raises KeyboardInterrupt and SIGHUP is not ignored, here and in processes started meanwhile.
 
-    A shell that starts pytest in the background has SIGINT ignored; Python and all its children would inherit that.
+    A shell that starts pytest in the background has SIGINT ignored, and nohup SIGHUP; Python and all its children would
+    inherit that.
     """
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    hangup = signal.signal(signal.SIGHUP, signal.SIG_DFL) if hasattr(signal, "SIGHUP") else None
     yield
     signal.signal(signal.SIGINT, before)
+    if hangup is not None:
+        signal.signal(signal.SIGHUP, hangup)

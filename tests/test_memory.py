@@ -80,7 +80,7 @@ def test_memory_that_is_taken_is_seen() -> None:
 
 def test_the_peak_is_of_the_process_itself_not_of_the_one_that_started_it() -> None:
     held = np.ones(600_000_000, np.uint8)
-    code = "from minstyle import memory; print(memory.peak(), memory.resident())"
+    code = "from minstyle import memory; print(memory.resident(), memory.peak())"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    most, now = map(int, told)
+    now, most = map(int, told)
     assert now <= most < held.nbytes / 2

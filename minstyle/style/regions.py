@@ -67,8 +67,7 @@ def from_masks(
     require(len(style_masks) == len(style_shapes), "style masks",
             f"{len(style_shapes)}, one a style picture", len(style_masks), RecipeError)  # fmt: skip
     require(0 <= feather <= 0.25, "feather", "a part of the longer side in 0..0.25", feather, RecipeError)
-    one = len(style_masks) == 1
-    places = ["content mask", *("style mask" if one else f"style mask {i + 1}" for i in range(len(style_masks)))]
+    places = _names_of_masks(len(style_masks))
     notices: list[Notice] = []
 
     def tell(text: str) -> None:
@@ -88,19 +87,27 @@ def from_masks(
             notices.append(Notice(MASK_RESAMPLED, text))
         distance = np.linalg.norm(own[:, None] - colours, axis=2)
         region = np.where(distance.min(axis=1) <= tolerance, distance.argmin(axis=1), len(colours))
-        left_out = [name_of(own[i]) for i in np.flatnonzero(region == len(colours))]
-        texts = [f"{place}: the content mask has no {name}: left out" for name in left_out]
-        notices += [Notice(LABEL_LEFT_OUT, text) for text in texts]
+        for i in np.flatnonzero(region == len(colours)):
+            tell(f"{place}: the content mask has no {name_of(own[i])}: left out")
         if place != places[0]:
             served[region[region < len(colours)]] = True
         resampled = _nearest(region[index], shape)
         _check_visible(index, own, np.where(region < len(colours), region, -1), resampled, place)
         weights.append(_weights(resampled, len(colours), feather))
+    _check_served(served, drawn, names)
+    return Regions(weights[0], tuple(weights[1:]), names, tuple(notices))
+
+
+def _names_of_masks(styles: int) -> list[str]:
+    return ["content mask", *("style mask" if styles == 1 else f"style mask {i + 1}" for i in range(styles))]
+
+
+def _check_served(served: np.ndarray, drawn: np.ndarray, names: tuple[str, ...]) -> None:
+    """Raise ImageError for a label of the content's mask that no style mask has."""
     for r in np.flatnonzero(~served):
         y, x = (int(np.median(where)) for where in np.nonzero(drawn == r))
         raise ImageError(f"content mask: no style mask has its colour {names[r]} ({(drawn == r).mean():.1%} of it, "
                          f"around x {x}, y {y}); paint it in a style mask, or in another colour here")  # fmt: skip
-    return Regions(weights[0], tuple(weights[1:]), names, tuple(notices))
 
 
 def with_opacity(

@@ -16,7 +16,7 @@ from tests.support.small import random_weights
 @pytest.mark.parametrize("threads", [1, 4])
 def test_runs_leave_no_file_open_no_thread_and_no_temporary_file(tmp_path: Path, threads: int) -> None:
     write_weights(tmp_path / "net.h5", random_weights("vgg19", (2, 3, 3, 4, 4)))
-    first, last = soak(20, threads, str(tmp_path / "net.h5"))
+    first, last = soak(10, threads, str(tmp_path / "net.h5"))
     assert (last.files, last.threads, last.temporary) == (first.files, first.threads, 3)
 
 

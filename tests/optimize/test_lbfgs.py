@@ -95,7 +95,7 @@ def run(ends: list[int], dtype: type = np.float32) -> tuple[list[float], np.ndar
     return losses, found.x
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=8)
 @given(cuts=st.sets(st.integers(1, 39), max_size=4))
 def test_it_goes_on_from_its_state_bit_for_bit(cuts: set[int]) -> None:
     whole, split = run([40]), run([*sorted(cuts), 40])

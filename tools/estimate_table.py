@@ -1,9 +1,10 @@
 """Estimates beside what runs take: ``python tools/estimate_table.py [--cases vgg19:fine:512 ...] [--write FILE]``.
 
 A case is NETWORK:RECIPE:SIZE, or with ":history=100" and so on at its end, fields of the recipe. Each is a run of its
-own process, as the command line makes it, of few evaluations at one size: the peak of its memory, and the median time
-of an evaluation, stand beside the estimate that it made before it began. ``--write`` puts the table into a Markdown
-file, between its marks. Seconds say something only on a machine that does nothing else.
+own process at one size, as the command line makes it, ended after a few evaluations: the peak of its memory, and the
+median time of an evaluation, stand beside what ``--estimate`` says of it, and what the first line of the run says,
+which is tried in a fiftieth of its time. ``--write`` puts the table into a Markdown file, between its marks. Seconds
+say something only on a machine that does nothing else.
 """
 
 from __future__ import annotations
@@ -41,57 +42,59 @@ MEMORY, TIME = 0.15, 0.25  # how far off an estimate may be
 
 
 class Watch(Observer):
-    """The seconds at which evaluations were done, and the peak of memory when the last one was."""
+    """The seconds at which evaluations were done; ends the run after ``count``."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: int) -> None:
         self.seconds: list[float] = []
+        self._count = count
 
-    def step(self, step: Step) -> None:
+    def step(self, step: Step) -> bool:
         if not step.ends_round:
             self.seconds.append(step.seconds)
+        return len(self.seconds) >= self._count
 
 
 def measure(case: str, evaluations: int) -> dict[str, float]:
-    """Run one case in this process."""
+    """Run one case in this process: what is estimated, in full and quickly, and what it takes."""
     network, variant, size, *changes = case.split(":")
     _, recipe = parse_variant(":".join([variant, *changes]))
-    recipe = dataclasses.replace(recipe, sizes=(int(size),), scales=1, rounds=1, evaluations=(evaluations,))
-    if recipe.draft != "none":  # its own network alone
-        recipe = dataclasses.replace(recipe, draft="none")
-    generator, watch = np.random.default_rng(0), Watch()
+    one_size = {"sizes": (int(size),), "scales": 1, "evaluations": recipe.evaluations[-1:]}
+    recipe = dataclasses.replace(recipe, **one_size, draft="none")
+    generator, watch = np.random.default_rng(0), Watch(evaluations)
     with tempfile.TemporaryDirectory() as folder:
         content, style, out = (Path(folder) / name for name in ("content.png", "style.png", "out.png"))
         for path in (content, style):
             save_image(generator.uniform(0, 255, (int(size) * 3 // 4, int(size), 3)), path)
         prepared = prepare(Job(content, (style,), out, recipe, machine=Machine(network)))
         paint(prepared, [watch])
-    (stage,) = prepared.estimate.stages
+        found = {"memory": prepared.estimate.memory, "peak": peak()}
+        full = prepare(prepared.job, quick=False)
+    (quick,), (stage,) = prepared.estimate.stages, full.estimate.stages
     apart = [b - a for a, b in zip(watch.seconds, watch.seconds[1:], strict=False)]
-    return {
-        "memory": prepared.estimate.memory,
-        "peak": peak(),
-        "seconds": stage.seconds_each,
-        "took": statistics.median(apart),
-    }
+    return {**found, "seconds": stage.seconds_each, "quick": quick.seconds_each, "took": statistics.median(apart)}
 
 
 def table(cases: list[str], evaluations: int) -> str:
     lines = [
-        "| network, recipe, size | memory estimated | at its peak | off by | seconds estimated | taken | off by |",
-        "|---|---|---|---|---|---|---|",
+        "| network, recipe, size | memory expected | its peak | off by | seconds expected | taken | off by | quickly |",
+        "|" + "---|" * 8,
     ]
     for case in cases:
         child = [sys.executable, __file__, "--one", case, "--evaluations", str(evaluations)]
         found = json.loads(subprocess.run(child, stdout=subprocess.PIPE, text=True, check=True).stdout)
-        memory, seconds = found["memory"] / found["peak"] - 1, found["seconds"] / found["took"] - 1
-        marks = ["**" if abs(off) > most else "" for off, most in ((memory, MEMORY), (seconds, TIME))]
+        memory = _off(found["memory"] / found["peak"], MEMORY)
+        seconds, quick = (_off(found[name] / found["took"], TIME) for name in ("seconds", "quick"))
         lines.append(
-            f"| {case.replace(':', ', ')} | {found['memory'] / 1e9:.2f} GB | {found['peak'] / 1e9:.2f} GB "
-            f"| {marks[0]}{memory:+.0%}{marks[0]} | {found['seconds']:.2f} | {found['took']:.2f} "
-            f"| {marks[1]}{seconds:+.0%}{marks[1]} |"
+            f"| {case.replace(':', ', ')} | {found['memory'] / 1e9:.2f} GB | {found['peak'] / 1e9:.2f} GB | {memory} "
+            f"| {found['seconds']:.2f} | {found['took']:.2f} | {seconds} | {quick} |"
         )
         print(lines[-1], flush=True)
     return "\n".join(lines)
+
+
+def _off(ratio: float, most: float) -> str:
+    mark = "**" if abs(ratio - 1) > most else ""
+    return f"{mark}{ratio - 1:+.0%}{mark}"
 
 
 def main() -> None:
@@ -108,7 +111,7 @@ def main() -> None:
     if options.write:
         page = options.write.read_text()
         before, after = page.split(MARKS[0])[0], page.split(MARKS[1])[1]
-        machine = f"{platform.machine()}, {options.evaluations} evaluations at one size, pictures of 4:3."
+        machine = f"{platform.machine()}, {options.evaluations} evaluations, pictures of 4:3."
         options.write.write_text(f"{before}{MARKS[0]}\n{machine}\n\n{text}\n{MARKS[1]}{after}")
 
 

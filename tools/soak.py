@@ -52,9 +52,7 @@ class Held:
     @classmethod
     def now(cls, folder: Path) -> Held:
         gc.collect()
-        with contextlib.suppress(
-            OSError, AttributeError
-        ):  # glibc keeps what is freed in pools, the more, the more threads
+        with contextlib.suppress(OSError, AttributeError):  # glibc keeps what is freed, a pool a thread
             ctypes.CDLL(None).malloc_trim(0)
         # The kernels' helpers wait a second for their next job, and then end.
         threads = sum(thread.name != "minstyle helper" for thread in threading.enumerate())

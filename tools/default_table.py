@@ -1,9 +1,10 @@
 """The default command on real pictures: ``python tools/default_table.py --pictures FOLDER --out DIR [--ways ...]``.
 
 Six pairs of photographs and paintings, painted by ``fine`` in several ways: ``vgg19``, as the default command does
-it, the small network first; ``whole``, VGG19 at every size; ``mini``, the small one alone. All are judged by VGG19: the
-loss of ``fine`` at its last size, and what is left of each layer's style and of the content, |G - A|^2 / |A|^2 and
-|F - P|^2 / |P|^2. Prints a Markdown table, and writes the pictures of each pair side by side.
+it, the small network first; ``whole``, VGG19 at every size; ``mini``, the small one alone; ``scipy``, VGG19 at every
+size by scipy's L-BFGS-B, as ``fine`` was once. All are judged by VGG19: the loss of ``fine`` at its last size, and what
+is left of each layer's style and of the content, |G - A|^2 / |A|^2 and |F - P|^2 / |P|^2. Prints a Markdown table, and
+writes the pictures of each pair side by side.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import dataclasses
 import time
 from pathlib import Path
+from typing import Any
 
 from minstyle import load_image, load_network, save_image, stylize
 from minstyle.images.grid import grid
@@ -19,7 +21,12 @@ from minstyle.recipe.presets import find_recipe
 from quantisation_table import PAIRS
 from recipe_table import LAYERS, judge_of, shares
 
-WAYS = {"vgg19": ("vgg19", {}), "whole": ("vgg19", {"draft": "none"}), "mini": ("mini", {})}
+WAYS: dict[str, tuple[str, dict[str, Any]]] = {
+    "vgg19": ("vgg19", {}),
+    "whole": ("vgg19", {"draft": "none"}),
+    "mini": ("mini", {}),
+    "scipy": ("vgg19", {"optimizer": "scipy", "detail": 0.0, "draft": "none", "evaluations": (150, 130, 130)}),
+}
 
 
 def main() -> None:
@@ -28,9 +35,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="a folder for pictures")
     parser.add_argument("--ways", nargs="+", choices=tuple(WAYS), default=["vgg19", "mini"])
     parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--evaluations", type=int, nargs="+", help="at each size, of all ways but scipy's")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     fine = dataclasses.replace(find_recipe("fine"), sizes=(options.size,))
+    if options.evaluations:
+        fine = dataclasses.replace(fine, evaluations=tuple(options.evaluations))
     networks = {name: load_network(name, device="cpu") for name in ("vgg19", "mini")}
     print("| pair | way | seconds | evaluations | loss of fine | " + " | ".join(LAYERS) + " | content |")
     print("|" + "---|" * (len(LAYERS) + 6))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +14,14 @@ from ..job.changes import change_recipe
 from ..job.description import Job
 from ..job.machine import Machine
 from ..job.recipefile import named_recipe
-from ..network.layers import canonical
 from ..recipe.presets import PRESET_NAMES, RECIPES
 from ..recipe.recipe import Recipe
-from ..recipe.settings import EXPECTED, whole_numbers
 from ..recipe.sizes import side_of
 from ..recipe.terms import ORDER, ROLES
 from ..version import __version__
+from .values import ORIGINAL, bytes_of, every, of_field, positive, quality, weighted
 
 DEFAULT_RECIPE = "fine"
-ORIGINAL = -(2**62)  # among sizes: the photograph's own
-_UNITS = {"K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 GROUPS = ("look", "styles", "network's use", "size", "optimiser")
 
 EXAMPLES = """\
@@ -69,21 +64,19 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--show-recipe", type=Path, metavar="FILE", help="print the recipe that a picture was made by, "
                        "and end")  # fmt: skip
     for role in ("content", "style"):
-        group.add_argument(f"--{role}-layers", type=_weighted, metavar="LAYER[:X],...",
+        group.add_argument(f"--{role}-layers", type=weighted, metavar="LAYER[:X],...",
                            help=f"where the {role} is compared, with weights (default: the recipe's)")  # fmt: skip
     for role in ORDER:
         kinds = ", ".join(kind for kind, serves in ROLES.items() if serves == role)
-        group.add_argument(f"--{role}-loss", type=_weighted, metavar="KIND[:X],...",
+        group.add_argument(f"--{role}-loss", type=weighted, metavar="KIND[:X],...",
                            help=f"by which formulas, with factors, for their scales differ: {kinds} "
                            "(default: the recipe's)")  # fmt: skip
     groups = {name: parser.add_argument_group(name) for name in GROUPS}
     for field in option_fields():
         data, value = field.metadata, getattr(RECIPES[DEFAULT_RECIPE], field.name)
-        settings = dict(type=_checked(data["parse"]), choices=data["choices"], metavar=data["metavar"])
+        settings = dict(type=of_field(field), choices=data["choices"], metavar=data["metavar"])
         if field.name == "init":  # on the command line the start image may be a file
             settings = dict(metavar="|".join([*data["choices"], "FILE"]))
-        if field.name == "sizes":
-            settings["type"] = _sizes
         default = "" if value is None or value == () else f" (default: {_shown(value)})"
         flag = data["flag"] or "--" + field.name.replace("_", "-")
         groups[data["group"]].add_argument(flag, dest=field.name, help=data["help"] + default, **settings)
@@ -98,7 +91,7 @@ def _add_file_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("file")
     group.add_argument("--depth", choices=("8", "16", "auto"), default="auto",
                        help="bits a channel of .png and .tif (default: auto, the photograph's)")  # fmt: skip
-    group.add_argument("--quality", type=_quality, default=95, metavar="N",
+    group.add_argument("--quality", type=quality, default=95, metavar="N",
                        help="of .jpg, .webp and .avif, 1 to 100 (default: 95)")  # fmt: skip
     group.add_argument("--checkpoint", type=Path, metavar="FILE",
                        help="write where the run stands to FILE, to go on from there whatever ends it (default: "
@@ -125,8 +118,8 @@ def _add_machine_options(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "cpu", "gpu"),
         help="where to compute (default: auto, the GPU if one answers)",
     )
-    group.add_argument("--threads", type=_positive, metavar="N", help="cores to use (default: all that it may use)")
-    group.add_argument("--memory", type=_bytes, metavar="N",
+    group.add_argument("--threads", type=positive, metavar="N", help="cores to use (default: all that it may use)")
+    group.add_argument("--memory", type=bytes_of, metavar="N",
                        help="refuse a run that takes more, as in 4G or 500M: 10^9 or 10^6 bytes (default: what the "
                        "machine and the limits of the process leave)")  # fmt: skip
     group.add_argument("--estimate", action="store_true",
@@ -138,7 +131,7 @@ def _add_watching_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("watching")
     group.add_argument(
         "--save-every",
-        type=_every,
+        type=every,
         metavar="N|round",
         help="save the picture so far every N evaluations, or after each round, beside OUT",
     )
@@ -226,64 +219,3 @@ def _shown(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join(map(_shown, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _checked(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    def convert(text: str) -> Any:
-        try:
-            return parse(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"expected {EXPECTED[parse]}, got {text!r}") from None
-
-    return convert
-
-
-def _weighted(text: str) -> dict[str, float | None]:
-    """ "block1_conv1:0.5,block2_conv1" -> {"block1_conv1": 0.5, "block2_conv1": None}; conv1_1 is block1_conv1"""
-    found: dict[str, float | None] = {}
-    for part in text.split(","):
-        name, colon, number = part.partition(":")
-        name = canonical(name)
-        if name in found:
-            raise argparse.ArgumentTypeError(f"expected each name once, got {name} twice")
-        try:
-            found[name] = float(number) if colon else None
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"expected a number after {name}:, got {number!r}") from None
-    return found
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or len(text) > 9 or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, got {text!r}")
-    return int(text)
-
-
-def _bytes(text: str) -> int:
-    """ "4G" -> 4_000_000_000"""
-    number, factor = text, 1.0
-    if text[-1:].upper() in _UNITS:
-        number, factor = text[:-1], _UNITS[text[-1:].upper()]
-    if not re.fullmatch(r"\d{1,15}(\.\d{1,3})?", number) or float(number) == 0:
-        raise argparse.ArgumentTypeError(f"expected bytes, as in 4G or 500M, got {text!r}")
-    return round(float(number) * factor)
-
-
-def _sizes(text: str) -> tuple[int, ...]:
-    """ "128,original" -> (128, ORIGINAL)"""
-    try:
-        return tuple(ORIGINAL if part.strip() == "original" else int(part) for part in text.split(","))
-    except ValueError:
-        expected = f"{EXPECTED[whole_numbers]}, or original"
-        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}") from None
-
-
-def _quality(text: str) -> int:
-    if not text.isdecimal() or len(text) > 3 or not 1 <= int(text) <= 100:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1 to 100, got {text!r}")
-    return int(text)
-
-
-def _every(text: str) -> int:
-    """0 for "round"."""
-    return 0 if text == "round" else _positive(text)

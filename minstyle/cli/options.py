@@ -19,7 +19,7 @@ from ..recipe.recipe import Recipe
 from ..recipe.sizes import side_of
 from ..recipe.terms import ORDER, ROLES
 from ..version import __version__
-from .values import ORIGINAL, bytes_of, every, of_field, positive, quality, weighted
+from .values import ORIGINAL, bytes_of, every, of_field, path_of, positive, quality, weighted
 
 DEFAULT_RECIPE = "fine"
 GROUPS = ("look", "styles", "network's use", "size", "optimiser")
@@ -44,7 +44,7 @@ def build_parser() -> OneLineParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("pictures", metavar="CONTENT STYLE [STYLE ...] OUT", type=Path, nargs="*",
+    parser.add_argument("pictures", metavar="CONTENT STYLE [STYLE ...] OUT", type=path_of, nargs="*",
                         help="the photograph, the painting or several, and the picture to write: "
                         ".png, .jpg, .webp, .tif or .avif")  # fmt: skip
     parser.add_argument("--version", action="version", version=f"minstyle {__version__}")
@@ -61,8 +61,8 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
                        help=f"{PRESET_NAMES}, a recipe's JSON file, or a picture that minstyle made "
                        f"(default: {DEFAULT_RECIPE})")  # fmt: skip
     group.add_argument("--print-recipe", action="store_true", help="print the recipe, with all options, and end")
-    group.add_argument("--show-recipe", type=Path, metavar="FILE", help="print the recipe that a picture was made by, "
-                       "and end")  # fmt: skip
+    group.add_argument("--show-recipe", type=path_of, metavar="FILE",
+                       help="print the recipe that a picture was made by, and end")  # fmt: skip
     for role in ("content", "style"):
         group.add_argument(f"--{role}-layers", type=weighted, metavar="LAYER[:X],...",
                            help=f"where the {role} is compared, with weights (default: the recipe's)")  # fmt: skip
@@ -81,7 +81,7 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
         flag = data["flag"] or "--" + field.name.replace("_", "-")
         groups[data["group"]].add_argument(flag, dest=field.name, help=data["help"] + default, **settings)
     groups["styles"].add_argument(
-        "--mask", nargs="+", type=Path, metavar="FILE",
+        "--mask", nargs="+", type=path_of, metavar="FILE",
         help="a picture of regions for the content and one for each style: each colour or grey takes its style from "
         "where the styles' masks have it",
     )  # fmt: skip
@@ -93,12 +93,12 @@ def _add_file_options(parser: argparse.ArgumentParser) -> None:
                        help="bits a channel of .png and .tif (default: auto, the photograph's)")  # fmt: skip
     group.add_argument("--quality", type=quality, default=95, metavar="N",
                        help="of .jpg, .webp and .avif, 1 to 100 (default: 95)")  # fmt: skip
-    group.add_argument("--checkpoint", type=Path, metavar="FILE",
+    group.add_argument("--checkpoint", type=path_of, metavar="FILE",
                        help="write where the run stands to FILE, to go on from there whatever ends it (default: "
                        "OUT.checkpoint, for runs that take more than a minute)")  # fmt: skip
     group.add_argument("--no-checkpoint", action="store_false", dest="checkpoints", default=None,
                        help="write no checkpoint")  # fmt: skip
-    group.add_argument("--resume", type=Path, metavar="OUT|FILE",
+    group.add_argument("--resume", type=path_of, metavar="OUT|FILE",
                        help="go on with the run of OUT, or of a checkpoint, that was ended")  # fmt: skip
     group.add_argument("--keep-metadata", action="store_true",
                        help="keep the photograph's artist, date, place and so on; else they are dropped")  # fmt: skip
@@ -112,7 +112,7 @@ def _add_machine_options(parser: argparse.ArgumentParser) -> None:
         help="vgg19, vgg16, mini (comes with minstyle), auto (vgg19: an installed one, else the one that comes with "
         "minstyle), or a file (default: auto)",
     )
-    group.add_argument("--weights-dir", type=Path, metavar="DIR", help="a folder to look for weights in first")
+    group.add_argument("--weights-dir", type=path_of, metavar="DIR", help="a folder to look for weights in first")
     group.add_argument(
         "--device",
         choices=("auto", "cpu", "gpu"),
@@ -135,11 +135,13 @@ def _add_watching_options(parser: argparse.ArgumentParser) -> None:
         metavar="N|round",
         help="save the picture so far every N evaluations, or after each round, beside OUT",
     )
-    group.add_argument("--trace", type=Path, metavar="FILE", help="write the losses of each evaluation as JSON lines")
     group.add_argument(
-        "--plot", type=Path, metavar="FILE", help="draw the losses: .png, .svg or .pdf (needs matplotlib)"
+        "--trace", type=path_of, metavar="FILE", help="write the losses of each evaluation as JSON lines"
     )
-    group.add_argument("--sheet", type=Path, metavar="FILE", help="a contact sheet: content, styles, steps, result")
+    group.add_argument(
+        "--plot", type=path_of, metavar="FILE", help="draw the losses: .png, .svg or .pdf (needs matplotlib)"
+    )
+    group.add_argument("--sheet", type=path_of, metavar="FILE", help="a contact sheet: content, styles, steps, result")
     group.add_argument("--compare", metavar="RECIPE[,RECIPE ...]",
                        help="small runs of several recipes in one labelled picture, OUT; name:field=value varies one, "
                        "as in fine,johnson,fine:style_weight=300")  # fmt: skip

@@ -47,6 +47,17 @@ def test_any_value_is_taken_or_refused_in_one_line(flag: str, capsys: Captured) 
                                              "See minstyle --help")  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["", "a\0b"])
+@pytest.mark.parametrize("place", [
+    "CONTENT STYLE [STYLE ...] OUT", "--mask", "--checkpoint", "--resume", "--trace", "--plot", "--sheet",
+    "--weights-dir", "--show-recipe",
+])  # fmt: skip
+def test_what_can_be_no_files_name(place: str, name: str, capsys: Captured) -> None:
+    words = ["photo.jpg", "painting.jpg", *([f"{place}={name}"] if place.startswith("--") else [name])]
+    code, line = outcome(capsys, *words)
+    assert (code, f"argument {place}: expected the name of a file, got {name!r}" in line) == (2, True)
+
+
 def test_the_options_are_all_there() -> None:
     assert len(WITH_VALUE) > 50
 

@@ -35,12 +35,15 @@ from minstyle.job.changes import change_recipe
 from minstyle.job.checkpoint import find_kept
 from minstyle.job.recipefile import recipe_of_picture
 from minstyle.network.vgg import Network
-from minstyle.network.weightfile import read_weights, write_weights
+from minstyle.network.weightfile import Weights, read_weights, write_weights
 from minstyle.run.statefile import write_state
+from minstyle.weights.convert import convert
+from minstyle.weights.formats import FORMATS
 from tests.support.small import picture, random_weights
 
 MARKS = "<!-- fuzz -->", "<!-- end of fuzz -->"
 SECONDS, MEGABYTES = 5, 500
+ZIPPED = ("PyTorch zip", "NumPy .npz")
 NUMBERS = (b"0", b"-1", b"1e999", b"NaN", b"99999999999999999999", b"null", b"[]", b'"a"', b"\0", b"\xff\xff\xff\xff")
 
 
@@ -90,6 +93,20 @@ def change_inside(data: bytes, generator: random.Random) -> bytes:
     return packed.getvalue()
 
 
+def change_record(data: bytes, generator: random.Random) -> bytes:
+    """An archive with something in one of its records changed, and its checksums right; or changed like any file."""
+    if generator.random() < 0.3:
+        return change(data, generator)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(packed, "w") as new:
+        names = old.namelist()
+        described = [name for name in names if name.endswith("/data.pkl")]  # of PyTorch: what all the others are
+        chosen = generator.choice(described or names) if generator.random() < 0.7 else generator.choice(names)
+        for name in names:
+            new.writestr(name, change(old.read(name), generator) if name == chosen else old.read(name))
+    return packed.getvalue()
+
+
 def states(folder: Path) -> list[Path]:
     """Checkpoints in the middle of rounds of L-BFGS and of Adam, and between two rounds."""
     network, paths = Network(random_weights("vgg19", (2, 2, 2, 2, 2))), []
@@ -122,6 +139,19 @@ def weights(folder: Path) -> list[Path]:
     return [folder / "net.h5"]
 
 
+def foreign(folder: Path, name: str) -> list[Path]:
+    """Weights files of that format, as other programs write them."""
+    from tests.support.foreign_files import EACH_FORMAT  # here: it brings those programs' libraries
+
+    kinds = [kind for kind in EACH_FORMAT if kind.format == name]
+    made = random_weights("vgg16", (2, 2, 2, 2, 2))
+    return [kind.write(folder / f"{number}.bin", made) for number, kind in enumerate(kinds)]
+
+
+def read_foreign(path: Path) -> Weights:
+    return convert(path, path.with_name("converted.h5"))
+
+
 def recipes(folder: Path) -> list[Path]:
     paths = [folder / f"{name}.json" for name in RECIPES]
     for path, recipe in zip(paths, RECIPES.values(), strict=True):
@@ -139,6 +169,8 @@ PARSERS: dict[str, Parser] = {
     "checkpoint's job": (find_kept, (CheckpointError,), states, change_inside),
     "recipe": (read_recipe, (RecipeError,), recipes, change),
     "weights": (read_weights, (WeightsError,), weights, change),
+    **{f"weights: {kind.name}": (read_foreign, (WeightsError,), functools.partial(foreign, name=kind.name),
+                                 change_record if kind.name in ZIPPED else change) for kind in FORMATS},
     **{f"picture{suffix}": (load_picture, (ImageError,), functools.partial(pictures, suffix=suffix), change)
        for suffix in (".png", ".jpg", ".tif", ".webp")},
     "recipe in a picture": (recipe_of_picture, (ImageError, RecipeError), functools.partial(pictures, suffix=".png"),
@@ -151,6 +183,7 @@ def work(name: str, first: int, count: int, keep: Path) -> None:
     read, errors, make, mutate = PARSERS[name]
     with tempfile.TemporaryDirectory() as folder:
         good = make(Path(folder))
+        assert good, f"no good file for {name}"
         contents = [(path.read_bytes(), path.suffix) for path in good]
         for path in good:
             read(path)

@@ -20,8 +20,9 @@ from ..watch.estimate_table import estimate_table, in_short
 from ..watch.progress import Progress
 from ..watch.summary import summary
 from .interrupts import Interrupts, StopAtOnceError, code_of
-from .options import ORIGINAL, build_parser, changed, effective_recipe, job_of, machine_of, start_file
+from .options import build_parser, changed, effective_recipe, job_of, machine_of, start_file
 from .resume import resumed
+from .values import ORIGINAL
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +14,14 @@ from ..job.changes import change_recipe
 from ..job.description import Job
 from ..job.machine import Machine
 from ..job.recipefile import named_recipe
-from ..network.layers import canonical
 from ..recipe.presets import PRESET_NAMES, RECIPES
 from ..recipe.recipe import Recipe
-from ..recipe.settings import EXPECTED, whole_numbers
 from ..recipe.sizes import side_of
 from ..recipe.terms import ORDER, ROLES
 from ..version import __version__
+from .values import ORIGINAL, bytes_of, every, of_field, path_of, positive, quality, weighted
 
 DEFAULT_RECIPE = "fine"
-ORIGINAL = -(2**62)  # among sizes: the photograph's own
-_UNITS = {"K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 GROUPS = ("look", "styles", "network's use", "size", "optimiser")
 
 EXAMPLES = """\
@@ -49,7 +44,7 @@ def build_parser() -> OneLineParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("pictures", metavar="CONTENT STYLE [STYLE ...] OUT", type=Path, nargs="*",
+    parser.add_argument("pictures", metavar="CONTENT STYLE [STYLE ...] OUT", type=path_of, nargs="*",
                         help="the photograph, the painting or several, and the picture to write: "
                         ".png, .jpg, .webp, .tif or .avif")  # fmt: skip
     parser.add_argument("--version", action="version", version=f"minstyle {__version__}")
@@ -66,29 +61,27 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
                        help=f"{PRESET_NAMES}, a recipe's JSON file, or a picture that minstyle made "
                        f"(default: {DEFAULT_RECIPE})")  # fmt: skip
     group.add_argument("--print-recipe", action="store_true", help="print the recipe, with all options, and end")
-    group.add_argument("--show-recipe", type=Path, metavar="FILE", help="print the recipe that a picture was made by, "
-                       "and end")  # fmt: skip
+    group.add_argument("--show-recipe", type=path_of, metavar="FILE",
+                       help="print the recipe that a picture was made by, and end")  # fmt: skip
     for role in ("content", "style"):
-        group.add_argument(f"--{role}-layers", type=_weighted, metavar="LAYER[:X],...",
+        group.add_argument(f"--{role}-layers", type=weighted, metavar="LAYER[:X],...",
                            help=f"where the {role} is compared, with weights (default: the recipe's)")  # fmt: skip
     for role in ORDER:
         kinds = ", ".join(kind for kind, serves in ROLES.items() if serves == role)
-        group.add_argument(f"--{role}-loss", type=_weighted, metavar="KIND[:X],...",
+        group.add_argument(f"--{role}-loss", type=weighted, metavar="KIND[:X],...",
                            help=f"by which formulas, with factors, for their scales differ: {kinds} "
                            "(default: the recipe's)")  # fmt: skip
     groups = {name: parser.add_argument_group(name) for name in GROUPS}
     for field in option_fields():
         data, value = field.metadata, getattr(RECIPES[DEFAULT_RECIPE], field.name)
-        settings = dict(type=_checked(data["parse"]), choices=data["choices"], metavar=data["metavar"])
+        settings = dict(type=of_field(field), choices=data["choices"], metavar=data["metavar"])
         if field.name == "init":  # on the command line the start image may be a file
             settings = dict(metavar="|".join([*data["choices"], "FILE"]))
-        if field.name == "sizes":
-            settings["type"] = _sizes
         default = "" if value is None or value == () else f" (default: {_shown(value)})"
         flag = data["flag"] or "--" + field.name.replace("_", "-")
         groups[data["group"]].add_argument(flag, dest=field.name, help=data["help"] + default, **settings)
     groups["styles"].add_argument(
-        "--mask", nargs="+", type=Path, metavar="FILE",
+        "--mask", nargs="+", type=path_of, metavar="FILE",
         help="a picture of regions for the content and one for each style: each colour or grey takes its style from "
         "where the styles' masks have it",
     )  # fmt: skip
@@ -98,14 +91,14 @@ def _add_file_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("file")
     group.add_argument("--depth", choices=("8", "16", "auto"), default="auto",
                        help="bits a channel of .png and .tif (default: auto, the photograph's)")  # fmt: skip
-    group.add_argument("--quality", type=_quality, default=95, metavar="N",
+    group.add_argument("--quality", type=quality, default=95, metavar="N",
                        help="of .jpg, .webp and .avif, 1 to 100 (default: 95)")  # fmt: skip
-    group.add_argument("--checkpoint", type=Path, metavar="FILE",
+    group.add_argument("--checkpoint", type=path_of, metavar="FILE",
                        help="write where the run stands to FILE, to go on from there whatever ends it (default: "
                        "OUT.checkpoint, for runs that take more than a minute)")  # fmt: skip
     group.add_argument("--no-checkpoint", action="store_false", dest="checkpoints", default=None,
                        help="write no checkpoint")  # fmt: skip
-    group.add_argument("--resume", type=Path, metavar="OUT|FILE",
+    group.add_argument("--resume", type=path_of, metavar="OUT|FILE",
                        help="go on with the run of OUT, or of a checkpoint, that was ended")  # fmt: skip
     group.add_argument("--keep-metadata", action="store_true",
                        help="keep the photograph's artist, date, place and so on; else they are dropped")  # fmt: skip
@@ -119,14 +112,14 @@ def _add_machine_options(parser: argparse.ArgumentParser) -> None:
         help="vgg19, vgg16, mini (comes with minstyle), auto (vgg19: an installed one, else the one that comes with "
         "minstyle), or a file (default: auto)",
     )
-    group.add_argument("--weights-dir", type=Path, metavar="DIR", help="a folder to look for weights in first")
+    group.add_argument("--weights-dir", type=path_of, metavar="DIR", help="a folder to look for weights in first")
     group.add_argument(
         "--device",
         choices=("auto", "cpu", "gpu"),
         help="where to compute (default: auto, the GPU if one answers)",
     )
-    group.add_argument("--threads", type=_positive, metavar="N", help="cores to use (default: all that it may use)")
-    group.add_argument("--memory", type=_bytes, metavar="N",
+    group.add_argument("--threads", type=positive, metavar="N", help="cores to use (default: all that it may use)")
+    group.add_argument("--memory", type=bytes_of, metavar="N",
                        help="refuse a run that takes more, as in 4G or 500M: 10^9 or 10^6 bytes (default: what the "
                        "machine and the limits of the process leave)")  # fmt: skip
     group.add_argument("--estimate", action="store_true",
@@ -138,15 +131,17 @@ def _add_watching_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("watching")
     group.add_argument(
         "--save-every",
-        type=_every,
+        type=every,
         metavar="N|round",
         help="save the picture so far every N evaluations, or after each round, beside OUT",
     )
-    group.add_argument("--trace", type=Path, metavar="FILE", help="write the losses of each evaluation as JSON lines")
     group.add_argument(
-        "--plot", type=Path, metavar="FILE", help="draw the losses: .png, .svg or .pdf (needs matplotlib)"
+        "--trace", type=path_of, metavar="FILE", help="write the losses of each evaluation as JSON lines"
     )
-    group.add_argument("--sheet", type=Path, metavar="FILE", help="a contact sheet: content, styles, steps, result")
+    group.add_argument(
+        "--plot", type=path_of, metavar="FILE", help="draw the losses: .png, .svg or .pdf (needs matplotlib)"
+    )
+    group.add_argument("--sheet", type=path_of, metavar="FILE", help="a contact sheet: content, styles, steps, result")
     group.add_argument("--compare", metavar="RECIPE[,RECIPE ...]",
                        help="small runs of several recipes in one labelled picture, OUT; name:field=value varies one, "
                        "as in fine,johnson,fine:style_weight=300")  # fmt: skip
@@ -226,64 +221,3 @@ def _shown(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join(map(_shown, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _checked(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    def convert(text: str) -> Any:
-        try:
-            return parse(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"expected {EXPECTED[parse]}, got {text!r}") from None
-
-    return convert
-
-
-def _weighted(text: str) -> dict[str, float | None]:
-    """ "block1_conv1:0.5,block2_conv1" -> {"block1_conv1": 0.5, "block2_conv1": None}; conv1_1 is block1_conv1"""
-    found: dict[str, float | None] = {}
-    for part in text.split(","):
-        name, colon, number = part.partition(":")
-        name = canonical(name)
-        if name in found:
-            raise argparse.ArgumentTypeError(f"expected each name once, got {name} twice")
-        try:
-            found[name] = float(number) if colon else None
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"expected a number after {name}:, got {number!r}") from None
-    return found
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or len(text) > 9 or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, got {text!r}")
-    return int(text)
-
-
-def _bytes(text: str) -> int:
-    """ "4G" -> 4_000_000_000"""
-    number, factor = text, 1.0
-    if text[-1:].upper() in _UNITS:
-        number, factor = text[:-1], _UNITS[text[-1:].upper()]
-    if not re.fullmatch(r"\d{1,15}(\.\d{1,3})?", number) or float(number) == 0:
-        raise argparse.ArgumentTypeError(f"expected bytes, as in 4G or 500M, got {text!r}")
-    return round(float(number) * factor)
-
-
-def _sizes(text: str) -> tuple[int, ...]:
-    """ "128,original" -> (128, ORIGINAL)"""
-    try:
-        return tuple(ORIGINAL if part.strip() == "original" else int(part) for part in text.split(","))
-    except ValueError:
-        expected = f"{EXPECTED[whole_numbers]}, or original"
-        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}") from None
-
-
-def _quality(text: str) -> int:
-    if not text.isdecimal() or len(text) > 3 or not 1 <= int(text) <= 100:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1 to 100, got {text!r}")
-    return int(text)
-
-
-def _every(text: str) -> int:
-    """0 for "round"."""
-    return 0 if text == "round" else _positive(text)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from ..errors import RecipeError
 from ..images import read_text
 from ..recipe.presets import ALIASES, RECIPES, find_recipe
-from ..recipe.recipe import Recipe
+from ..recipe.recipe import MAX_TEXT, Recipe
 
 
 def named_recipe(name: str) -> Recipe:
@@ -22,11 +23,7 @@ def named_recipe(name: str) -> Recipe:
         return find_recipe(name)
     if not is_json:
         return recipe_of_picture(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise RecipeError(f"{name}: cannot be read ({error})") from error
-    return _parsed(path, text)
+    return _parsed(path, _text_of(path))
 
 
 def recipe_of_picture(path: Path) -> Recipe:
@@ -35,6 +32,23 @@ def recipe_of_picture(path: Path) -> Recipe:
     if text is None:
         raise RecipeError(f"{path}: no recipe in this picture; minstyle writes one into those that it makes")
     return _parsed(path, text)
+
+
+def _text_of(path: Path) -> str:
+    """The text of a regular file of at most MAX_TEXT bytes. Raises RecipeError."""
+    try:
+        # Looked at before it is opened: a pipe would wait for a writer, a device never end.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise RecipeError(f"{path}: expected a file, got a folder, a pipe or a device")
+        with open(path, "rb") as file:
+            data = file.read(MAX_TEXT + 1)
+        if len(data) > MAX_TEXT:
+            raise RecipeError(f"{path}: expected a recipe of at most {MAX_TEXT:,} bytes, got more")
+        return data.decode()
+    except RecipeError:
+        raise
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
 
 
 def _parsed(path: Path, text: str) -> Recipe:

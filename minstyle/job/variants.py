@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import RecipeError, require
 from ..recipe.recipe import Recipe
+from ..recipe.settings import shown, what_is_wrong
 from .recipefile import named_recipe
 
 
@@ -50,10 +51,13 @@ def _parse_change(text: str) -> tuple[str, Any]:
     name = name.replace("-", "_")
     field = fields.get(flags.get(name, name))
     if field is None:
-        raise RecipeError(f"unknown setting {name!r}: known are {', '.join(fields)}")
+        raise RecipeError(f"unknown setting {shown(name)}: known are {', '.join(fields)}")
     try:
-        return field.name, field.metadata["parse"](value)
+        parsed = field.metadata["parse"](value)
     except ValueError:
         default = field.default
-        shown = ",".join(map(str, default)) if isinstance(default, tuple) else "1" if default is None else default
-        raise RecipeError(f"{name}: expected a value such as {shown}, got {value!r}") from None
+        such = ",".join(map(str, default)) if isinstance(default, tuple) else "1" if default is None else default
+        raise RecipeError(f"{name}: expected a value such as {such}, got {shown(value)}") from None
+    expected, _ = what_is_wrong(field, parsed)
+    require(not expected, name, expected, shown(value), RecipeError)
+    return field.name, parsed

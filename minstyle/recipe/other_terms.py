@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from ..errors import RecipeError
 from ..network.layers import canonical
 from .recipe import Recipe
+from .settings import shown
 from .terms import IMAGE, ORDER, ROLES, Term
 
 
@@ -39,7 +40,7 @@ def with_losses(recipe: Recipe, role: str, kinds: Mapping[str, float | None]) ->
     for kind in kinds:
         if ROLES.get(kind) != role:
             known = ", ".join(name for name, serves in ROLES.items() if serves == role)
-            raise RecipeError(f"{role} loss: expected {known}, got {kind!r}")
+            raise RecipeError(f"{role} loss: expected {known}, got {shown(kind)}")
     own = [term for term in recipe.terms if term.role == role]
     layers: dict[str, float] = {} if own else {IMAGE: 1.0}
     for term in own:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from ..errors import RecipeError
 from .recipe import Recipe
+from .settings import shown
 from .terms import IMAGE, Term
 
 STYLE_LAYERS = tuple(f"block{i}_conv1" for i in range(1, 6))
@@ -198,5 +199,5 @@ def find_recipe(name: str) -> Recipe:
     """The preset of that name, one of RECIPES or of ALIASES; raises RecipeError with the list of known ones."""
     recipe = RECIPES.get(ALIASES.get(name, name))
     if recipe is None:
-        raise RecipeError(f"unknown recipe {name!r}: known are {PRESET_NAMES}")
+        raise RecipeError(f"unknown recipe {shown(name)}: known are {PRESET_NAMES}")
     return recipe

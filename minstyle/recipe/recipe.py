@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +12,13 @@ from ..engine.ops.padding import PADDINGS
 from ..errors import RecipeError
 from ..images.arrays import RESAMPLES
 from ..network.vgg import POOLINGS
-from .settings import check, check_setting, is_many, numbers, setting, whole_numbers, windows
+from .settings import MAX_WEIGHT, check, check_setting, is_many, numbers, setting, whole_numbers, windows
 from .terms import Term
 
+MAX_TERMS = 500  # each formula at each layer it is for, before and after ReLU, is 487
+MAX_TEXT = 1_000_000  # characters of a recipe's JSON; the longest of ours has 4,000
+MAX_DIGITS = 400  # of a whole number in JSON
+MAX_SIZE = 100_000  # pixels on a side, for one that is very long: what a whole picture takes is the estimate's to say
 # Noise by the exponent p of its power spectrum 1 / f^p, f the frequency in any direction: the larger, the coarser.
 NOISES = {"white": 0.0, "pink": 1.0, "brown": 2.0}
 
@@ -29,17 +34,21 @@ class Recipe:
     terms: tuple[Term, ...]
 
     content_weight: float = setting(
-        "weight of the content terms", float, group="look", default=0.025, minimum=0, metavar="X"
-    )
+        "weight of the content terms",
+        float, group="look", default=0.025, minimum=0, maximum=MAX_WEIGHT, metavar="X",
+    )  # fmt: skip
     coarse_content: float = setting(
         "content weight at the sizes before the last, as a share of content-weight: below 1 the style's large shapes "
         "are painted there, and the last size brings the content back",
         float, group="look", default=1.0, minimum=0, maximum=1000, metavar="X",
     )  # fmt: skip
-    style_weight: float = setting("weight of the style terms", float, group="look", default=1.0, minimum=0, metavar="X")
-    tv_weight: float = setting(
-        "weight of the total variation", float, group="look", default=1e-4, minimum=0, metavar="X"
+    style_weight: float = setting(
+        "weight of the style terms", float, group="look", default=1.0, minimum=0, maximum=MAX_WEIGHT, metavar="X"
     )
+    tv_weight: float = setting(
+        "weight of the total variation",
+        float, group="look", default=1e-4, minimum=0, maximum=MAX_WEIGHT, metavar="X",
+    )  # fmt: skip
     init: str = setting(
         "start image; grey is the network's mean colour, style noise in the style's colours",
         str, group="look", default="noise", choices=("noise", "content", "style", "grey"),
@@ -54,7 +63,7 @@ class Recipe:
     )  # fmt: skip
     deviation: float = setting(
         "grey levels that the start image grey is off, at random",
-        float, group="look", default=0.256, minimum=0, metavar="X",
+        float, group="look", default=0.256, minimum=0, maximum=255, metavar="X",
     )  # fmt: skip
     draft: str = setting(
         "mini: the small network paints first, at all sizes, and the network itself goes on from there at the last; "
@@ -78,7 +87,7 @@ class Recipe:
     )  # fmt: skip
     blend: tuple[float, ...] = setting(
         "how much each style counts, as in 3,7 (default: all alike)",
-        numbers, group="styles", default=(), minimum=0, metavar="X[,X]",
+        numbers, group="styles", default=(), minimum=0, maximum=1e6, metavar="X[,X]",
     )  # fmt: skip
     style_scale: tuple[float, ...] = setting(
         "size of each style picture beside the content: below 1 finer strokes, above 1 larger ones",
@@ -98,12 +107,13 @@ class Recipe:
         str, group="network's use", default="caffe", choices=("caffe", "torchvision"),
     )  # fmt: skip
     white: float = setting(
-        "value of white for the network", float, group="network's use", default=255.0, minimum=1, metavar="X"
-    )
+        "value of white for the network",
+        float, group="network's use", default=255.0, minimum=1, maximum=10_000, metavar="X",
+    )  # fmt: skip
     pooling: str = setting("pooling of the network", str, group="network's use", default="max", choices=tuple(POOLINGS))
     pooling_factor: float | None = setting(
         "factor after pooling (default: the pooling's own: max 1, average 2, l2 0.78)",
-        float, group="network's use", default=None, minimum=0, metavar="X",
+        float, group="network's use", default=None, minimum=0.01, maximum=10, metavar="X",
     )  # fmt: skip
     padding: str = setting(
         "how the first layer continues the picture", str, group="network's use", default="zero",
@@ -117,7 +127,7 @@ class Recipe:
     sizes: tuple[int, ...] = setting(
         "pixels on the side that size-of names; several, as in 128,256, run coarse to fine; on the command line the "
         "last may be the word original: the photograph's own size",
-        whole_numbers, group="size", default=(400,), minimum=32, flag="--size", metavar="N[,N]",
+        whole_numbers, group="size", default=(400,), minimum=32, maximum=MAX_SIZE, flag="--size", metavar="N[,N]",
     )  # fmt: skip
     size_of: str = setting(
         "which side of the picture the size is", str, group="size", default="height",
@@ -170,15 +180,16 @@ class Recipe:
         float, group="optimiser", default=0.0, minimum=0, maximum=1, metavar="X",
     )  # fmt: skip
     learning_rate: float = setting(
-        "step of Adam, in grey levels", float, group="optimiser", default=10.0, minimum=0, metavar="X"
-    )
+        "step of Adam, in grey levels",
+        float, group="optimiser", default=10.0, minimum=0, maximum=1000, metavar="X",
+    )  # fmt: skip
     betas: tuple[float, ...] = setting(
         "decay of Adam's means of the gradient and of its square",
         numbers, group="optimiser", default=(0.9, 0.999), minimum=0, maximum=1, metavar="X,X",
     )  # fmt: skip
     epsilon: float = setting(
         "Adam's epsilon, beside gradients by grey level",
-        float, group="optimiser", default=1e-8, minimum=0, metavar="X",
+        float, group="optimiser", default=1e-8, minimum=0, maximum=1e12, metavar="X",
     )  # fmt: skip
     averaging: float = setting(
         "Adam: decay of the running mean of the images, which is the result (0: none)",
@@ -201,11 +212,15 @@ class Recipe:
         check(good, "name", "1 to 200 printable letters", self.name)
         good = isinstance(self.terms, tuple) and all(isinstance(term, Term) for term in self.terms)
         check(good, "terms", "a tuple of Term", self.terms)
+        check(len(self.terms) <= MAX_TERMS, "terms", f"at most {MAX_TERMS}", len(self.terms))
         self._check_together()
 
     def _check_together(self) -> None:
-        if not any(self.effective_weight(term) > 0 for term in self.terms):
+        weights = {term.name: self.effective_weight(term) for term in self.terms}
+        if not any(weight > 0 for weight in weights.values()):
             raise RecipeError(f"recipe {self.name}: expected a term of weight above 0, got none")
+        for name, weight in weights.items():
+            check(weight <= MAX_WEIGHT, f"weight of {name} times that of its role", f"at most {MAX_WEIGHT:g}", weight)
         if list(self.sizes) != sorted(set(self.sizes)):
             raise RecipeError(f"sizes: expected growing numbers, got {', '.join(map(str, self.sizes))}")
         check(self.blend == () or sum(self.blend) > 0, "blend", "a number above 0 among them", self.blend)
@@ -214,7 +229,8 @@ class Recipe:
             check(
                 self.learning_rate > 0, "learning_rate", "a number above 0 with the optimizer adam", self.learning_rate
             )
-            check(self.epsilon > 0, "epsilon", "a number above 0 with the optimizer adam", self.epsilon)
+            # Below, it would be 0 in float32, and a gradient of 0 divided by 0.
+            check(self.epsilon >= 1e-30, "epsilon", "1e-30 or more with the optimizer adam", self.epsilon)
         else:  # their line searches need the loss that the gradient is of
             name = self.optimizer
             check(self.gradients == "plain", "gradients", f"plain with the optimizer {name}", self.gradients)
@@ -244,14 +260,25 @@ class Recipe:
     @classmethod
     def from_json(cls, text: str) -> Recipe:
         """The recipe that ``to_json`` wrote. Fields left out take their defaults; raises RecipeError."""
+        if len(text) > MAX_TEXT:
+            raise RecipeError(f"not a recipe: expected at most {MAX_TEXT:,} characters, got {len(text):,}")
         try:
-            data = json.loads(text)
+            data = json.loads(text, parse_float=_finite, parse_int=_finite, parse_constant=str)
             if not isinstance(data, dict) or not isinstance(data.get("terms"), list):
                 raise RecipeError("a recipe is a JSON object with a list of terms")
-            terms = tuple(Term(**term) for term in data.pop("terms"))
+            given = data.pop("terms")
+            check(len(given) <= MAX_TERMS, "terms", f"at most {MAX_TERMS}", len(given))
+            terms = tuple(Term(**term) for term in given)
             return cls(terms=terms, **{name: _as_tuple(value) for name, value in data.items()})
         except (ValueError, TypeError, RecursionError) as error:
-            raise RecipeError(f"not a recipe: {error}") from error
+            raise RecipeError(f"not a recipe: {' '.join(str(error).split())[:500]}") from error
+
+
+def _finite(text: str) -> Any:
+    """A JSON number; one that no number can hold as its text, by which the line that refuses it calls it."""
+    if not text.lstrip("-").isdecimal():
+        return float(text) if math.isfinite(float(text)) else text
+    return int(text) if len(text) <= MAX_DIGITS else text
 
 
 def choices_of(name: str) -> tuple[str, ...]:
@@ -260,5 +287,9 @@ def choices_of(name: str) -> tuple[str, ...]:
     return choices
 
 
-def _as_tuple(value: Any) -> Any:
-    return tuple(map(_as_tuple, value)) if isinstance(value, list) else value
+def _as_tuple(value: Any, depth: int = 0) -> Any:
+    if not isinstance(value, list):
+        return value
+    if depth == 2:
+        raise ValueError("expected lists in a list at most, got deeper ones")
+    return tuple(_as_tuple(part, depth + 1) for part in value)

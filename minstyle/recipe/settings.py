@@ -13,6 +13,9 @@ from typing import Any
 from ..errors import RecipeError, require
 
 MAX_WHOLE_NUMBER = 2**31 - 1  # within what every library takes
+MAX_WEIGHT = 1e12  # that float32 can sum what it multiplies, on any picture; the programs that are known have up to 1e6
+MOST_SHOWN = 200  # characters of a value in an error
+MOST_VALUES = 256  # of a setting that is a tuple
 
 
 def whole_numbers(text: str) -> tuple[int, ...]:
@@ -63,36 +66,62 @@ def is_many(field: dataclasses.Field[Any]) -> bool:
 
 
 def check_setting(field: dataclasses.Field[Any], value: Any) -> None:
-    """Type, choices and range of one setting, as its metadata says. Raises RecipeError."""
-    name, data = field.name, field.metadata
-    parse = data["parse"]
+    """Raises RecipeError unless a setting has the type, the choices and the range that its metadata says."""
+    expected, wrong = what_is_wrong(field, value)
+    check(not expected, field.name, expected, wrong)
+
+
+def what_is_wrong(field: dataclasses.Field[Any], value: Any) -> tuple[str, Any]:
+    """What is expected of a setting, and what of ``value`` is not that; ("", None) for a good value."""
+    data = field.metadata
+    parse, expected, wrong = data["parse"], "", value
     if parse is str:
-        check(value in data["choices"], name, " or ".join(data["choices"]), value)
-    elif parse is windows:
-        check(isinstance(value, tuple) and all(_is_window(w) for w in value), name,
-              "left < right and top < bottom from 0 to 1 for each", value)  # fmt: skip
+        expected = "" if value in data["choices"] else " or ".join(data["choices"])
     elif is_many(field):
         whole = parse is whole_numbers
-        kind = "whole numbers" if whole else "numbers"
-        check(isinstance(value, tuple) and (len(value) > 0 or field.default == ()), name, kind, value)
-        for number in value:
-            check_number(name, number, data["minimum"], data["maximum"], whole=whole)
+        if not isinstance(value, tuple) or (not value and field.default != ()):
+            expected = "windows" if parse is windows else "whole numbers" if whole else "numbers"
+        elif len(value) > MOST_VALUES:
+            expected, wrong = f"at most {MOST_VALUES} values", len(value)
+        elif parse is windows:
+            expected = "" if all(map(_is_window, value)) else "left < right and top < bottom from 0 to 1 for each"
+        else:
+            spans = ((span_of(number, data["minimum"], data["maximum"], whole), number) for number in value)
+            expected, wrong = next((found for found in spans if found[0]), ("", None))
     elif value is not None or field.default is not None:
-        check_number(name, value, data["minimum"], data["maximum"], whole=parse is int)
+        expected = span_of(value, data["minimum"], data["maximum"], parse is int)
+    return expected, wrong if expected else None
 
 
 def check_number(name: str, value: Any, minimum: float, maximum: float | None = None, whole: bool = False) -> None:
     """Raises RecipeError that names the number and its range."""
-    kind = "a whole number" if whole else "a number"
+    expected = span_of(value, minimum, maximum, whole)
+    check(not expected, name, expected, value)
+
+
+def span_of(value: Any, minimum: float, maximum: float | None, whole: bool = False) -> str:
+    """ "" for a number in its range; else what was expected."""
     good = isinstance(value, (int,) if whole else (int, float)) and not isinstance(value, bool)
     good = good and minimum <= value <= (MAX_WHOLE_NUMBER if whole else sys.float_info.max)
-    good = good and (maximum is None or value <= maximum)
-    span = f"of {minimum} or more" if maximum is None else f"from {minimum} to {maximum}"
-    check(good, name, f"{kind} {span}", value)
+    if good and (maximum is None or value <= maximum):
+        return ""
+    span = f"of {minimum} or more" if maximum is None else f"from {minimum} to {short(maximum)}"
+    return f"{'a whole number' if whole else 'a number'} {span}"
+
+
+def short(number: float) -> str:
+    """ "1e+12" for 1e12, "100000" for 100000"""
+    return f"{number:g}" if isinstance(number, float) else str(number)
 
 
 def check(condition: bool, name: str, expected: str, actual: object) -> None:
-    require(condition, name, expected, repr(actual), RecipeError)
+    require(condition, name, expected, shown(actual), RecipeError)
+
+
+def shown(value: object) -> str:
+    """A value for an error's line, which it must not fill."""
+    text = repr(value)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
 
 
 def _is_window(window: Any) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from ..errors import RecipeError
-from .settings import check_number
+from .settings import MAX_WEIGHT, check, check_number, shown
 
 # What each kind of loss term serves: its weight is multiplied by the recipe's content_weight, style_weight or
 # tv_weight. The formulas are in losses.py.
@@ -49,10 +49,10 @@ class Term:
 
     def __post_init__(self) -> None:
         if self.kind not in ROLES:
-            raise RecipeError(f"unknown loss {self.kind!r}: known are {', '.join(ROLES)}")
-        if not (isinstance(self.layer, str) and self.layer.isprintable()):
-            raise RecipeError(f"layer of {self.kind}: expected a name, got {self.layer!r}")
-        check_number(f"weight of {self.kind} at {self.layer}", self.weight, minimum=0)
+            raise RecipeError(f"unknown loss {shown(self.kind)}: known are {', '.join(ROLES)}")
+        good = isinstance(self.layer, str) and self.layer.isprintable() and len(self.layer) <= 100
+        check(good, f"layer of {self.kind}", "a name", self.layer)
+        check_number(f"weight of {self.kind} at {self.layer}", self.weight, minimum=0, maximum=MAX_WEIGHT)
 
     @property
     def name(self) -> str:

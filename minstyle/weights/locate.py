@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import platformdirs
 
 from ..backend import choose_device
-from ..errors import WeightsError
+from ..errors import WeightsError, require
 from ..network.layers import BLOCKS
 from ..network.vgg import Network
 
@@ -31,13 +32,24 @@ def folders(weights_dir: str | Path | None = None) -> list[Path]:
     """The folders that are searched, in order.
 
     The one given, $MINSTYLE_WEIGHTS, the user's, the repository's weights/ (where pip put it, in an installation).
+    Raises WeightsError where the one given is none.
     """
-    found = [Path(weights_dir)] if weights_dir is not None else []
+    found = [given_folder(weights_dir)] if weights_dir is not None else []
     if os.environ.get(VARIABLE):
         found.append(Path(os.environ[VARIABLE]))
     package = Path(__file__).resolve().parents[1]
     embedded = package / "embedded"  # there is none in a clone
     return [*found, user_folder(), embedded if embedded.is_dir() else package.parent / "weights"]
+
+
+def given_folder(path: str | Path) -> Path:
+    """The folder of that path, in which somebody said that weights are. Raises WeightsError where there is none."""
+    try:
+        is_folder = stat.S_ISDIR(os.stat(path).st_mode)
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in it
+        raise WeightsError(f"{path}: expected a folder with weights ({getattr(error, 'strerror', error)})") from error
+    require(is_folder, f"{path}", "a folder with weights", "a file", WeightsError)
+    return Path(path)
 
 
 def first_file(names: Sequence[str], searched: Sequence[Path]) -> Path | None:
@@ -65,11 +77,12 @@ def find_weights(network: str, weights_dir: str | Path | None = None) -> Path:
 
     Raises WeightsError that says where it looked and how to get the file.
     """
+    searched = folders(weights_dir)
     if network not in (*NAMES, "auto") and os.path.isfile(network):
         return Path(network)
     if network not in (*NAMES, "auto"):
         raise WeightsError(f"unknown network {network!r}: expected {', '.join(NAMES)}, auto or a weights file")
-    name, searched = AUTO if network == "auto" else network, folders(weights_dir)
+    name = AUTO if network == "auto" else network
     if (path := first_file((name,), searched)) is not None:
         return path
     places = ", ".join(map(str, searched))

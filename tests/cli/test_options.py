@@ -82,9 +82,6 @@ def test_a_histogram_of_the_image_itself() -> None:
     (["--style-loss", "beauty"], "style loss: expected gram_image, .*, got 'beauty'"),
     (["--style-loss", "content_sum"], "style loss: .* got 'content_sum'"),
     (["--tv-loss", "histogram"], "tv loss: expected total_variation, .* got 'histogram'"),
-    (["--content-layers", "block1_conv1:-1"], "weight of content_mean at block1_conv1: .* got -1"),
-    (["--style-layers", "block1_conv1:nan"], "weight of wasserstein at block1_conv1: .* got nan"),
-    (["--style-loss", "gram_paper:inf"], "weight of gram_paper at block1_conv1: .* got inf"),
     (["--style-layers", "block1_conv1:0", "--content-weight", "0", "--tv-weight", "0"], "a term of weight above 0"),
     (["--gradients", "unit", "--optimizer", "lbfgs", "--bounds", "end"], "gradients: expected plain with .* lbfgs"),
     (["--optimizer", "lbfgs"], "bounds: expected end or smooth with the optimizer lbfgs, got 'step'"),
@@ -92,7 +89,6 @@ def test_a_histogram_of_the_image_itself() -> None:
     (["--betas", "0.9"], "betas: expected two numbers below 1"),
     (["--blend", "0,0"], "blend: expected a number above 0 among them"),
     (["--size", "128,64"], "sizes: expected growing numbers, got 128, 64"),
-    (["--style-crop", "0.5,0,0.5,1"], "style_crop: expected left < right"),
 ])  # fmt: skip
 def test_what_does_not_go_together_is_told(options: list[str], words: str) -> None:
     with pytest.raises(RecipeError, match=words):
@@ -103,7 +99,11 @@ def test_what_does_not_go_together_is_told(options: list[str], words: str) -> No
     (["--style-layers", "block1_conv1:much"], "--style-layers: expected a number after block1_conv1:, got 'much'"),
     (["--style-layers", "block1_conv1,conv1_1:2"], "--style-layers: expected each name once, got block1_conv1 twice"),
     (["--tv-loss", "tv_mean,tv_mean:3"], "--tv-loss: expected each name once, got tv_mean twice"),
-    (["--style-crop", "0,0,1"], None),
+    (["--style-crop", "0,0,1"], "--style-crop: expected left < right and top < bottom from 0 to 1 for each, got"),
+    (["--style-crop", "0.5,0,0.5,1"], "--style-crop: expected left < right"),
+    (["--content-layers", "block1_conv1:-1"], "--content-layers: weight of block1_conv1: expected a number from 0 to"),
+    (["--style-layers", "conv1_1:nan"], "weight of block1_conv1: expected a number from 0 to 1e+12, got 'nan'"),
+    (["--style-loss", "gram_paper:inf"], "weight of gram_paper: expected a number from 0 to 1e+12, got 'inf'"),
     (["--style-crop", "left"], "--style-crop: expected left,top,right,bottom in parts"),
     (["--blend", "3:7"], "--blend: expected numbers, as in 1 or 3,7, got '3:7'"),
     (["--color", "red"], "--color: invalid choice: 'red'"),
@@ -111,11 +111,7 @@ def test_what_does_not_go_together_is_told(options: list[str], words: str) -> No
     (["--depth", "12"], "--depth: invalid choice: '12'"),
     (["--save-every", "0"], "--save-every: expected a whole number of 1 or more, got '0'"),
 ])  # fmt: skip
-def test_what_cannot_be_read_is_told_with_the_option(options: list[str], words: str | None, capsys: Captured) -> None:
-    if words is None:  # readable, but no window
-        with pytest.raises(RecipeError, match="style_crop"):
-            recipe(*options)
-        return
+def test_what_cannot_be_read_is_told_with_the_option(options: list[str], words: str, capsys: Captured) -> None:
     with pytest.raises(SystemExit) as end:
         build_parser().parse_args([*PICTURES, *options])
     assert end.value.code == 2

@@ -11,6 +11,7 @@ import pytest
 
 from minstyle.cli.main import main
 from minstyle.images import load_image, save_image
+from minstyle.weights.__main__ import main as weights_main
 from tests.support.small import picture
 from tests.support.studio import Captured, Studio, told_in_one_line
 
@@ -88,6 +89,18 @@ def test_a_closed_weights_folder_is_named(
     deny(monkeypatch, closed)
     assert studio.run("--quiet", "--network", "mini", "--weights-dir", closed) == 2
     assert f"{closed / 'mini.h5'} cannot be looked for: Permission denied" in told_in_one_line(capsys)
+
+
+@pytest.mark.parametrize("name", ["gone", "photo.png", "x" * 5000, "a\0b"])
+def test_a_weights_folder_that_there_is_not_is_an_error(studio: Studio, capsys: Captured, name: str) -> None:
+    given = studio.folder / name
+    assert studio.run("--quiet", "--network", "mini", "--weights-dir", given) == 2
+    assert "expected a folder with weights" in told_in_one_line(capsys)
+    for command in (["list"], ["verify", "vgg19"], ["verify", str(studio.network)], ["remove", "vgg16", "--yes"]):
+        assert weights_main([*command, "--weights-dir", str(given)]) == 2
+        captured = capsys.readouterr()
+        (line,) = captured.err.splitlines()
+        assert (captured.out, "expected a folder with weights" in line) == ("", True)
 
 
 def test_other_errors_than_standard_outputs_name_their_file(

@@ -58,7 +58,7 @@ def test_a_variant_of_a_file(tmp_path: Path) -> None:
     ("document:=1", "unknown setting ''"),
     ("document:style_weight=", "style_weight: expected a value such as 1.0, got ''"),
     ("document:tv_weight=much", "'document:tv_weight=much': tv_weight: expected a value such as 0.0001, got 'much'"),
-    ("document:style_weight=-1", "style_weight: expected a number of 0 or more, got -1.0"),
+    ("document:style_weight=-1", "style_weight: expected a number from 0 to 1e+12, got '-1'"),
     ("document:sizes=a", "sizes: expected a value such as 400, got 'a'"),
     ("document:pooling_factor=x", "pooling_factor: expected a value such as 1, got 'x'"),
     ("document:init=paper", "init: expected noise or content or style or grey, got 'paper'"),

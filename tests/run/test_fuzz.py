@@ -1,4 +1,4 @@
-"""Checkpoints damaged at random: a few hundred of what ``tools/fuzz.py`` does by the million; and that it sees harm."""
+"""Files damaged at random: a few hundred of what ``tools/fuzz.py`` does by the million; and that it sees harm."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ import sys
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import fuzz
 from minstyle.errors import CheckpointError
 from minstyle.run.statefile import load_state
+from minstyle.weights.formats import FORMATS
+from minstyle.weights.readers.torch_file import read_torch_zip
+from tests.support.foreign_files import EACH_FORMAT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="its limits are Linux's")
 
@@ -43,6 +47,29 @@ def test_changes_get_past_the_checksums(tmp_path: Path) -> None:
             reached += "not a whole checkpoint" not in str(error)
     assert whole > 40
     assert reached > 10, "lies are told from damage"
+
+
+def test_there_is_a_parser_for_each_format_of_weights() -> None:
+    names = {kind.name for kind in FORMATS}
+    assert {kind.format for kind in EACH_FORMAT} == names
+    assert {f"weights: {name}" for name in names} <= set(fuzz.PARSERS)
+
+
+def test_changes_get_into_the_records_of_weights(tmp_path: Path) -> None:
+    (path,) = fuzz.foreign(tmp_path, "PyTorch zip")
+    good = read_torch_zip(path)
+    whole = other = 0
+    for seed in range(60):
+        (tmp_path / "case").write_bytes(fuzz.change_record(path.read_bytes(), random.Random(seed)))
+        try:
+            with zipfile.ZipFile(tmp_path / "case") as archive:
+                whole += archive.testzip() is None
+            found = read_torch_zip(tmp_path / "case")
+            other += any(not np.array_equal(array, found.get(name)) for name, array in good.items())
+        except Exception:
+            other += 1
+    assert whole > 30
+    assert other > 30
 
 
 @pytest.mark.parametrize("harm", ["raise", "die"])

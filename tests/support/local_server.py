@@ -111,6 +111,24 @@ def silent(handler: Handler) -> None:
     handler.server.closing.wait(30)
 
 
+def dripping(head: bytes) -> Answer:
+    """``head``, then a byte at a time for ever: of the answer itself, of its headers, of its first line."""
+
+    def answer(handler: Handler) -> None:
+        handler.wfile.write(head)
+        while not handler.server.closing.wait(0.02):
+            handler.wfile.write(b"x")
+            handler.wfile.flush()
+
+    return answer
+
+
+def never_done(handler: Handler) -> None:
+    """Says "100 Continue" for ever."""
+    while not handler.server.closing.wait(0.001):
+        handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
 def status(code: int) -> Answer:
     def answer(handler: Handler) -> None:
         handler.begin(0, code)

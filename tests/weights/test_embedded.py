@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minstyle import RECIPES, load_image, load_network
+from minstyle import RECIPES, Recipe, load_image, load_network
 from minstyle.images import resize
 from minstyle.network.projection import gram
 from minstyle.network.vgg import Network
 from minstyle.network.weightfile import read_weights
 from minstyle.recipe.terms import IMAGE
 from minstyle.weights.fetch import fetch
+from tests.support.studio import Captured, Studio, told_in_one_line
 
 ROOT = Path(__file__).resolve().parents[2]
 MINI, VGG19 = (ROOT / "weights" / f"{name}.h5" for name in ("mini", "vgg19"))
@@ -34,11 +35,23 @@ def test_the_file_is_small_and_stands_in_for_vgg19_wherever_a_recipe_reads() -> 
     assert weights.network == "vgg19"
     assert list(weights.layers)[-1] == "block5_conv2"
     assert {a.dtype for name in weights.layers for a in weights.parts(name).values()} == {np.dtype(np.float16)}
-    # All but the tutorial, which reads features before ReLU.
-    recipes = [recipe for name, recipe in RECIPES.items() if name != "pytorch-tutorial"]
-    read = {term.layer for recipe in recipes for term in recipe.terms} - {IMAGE}
     network = Network(weights)
-    assert {network.check_loss_layer(layer) for layer in read} <= set(weights.projections)
+
+    def has(recipe: Recipe) -> bool:
+        read = {term.layer for term in recipe.terms} - {IMAGE}
+        return read <= set(weights.projections) and {network.check_loss_layer(layer) for layer in read} == read
+
+    lacking = [name for name, recipe in RECIPES.items() if not has(recipe)]
+    said = (ROOT / "weights" / "README.md").read_text()
+    assert f"the layers of all recipes but {', '.join(f'`{name}`' for name in lacking)}, which reads" in said
+    assert ", ".join(f"`{layer}`" for layer in weights.projections) in said
+
+
+def test_what_it_cannot_do_is_told_by_the_layer(studio: Studio, capsys: Captured) -> None:
+    assert studio.run("--recipe", "pytorch-tutorial", "--network", "mini") == 2
+    line = told_in_one_line(capsys)
+    assert "a small network stands in for vgg19 at block1_conv1, " in line
+    assert "got layer 'block2_conv2_linear'. For others take vgg19 itself" in line
 
 
 def test_vgg19_is_the_whole_network_as_far_as_recipes_read_in_few_megabytes() -> None:

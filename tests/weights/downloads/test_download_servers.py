@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from tests.support.local_server import (
     Server,
     cut,
     declared,
+    dripping,
     endless,
+    never_done,
     redirect,
     silent,
     slow,
@@ -25,6 +28,7 @@ from tests.support.local_server import (
 )
 from tests.weights.downloads.arrivals import arrive, download, failure, offer, source, unused_port
 
+patience = importlib.import_module("minstyle.weights.patience")
 package_fetch = importlib.import_module("minstyle.weights.fetch")
 
 
@@ -111,6 +115,53 @@ def test_the_pauses_grow_and_the_tries_end(
 
 
 # ---------------------------------------------------------------- servers that do not
+
+DRIPS: dict[str, Answer] = {
+    "a body": dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"),
+    "a body without a length": dripping(b"HTTP/1.1 200 OK\r\n\r\n"),
+    "headers": dripping(b"HTTP/1.1 200 OK\r\nX-Long: "),
+    "the first line": dripping(b"HTTP/1.1 200 "),
+    "100 Continue": never_done,
+}
+
+
+@pytest.mark.parametrize("size", [None, 100_000])
+@pytest.mark.parametrize("what", DRIPS)
+def test_a_server_that_drips_is_left_within_the_limit_of_the_whole(
+    tmp_path: Path, server: Server, content: bytes, monkeypatch: pytest.MonkeyPatch, what: str, size: int | None
+) -> None:
+    """It never meets the timeout of a socket, which begins anew with each byte."""
+    monkeypatch.setattr(patience, "MINUTE", 0.15)
+    threads = threading.active_count()
+    offer(monkeypatch, source(server.url("/a", DRIPS[what]), content, size=size),
+          source(server.url("/b", whole(content)), content, "second"))  # fmt: skip
+    started = time.monotonic()
+    said = arrive(tmp_path)
+    assert time.monotonic() - started < 5
+    slow = f"first: {server.host} is too slow, with less than 60,000 bytes in a minute"
+    assert [line.split("; ")[0] for line in said] == [slow] * 3
+    assert server.requests == ["/a"] * 3 + ["/b"]
+    assert threading.active_count() <= threads + 4  # the server's own, which end with it
+
+
+def test_a_line_that_is_slow_but_moves_is_waited_for(
+    tmp_path: Path, server: Server, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In eight times the minute, which is a limit of what stands still, not of the whole."""
+    monkeypatch.setattr(patience, "MINUTE", 0.2)
+    monkeypatch.setattr(patience, "LEAST", 4000)
+    monkeypatch.setattr(download, "_CHUNK", 1024)
+    offer(monkeypatch, source(server.url("/a", slow(content, 1.6, pieces=40)), content))
+    assert arrive(tmp_path) == []
+
+
+def test_headers_that_drip_after_a_redirect(
+    tmp_path: Path, server: Server, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "MINUTE", 0.15)
+    server.url("/there", DRIPS["headers"])
+    offer(monkeypatch, source(server.url("/here", redirect("/there")), content))
+    assert "is too slow" in failure(tmp_path)
 
 
 @pytest.mark.parametrize(("bad", "requests", "reason"), [

@@ -17,7 +17,9 @@ import pytest
 from minstyle.errors import WeightsError
 from minstyle.network.weightfile import Weights, read_weights
 from minstyle.weights.__main__ import main
+from minstyle.weights.convert import convert
 from minstyle.weights.fetch import fetch
+from minstyle.weights.locate import find_weights
 from minstyle.weights.sources import SOURCES, Download
 from tests.support.foreign_arrays import flax_tree
 from tests.support.foreign_keras import write_keras
@@ -82,6 +84,28 @@ def test_a_file_of_an_unknown_source_is_checked_and_installed(tmp_path: Path, te
     assert_same_layers(dict(installed.layers), weights.layers)
     assert "trained.h5 (unknown source)" in installed.source
     assert installed.licence == "not stated by the source file"
+
+
+@pytest.mark.parametrize("through", [None, "block3_conv1"])
+def test_a_file_of_minstyles_own_format_is_taken_as_it_is(tmp_path: Path, temporary: Path, through: str | None) -> None:
+    """Also one that ends early, or whose kernels are codes."""
+    weights = random_weights("vgg19", (2, 3, 2, 3, 2))
+    file = write_keras(tmp_path / "keras.h5", weights)
+    convert(file, tmp_path / "ours.h5", through=through, bits=4, licence="free")
+    installed, said = arrive(tmp_path, tmp_path / "ours.h5", "vgg19")
+    assert said == [f"{tmp_path / 'ours.h5'}: minstyle's own format; its content is checked as for a run"]
+    given = read_weights(tmp_path / "ours.h5")
+    assert_same_layers(dict(installed.layers), given.layers)
+    assert (installed.source, installed.licence, len(installed.codes)) == (given.source, "free", len(given.layers))
+
+
+def test_the_small_network_is_not_installed_in_the_place_of_the_large_one(
+    tmp_path: Path, temporary: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mini = str(find_weights("mini"))
+    assert main(["fetch", "vgg19", "--from", mini, "--weights-dir", str(tmp_path / "w")]) == 2
+    assert f"{mini}: expected vgg19, got a small network in its place" in capsys.readouterr().err
+    assert os.listdir(tmp_path / "w") == []
 
 
 @pytest.mark.parametrize(("kind", "message"), [

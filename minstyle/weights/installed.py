@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -24,9 +25,15 @@ def describe_all(weights_dir: str | Path | None = None) -> list[str]:
     """The lines of ``list``: the files in the folders that are searched, the folders, the sources of each network."""
     rows, places = [], []
     for folder in folders(weights_dir):
-        files = sorted(file for file in folder.glob("*.h5") if not file.name.startswith("."))
-        places.append(f"  {folder}: {', '.join(file.name for file in files) or 'nothing'}")
-        rows += [_row(file) for file in files]
+        try:
+            files = sorted(name for name in os.listdir(folder) if name.endswith(".h5") and not name.startswith("."))
+        except FileNotFoundError:
+            files = []
+        except OSError as error:
+            places.append(f"  {folder}: cannot be read: {error.strerror}")
+            continue
+        places.append(f"  {folder}: {', '.join(files) or 'nothing'}")
+        rows += [_row(folder / name) for name in files]
     offers = [
         (source.network, source.name, megabytes(source.size), source.licence)
         for sources in SOURCES.values()

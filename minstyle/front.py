@@ -10,16 +10,15 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from typing import TextIO, cast
 
-from .errors import MinstyleError
+from .errors import LONGEST, MinstyleError, short
 
-VALUE = 200  # characters of a single value that are shown
-LINE = 2000  # of a line
+LINE = 2000  # characters of a line that are shown
 
 # What a terminal takes for a command or a writing direction, and line ends of any kind, by Unicode's categories.
 _UNSHOWN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 _JOINERS = "\u200c\u200d"  # belong to words of some scripts, and to emoji
 # A word, or what stands in quotes, as values do in messages; an apostrophe within a word opens none.
-_VALUE = re.compile(rf"(?<!\w)'[^']{{{VALUE - 1},}}'|\"[^\"]{{{VALUE - 1},}}\"|\S{{{VALUE + 1},}}")
+_LONG = re.compile(rf"(?<!\w)'[^']{{{LONGEST},}}'|\"[^\"]{{{LONGEST},}}\"|\S{{{LONGEST},}}")
 
 
 class OutputError(MinstyleError, OSError):
@@ -35,20 +34,15 @@ def shown(text: str, *, whole: bool = False) -> str:
 
     ``whole``: however long it is.
     """
-    text = "".join(map(_escaped, text if whole else text[: 10 * LINE]))
-    return text if whole else _cut(_VALUE.sub(lambda found: _cut(found[0], VALUE), text), LINE)
+    if whole:
+        return "".join(map(_escaped, text))
+    brief = _LONG.sub(lambda found: short(found[0]), "".join(map(_escaped, text)))
+    return brief if len(brief) <= LINE else f"{brief[:LINE]}..."
 
 
 def _escaped(letter: str) -> str:
     unshown = unicodedata.category(letter) in _UNSHOWN and letter not in _JOINERS
     return letter.encode("unicode_escape").decode() if unshown else letter
-
-
-def _cut(text: str, most: int) -> str:
-    if len(text) <= most:
-        return text
-    tail = most // 4
-    return f"{text[: most - tail - 3]}...{text[-tail:]}"
 
 
 def say(*lines: str, whole: bool = False) -> None:

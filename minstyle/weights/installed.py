@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import FileError, WeightsError
+from ..errors import FileError, WeightsError, short
 from ..network.layers import BLOCKS
 from ..network.vgg import Network
 from ..network.weightfile import Weights, read_weights
@@ -53,9 +53,9 @@ def _row(path: Path) -> tuple[str, ...]:
     try:
         size, weights = megabytes(path.stat().st_size), read_weights(path)
     except (WeightsError, OSError) as error:
-        return ("broken", "", "", str(error).removeprefix(f"{path}: "), str(path))
+        return ("broken", "", "", short(str(error).removeprefix(f"{path}: ")), str(path))
     name = f"small {weights.network}" if weights.projections else weights.network
-    return (name, str(len(weights.layers)), size, weights.source, str(path))
+    return (short(name), str(len(weights.layers)), size, short(weights.source), str(path))
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -83,9 +83,9 @@ def verify(path: Path) -> list[str]:
         "dtype": ", ".join(sorted({array.dtype.name for array in _arrays(weights)})),
         "normalisation": f"(image - mean) / std, mean {_triple(weights.mean)}, std {_triple(weights.std)} (RGB, "
         f"0..255), then {weights.channel_order}",
-        "source": weights.source,
-        "source's SHA-256": weights.source_sha256,
-        "licence": weights.licence,
+        "source": short(weights.source),
+        "source's SHA-256": short(weights.source_sha256),
+        "licence": short(weights.licence),
     }
     return [f"{name:18}{text}" for name, text in facts.items()]
 

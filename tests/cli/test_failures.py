@@ -19,8 +19,15 @@ import numpy as np
 import pytest
 
 import minstyle.run.stylize as stylize_file
+from minstyle.cli.main import _Announce as Announce
 from minstyle.images import load_image
+from minstyle.run.observer import Observer, Plan
 from minstyle.style.objective import Evaluation, Objective
+from minstyle.watch.checkpoints import Checkpoints
+from minstyle.watch.contact_sheet import Sheet
+from minstyle.watch.plot import Plot
+from minstyle.watch.progress import Progress
+from minstyle.watch.snapshots import Snapshots
 from minstyle.watch.trace import Trace
 from tests.support.studio import SUMMARY, Captured, Studio, last_line, told_in_one_line
 
@@ -96,6 +103,31 @@ def test_control_c_in_a_process_of_its_own(studio: Studio) -> None:
     left = sorted(os.listdir(studio.results))
     # A run of so many rounds is a long one, which has a checkpoint to go on from.
     assert [name for name in left if name != "out.png.checkpoint.old"] == ["out.png", "out.png.checkpoint", "run.jsonl"]
+
+
+OBSERVERS = (Progress, Announce, Trace, Plot, Sheet, Snapshots, Checkpoints)
+
+
+@pytest.mark.parametrize("observer", OBSERVERS, ids=lambda observer: observer.__name__)
+@pytest.mark.parametrize("late", [False, True], ids=["at first", "at last"])
+def test_an_interrupt_while_an_observer_starts(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: Captured, observer: type[Observer], late: bool
+) -> None:
+    start = observer.start
+
+    def interrupted(self: Observer, plan: Plan) -> None:
+        if late:
+            start(self, plan)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(observer, "start", interrupted)
+    beside = ("--trace", studio.trace, "--plot", studio.results / "p.svg", "--sheet", studio.results / "s.png")
+    assert studio.run(*beside, "--save-every", "1", "--checkpoint", studio.results / "kept") == 130
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines()[-1] == "minstyle: interrupted before there was a picture"
+    assert "Traceback" not in captured.err
+    assert set(os.listdir(studio.results)) <= {studio.trace.name}
 
 
 def fill_disk(monkeypatch: pytest.MonkeyPatch, place: Path) -> None:

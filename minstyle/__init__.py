@@ -6,44 +6,19 @@ result = minstyle.stylize(content, [style], minstyle.RECIPES["document"], networ
 minstyle.save_image(result.image, "out.png")
 """
 
-from .engine.gradcheck import check_vjp
-from .errors import MinstyleError
-from .images import Picture, load_image, load_picture, save_image, save_picture
-from .recipe.presets import RECIPES
-from .recipe.recipe import Recipe
-from .recipe.terms import Term
-from .run.observer import Observer, Step
-from .run.result import Result
-from .run.state import RunState
-from .run.statefile import load_state, save_state
-from .run.stylize import stylize
-from .style.objective import Objective, build_objective
-from .style.regions import Regions, from_masks
-from .version import __version__
-from .weights.locate import load_network
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "RECIPES",
-    "MinstyleError",
-    "Objective",
-    "Observer",
-    "Picture",
-    "Recipe",
-    "Regions",
-    "Result",
-    "RunState",
-    "Step",
-    "Term",
-    "__version__",
-    "build_objective",
-    "check_vjp",
-    "from_masks",
-    "load_image",
-    "load_network",
-    "load_picture",
-    "load_state",
-    "save_image",
-    "save_picture",
-    "save_state",
-    "stylize",
-]
+from .version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from .library import *  # noqa: F403
+
+
+def __getattr__(name: str) -> Any:
+    """A name of the library, which is imported when the first is asked for: the command line begins with less."""
+    return getattr(import_module(".library", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__getattr__("__all__")]

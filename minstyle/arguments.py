@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from .front import say, tell
+
 
 class OneLineParser(argparse.ArgumentParser):
     """Answers a wrong argument with one line that names it and the way to the help, and exit code 2."""
@@ -21,4 +23,8 @@ class OneLineParser(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message}. See {self.prog} --help\n")
+        tell(f"{self.prog}: error: {message}. See {self.prog} --help")
+        self.exit(2)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        say(*message.rstrip("\n").split("\n"))  # the help or the version

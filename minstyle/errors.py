@@ -74,6 +74,16 @@ class OptimizeError(MinstyleError, ArithmeticError):
     """The optimisation cannot continue: the loss or its gradient is NaN or infinite."""
 
 
+LONGEST = 200  # characters of a single value that are shown
+
+
+def short(value: object) -> str:
+    """The value as text; where that is long, without its middle."""
+    text = str(value)
+    tail = LONGEST // 4
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - tail - 3]}...{text[-tail:]}"
+
+
 def require(
     condition: bool,
     where: str,
@@ -83,4 +93,4 @@ def require(
 ) -> None:
     """Raise ``error("where: expected ..., got ...")`` unless ``condition`` holds."""
     if not condition:
-        raise error(f"{where}: expected {expected}, got {actual}")
+        raise error(f"{where}: expected {expected}, got {short(actual)}")

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
 import sys
 from collections.abc import Sequence
 
-from ..errors import MinstyleError, RecipeError, require
+from ..errors import RecipeError, require
+from ..front import OutputError, fail, reason, run, say, tell
 from ..job.comparison import paint_comparison
 from ..job.job import Prepared, check_memory, paint, prepare
 from ..job.machine import Networks
 from ..job.recipefile import recipe_of_picture
 from ..job.variants import parse_variants
 from ..notices import Notice
+from ..recipe.recipe import Recipe
 from ..run.observer import Observer, Plan
+from ..watch.bystander import Bystander
 from ..watch.estimate_table import estimate_table, in_short
 from ..watch.progress import Progress
 from ..watch.summary import summary
@@ -27,21 +29,7 @@ from .values import ORIGINAL
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, 2 after an error told in one line, 130 after an interrupt."""
-    try:
-        try:
-            return _run(arguments)
-        finally:
-            print(end="", flush=True)
-    except BrokenPipeError:  # who read the output has seen enough, as head has: no error, and nothing more to say
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        for stream in (1, 2):
-            os.dup2(nowhere, stream)
-        return 0
-    except OSError as error:
-        if error.filename is not None:  # of a file
-            return _fail(f"{error.filename}: {error.strerror or error}")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # of standard output; a picture is saved by then
-        return _fail(f"cannot write to standard output: {error.strerror or error}")
+    return run("minstyle", lambda: _run(arguments))
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -51,10 +39,10 @@ def _run(arguments: Sequence[str] | None) -> int:
     options = parser.parse_args(words) if "--" in words else parser.parse_intermixed_args(words)
     try:
         if options.show_recipe is not None:
-            _say(recipe_of_picture(options.show_recipe).to_json())
+            _say_recipe(recipe_of_picture(options.show_recipe))
             return 0
         if options.print_recipe:
-            _say(effective_recipe(options).to_json())
+            _say_recipe(effective_recipe(options))
             return 0
         if options.resume is not None:
             return _resume(options)
@@ -65,10 +53,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         if options.compare is not None:
             return _compare(options)
         return _estimate(options) if options.estimate else _paint(options)
-    except (MinstyleError, MemoryError) as error:
-        return _fail(_reason(error))
     except KeyboardInterrupt as error:
-        print("minstyle: interrupted before there was a picture", file=sys.stderr)
+        tell("minstyle: interrupted before there was a picture")
         return code_of(error)
 
 
@@ -90,23 +76,24 @@ def _painted(prepared: Prepared, options: argparse.Namespace) -> int:
         with Interrupts() as interrupts:
             result = paint(prepared, watching, [interrupts])
     except StopAtOnceError as error:
-        print("minstyle: stopped at once", file=sys.stderr)
+        tell("minstyle: stopped at once")
         _say_how_to_go_on(prepared)
         return code_of(error)
     if not options.quiet:
-        _say(summary(result, prepared.job.out))
+        _say_of_picture(*summary(result, prepared.job.out))
+    failed = [fail("minstyle", reason(watcher.error)) for watcher in prepared.observers if watcher.error is not None]
     if result.error is None:
-        return 0
+        return max(failed, default=0)
     _say_how_to_go_on(prepared)
     interrupted = isinstance(result.error, KeyboardInterrupt)
-    return code_of(result.error) if interrupted else _fail(f"ended early: {_reason(result.error)}")
+    return code_of(result.error) if interrupted else fail("minstyle", f"ended early: {reason(result.error)}")
 
 
 def _say_how_to_go_on(prepared: Prepared) -> None:
     checkpoint, job = prepared.checkpoint, prepared.job
     if checkpoint is not None and checkpoint.path.exists():
         name = job.out if job.checkpoint is None else checkpoint.path
-        print(f"minstyle: to go on: minstyle --resume {shlex.quote(str(name))}", file=sys.stderr)
+        tell(f"minstyle: to go on: minstyle --resume {shlex.quote(str(name))}", whole=True)
 
 
 def _estimate(options: argparse.Namespace) -> int:
@@ -114,13 +101,13 @@ def _estimate(options: argparse.Namespace) -> int:
 
 
 def _estimated(prepared: Prepared) -> int:
-    print(estimate_table(prepared.estimate))
+    say(*estimate_table(prepared.estimate).split("\n"))
     check_memory(prepared)
     return 0
 
 
 def _tell(notice: Notice) -> None:
-    print(f"minstyle: {notice.text}", file=sys.stderr)
+    tell(f"minstyle: {notice.text}")
 
 
 def _compare(options: argparse.Namespace) -> int:
@@ -141,14 +128,14 @@ def _compare(options: argparse.Namespace) -> int:
                             watch=lambda networks: _observers(options, networks), **small)  # fmt: skip
     made = sum(run.result is not None for run in runs)
     if made == 0 and runs[0].error is not None:
-        return _fail(_reason(runs[0].error))
+        return fail("minstyle", reason(runs[0].error))
     if not options.quiet:
-        _say(f"{options.out}: {made} of {len(recipes)} runs side by side")
+        _say_of_picture(f"{options.out}: {made} of {len(recipes)} runs side by side")
     return 0 if len(runs) == len(recipes) else 130
 
 
 def _observers(options: argparse.Namespace, networks: Networks, takes: str = "") -> list[Observer]:
-    return [] if options.quiet else [_Announce(networks, takes), Progress()]
+    return [] if options.quiet else [Bystander(_Announce(networks, takes)), Bystander(Progress())]
 
 
 class _Announce(Observer):
@@ -160,21 +147,17 @@ class _Announce(Observer):
     def start(self, plan: Plan) -> None:
         for line in (self._networks.network.device.note, self._networks.description(plan.recipe), self._takes):
             if line:
-                print(f"minstyle: {line}", file=sys.stderr)
+                tell(f"minstyle: {line}")
 
 
-def _reason(error: BaseException) -> str:
-    if isinstance(error, MemoryError):
-        return "not enough memory for a picture of this size: try a smaller --size"
-    return str(error) if isinstance(error, MinstyleError) else f"{type(error).__name__}: {error}"
+def _say_recipe(recipe: Recipe) -> None:
+    say(*recipe.to_json().split("\n"), whole=True)  # for programs too
 
 
-def _say(text: str) -> None:
-    """Print to standard output; letters that its encoding lacks as escapes, as Python does on standard error."""
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding))
-
-
-def _fail(message: str) -> int:
-    print(f"minstyle: error: {' '.join(message.split())}", file=sys.stderr)
-    return 2
+def _say_of_picture(*lines: str) -> None:
+    """Say what became of a picture, which is saved: that it cannot be said is no error of the run."""
+    try:
+        say(*lines)
+    except OutputError as error:
+        if not error.seen_enough:
+            tell(f"minstyle: {error}")

@@ -23,6 +23,7 @@ from ..run.state import RunState
 from ..run.statefile import state_bytes
 from ..run.stylize import stylize
 from ..style.regions import Regions
+from ..watch.bystander import Bystander
 from ..watch.checkpoints import Checkpoints
 from ..watch.contact_sheet import Sheet
 from ..watch.plot import Plot
@@ -48,7 +49,7 @@ class Prepared:
     estimate: Estimate
     initial: Picture | None = None
     regions: Regions | None = None
-    observers: tuple[Observer, ...] = ()
+    observers: tuple[Bystander, ...] = ()  # what the job asks for beside the picture
     notices: tuple[Notice, ...] = ()
     checkpoint: Checkpoint | None = None
     state: RunState = field(default_factory=RunState)
@@ -85,7 +86,7 @@ def prepare(
     estimate = estimator.estimate()
     checkpoint = planned_checkpoint(job, networks, estimate.seconds, kept, noted)
     return Prepared(job, content, styles, networks, save, estimator, estimate, initial, regions,
-                    tuple(observers), tuple(notices), checkpoint, state)  # fmt: skip
+                    tuple(map(Bystander, observers)), tuple(notices), checkpoint, state)  # fmt: skip
 
 
 def check_memory(prepared: Prepared) -> None:
@@ -99,7 +100,8 @@ def paint(prepared: Prepared, observers: Sequence[Observer] = (), last: Sequence
 
     The checkpoint is removed once a picture that is done is saved.
 
-    A run that ended early is saved too: see ``Result.error``. Raises a MinstyleError, MemoryError or KeyboardInterrupt
+    A run that ended early is saved too: see ``Result.error``. What else the job asks for and could not be written ended
+    nothing: see ``error`` of each of ``prepared.observers``. Raises a MinstyleError, MemoryError or KeyboardInterrupt
     where there is no picture, ResourceError, before it starts, where there is too little memory for it, FileError where
     it could not be saved at its place: it says where it was.
     """

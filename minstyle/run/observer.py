@@ -49,7 +49,8 @@ def role_of(name: str) -> str:
 class Observer:
     """Watches a run. Override what you need; the methods given here do nothing.
 
-    An observer may raise: the run then ends and its result holds the best image so far and the error.
+    An observer may raise: the run then ends and its result holds the best image so far and the error. For one that is
+    to end no run there is ``watch.bystander.Bystander``.
     """
 
     def start(self, plan: Plan) -> None:
@@ -69,4 +70,4 @@ class Observer:
         """Called when the run has something to say that ends nothing."""
 
     def close(self, error: BaseException | None = None) -> None:
-        """Called once, at the end; ``error`` is what ended the run early."""
+        """Called once, at the end, unless ``start`` raised; ``error`` is what ended the run early."""

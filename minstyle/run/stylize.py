@@ -80,8 +80,8 @@ def stylize(
     error: BaseException | None = None
     try:
         for observer in observers:
-            started.append(observer)
             observer.start(plan)
+            started.append(observer)
         run_stages(stages, pictures, state, _notifier(pictures, observers))
     except _EXPECTED as stop:
         error = stop

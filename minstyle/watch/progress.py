@@ -4,62 +4,60 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from typing import TYPE_CHECKING, Any
 
+from ..front import shown, tell
 from ..notices import Notice
 from ..run.observer import Observer, Plan, Step
 
-if TYPE_CHECKING:
-    from tqdm import tqdm
-
-_BAR = "{percentage:3.0f}%|{bar}| {desc}{postfix}"
+_BAR = "{percentage:3.0f}%|{bar}| {desc}"
 
 
 class Progress(Observer):
-    """A bar on standard error: evaluations, loss, time for an evaluation, time left.
+    """A bar on standard error: evaluations, loss, seconds each, time left; without a terminal a line each 10 %.
 
     Bar and time left count evaluations by what they cost, as the plan says: at the last size one takes many times as
     long as at the first.
     """
 
-    _bar: tqdm[Any] | None = None
-    _each = 0.0  # seconds of the latest evaluation
-
     def start(self, plan: Plan) -> None:
         from tqdm import tqdm  # here, for a quick start of the command line
 
         self._ahead, self._planned, self._latest = Ahead(plan), plan.evaluations, (0, 0.0)
+        self._each, self._loss, self._tenth = 0.0, "", 0
+        self._on_terminal = sys.stderr.isatty()
         text = f"0/{plan.evaluations} evaluations, ?s/eval, ? left"
-        self._bar = tqdm(total=1.0, desc=text, bar_format=_BAR, dynamic_ncols=True)
+        self._bar = tqdm(total=1.0, desc=text, bar_format=_BAR, dynamic_ncols=True, disable=not self._on_terminal)
 
     def step(self, step: Step) -> None:
-        bar, (before, seconds), count = self._bar, self._latest, step.record.evaluation
-        assert bar is not None
+        (before, seconds), count = self._latest, step.record.evaluation
         left = self._ahead.seconds(step)
         if count > before:
             self._each, self._latest = (step.seconds - seconds) / (count - before), (count, step.seconds)
         self._planned = max(self._planned, count)  # scipy may spend a few more than its budget
-        remaining = "?" if left is None else bar.format_interval(left)
-        bar.set_description_str(self._counted(f"{self._each:.2f}s/eval, {remaining} left"), refresh=False)
-        bar.set_postfix(loss=f"{step.record.loss:.4g}", refresh=False)
-        bar.update(self._ahead.part - bar.n)
+        self._loss = f", loss={step.record.loss:.4g}"
+        self._show(self._ahead.part, "?" if left is None else self._bar.format_interval(left))
 
     def notice(self, notice: Notice) -> None:
-        assert self._bar is not None
-        self._bar.write(f"minstyle: {notice.text}", file=sys.stderr)
+        line = shown(f"minstyle: {notice.text}")
+        if self._on_terminal:
+            self._bar.write(line, file=sys.stderr)
+        else:
+            tell(line)
 
     def close(self, error: BaseException | None = None) -> None:
-        bar = self._bar
-        if bar is None:  # interrupted while it started
-            return
         if error is None:
             self._planned = self._latest[0]
-            bar.set_description_str(self._counted(f"{self._each:.2f}s/eval, 00:00 left"), refresh=False)
-            bar.update(1.0 - bar.n)
-        bar.close()
+            self._show(1.0, "00:00")
+        self._bar.close()
 
-    def _counted(self, text: str) -> str:
-        return f"{self._latest[0]}/{self._planned} evaluations, {text}"
+    def _show(self, part: float, left: str) -> None:
+        text = f"{self._latest[0]}/{self._planned} evaluations, {self._each:.2f}s/eval, {left} left{self._loss}"
+        if self._on_terminal:
+            self._bar.set_description_str(text, refresh=False)
+            self._bar.update(part - self._bar.n)
+        elif int(10 * part) > self._tenth:
+            self._tenth = int(10 * part)
+            tell(f"minstyle: {part:4.0%}, {text}")
 
 
 class Ahead:

@@ -10,21 +10,21 @@ from ..run.observer import role_of
 from ..run.result import Result
 
 
-def summary(result: Result, path: Path) -> str:
+def summary(result: Result, path: Path) -> list[str]:
     """The last lines: where the picture is, what it took, the loss from and to, by term."""
     height, width, _ = result.image.shape
     fall = 100 * (1 - result.loss / result.first_loss) if result.first_loss else 0.0
     word = "painted"
     if result.error is not None:
         word = "interrupted" if isinstance(result.error, KeyboardInterrupt) else "ended early"
-    return (
-        f"{summary_by_term(result)}\n"
+    return [
+        *summary_by_term(result),
         f"{path}: {width} x {height}, {word} in {result.seconds:.1f} s ({result.evaluations} evaluations), "
-        f"loss {result.first_loss:.4g} -> {result.loss:.4g} (-{fall:.1f} %)"
-    )
+        f"loss {result.first_loss:.4g} -> {result.loss:.4g} (-{fall:.1f} %)",
+    ]
 
 
-def summary_by_term(result: Result) -> str:
+def summary_by_term(result: Result) -> list[str]:
     """The loss by role (content, style, tv) and by term: at the first evaluation of the last stage, and the picture's.
 
     The picture's is that of the lowest loss. Each term counts with its weight, so that the roles add up to the loss.
@@ -40,7 +40,7 @@ def summary_by_term(result: Result) -> str:
             rows.append((role, sum(first.terms[name] for name in names), sum(best.terms[name] for name in names)))
             rows += [(f"  {name}", first.terms[name], best.terms[name]) for name in names]
     longest = max(len(name) for name, _, _ in rows)
-    return "\n".join(f"{name:{longest}}  {a:10.4g} -> {b:10.4g}  {_change(a, b):>9}" for name, a, b in rows)
+    return [f"{name:{longest}}  {a:10.4g} -> {b:10.4g}  {_change(a, b):>9}" for name, a, b in rows]
 
 
 def _order(name: str) -> tuple[int, str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 from ..errors import FileError
@@ -42,8 +44,13 @@ class Trace(Observer):
             raise FileError(f"cannot go on with {self._path}: {error}") from error
 
     def _write(self, mode: str, text: str) -> None:
+        whole = None
         try:
             with open(self._path, mode, encoding="utf-8") as file:
+                whole = file.tell() if file.seekable() else None
                 file.write(text)
         except OSError as error:
+            if whole is not None:  # no half line stays, to which the next would be added
+                with contextlib.suppress(OSError):
+                    os.truncate(self._path, whole)
             raise FileError(f"cannot write {self._path}: {error.strerror or error}") from error

@@ -2,154 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
-from ..arguments import OneLineParser
-from ..errors import MinstyleError, WeightsError
-from ..network.layers import BLOCKS
-from .convert import convert, quantisation_errors
-from .fetch import fetch
-from .formats import NORMALISATIONS
-from .installed import describe_all, find_installed, remove, time_loading, verify
-from .locate import find_weights, user_folder
-from .sources import SOURCES, choose, megabytes
+from ..front import run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code: 0, 2 after one line on standard error, 130 when interrupted."""
-    options = _parser().parse_args(arguments)
-    try:
-        options.run(options)
-    except MinstyleError as error:
-        print(f"python -m minstyle.weights: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("minstyle.weights: interrupted; nothing was changed", file=sys.stderr)
-        return 130
-    return 0
 
+    def command() -> int:
+        from .commands import command  # here: it takes long enough to be interrupted
 
-def _convert(options: argparse.Namespace) -> None:
-    weights = convert(
-        options.source,
-        options.target,
-        network=options.network,
-        through=options.through,
-        normalisation=options.normalisation,
-        dtype=options.dtype,
-        bits=options.bits,
-    )
-    print(f"{options.target}: {weights.network}, {len(weights.layers)} layers, from {options.source}")
-    if options.bits is not None:
-        print("\n".join(quantisation_errors(options.source, weights)))
+        return command(arguments)
 
-
-def _fetch(options: argparse.Namespace) -> None:
-    first = choose(options.network, options.source)[0]
-    place = options.file or f"{first.name} ({megabytes(first.size)})"
-    print(f"fetching {options.network} from {place} ...", flush=True)
-    path = fetch(
-        options.network,
-        options.weights_dir,
-        source=options.source,
-        file=options.file,
-        dtype=options.dtype,
-        say=lambda line: print(line, file=sys.stderr, flush=True),
-        bar=not options.quiet,
-    )
-    print(f"{path}: ready")
-
-
-def _list(options: argparse.Namespace) -> None:
-    print("\n".join(describe_all(options.weights_dir)))
-
-
-def _verify(options: argparse.Namespace) -> None:
-    path = find_weights(options.file, options.weights_dir)
-    print("\n".join(verify(path)))
-    if options.time:
-        print(f"{'loading':18}{time_loading(path)}")
-
-
-def _remove(options: argparse.Namespace) -> None:
-    path = find_installed(options.network, options.weights_dir)
-    if not options.yes and not sys.stdin.isatty():
-        raise WeightsError(f"{path} stays: there is no terminal to ask at. To remove it, add --yes")
-    if options.yes or _confirmed(f"remove {path} ({megabytes(path.stat().st_size)})? [y/N] "):
-        remove(path)
-        print(f"{path}: removed")
-    else:
-        print(f"{path}: kept")
-
-
-def _confirmed(question: str) -> bool:
-    try:
-        return input(question).strip().lower() in ("y", "yes")
-    except EOFError:
-        return False
-
-
-def _parser() -> OneLineParser:
-    parser = OneLineParser(prog="python -m minstyle.weights", description="Get network weights in.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    _add_convert(commands)
-
-    command = commands.add_parser("fetch", help="download weights, check them, install them")
-    command.set_defaults(run=_fetch)
-    command.add_argument("network", choices=tuple(SOURCES))
-    where = command.add_mutually_exclusive_group()
-    where.add_argument("--source", metavar="NAME", help="only this source (default: one after another)")
-    where.add_argument("--from", dest="file", type=Path, metavar="FILE", help="a file that you downloaded yourself")
-    _add_dtype(command)
-    command.add_argument("--weights-dir", type=Path, metavar="DIR", help=f"where to (default: {user_folder()})")
-    command.add_argument("--quiet", action="store_true", help="no progress bar")
-
-    command = commands.add_parser("list", help="what is installed, where it is looked for, what can be had")
-    command.set_defaults(run=_list)
-    _add_folder(command)
-
-    command = commands.add_parser("verify", help="read and check a whole weights file, and describe it")
-    command.set_defaults(run=_verify)
-    command.add_argument("file", metavar="FILE", help="a weights file, or the name of an installed network")
-    command.add_argument("--time", action="store_true", help="measure how long it takes to load, and its peak memory")
-    _add_folder(command)
-
-    command = commands.add_parser("remove", help="remove an installed network's file")
-    command.set_defaults(run=_remove)
-    command.add_argument("network", choices=tuple(BLOCKS))
-    command.add_argument("--yes", action="store_true", help="do not ask")
-    command.add_argument("--weights-dir", type=Path, metavar="DIR", help="from this folder only")
-    return parser
-
-
-def _add_convert(commands: Any) -> None:
-    command = commands.add_parser("convert", help="convert a VGG file to minstyle's format")
-    command.set_defaults(run=_convert)
-    command.add_argument("source", type=Path, metavar="SRC", help="a VGG16 or VGG19 file of any known format")
-    command.add_argument("target", type=Path, metavar="DST", help="the file to write, for example vgg19.h5")
-    command.add_argument("--network", choices=tuple(BLOCKS), help="refuse any other (default: what the file holds)")
-    command.add_argument("--through", metavar="LAYER", help="leave out the layers after this one")
-    command.add_argument(
-        "--normalisation",
-        choices=tuple(NORMALISATIONS),
-        help="how the network wants its input (default: as is usual for the format)",
-    )
-    command.add_argument("--bits", type=int, choices=range(1, 9), metavar="N",
-                         help="kernels as codes of N bits, 1 to 8, a byte each; prints the errors")  # fmt: skip
-    _add_dtype(command)
-
-
-def _add_dtype(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--dtype", choices=("float32", "float16"), default="float32", help="default: float32")
-
-
-def _add_folder(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--weights-dir", type=Path, metavar="DIR", help="look in this folder first")
+    return run("python -m minstyle.weights", command)
 
 
 if __name__ == "__main__":

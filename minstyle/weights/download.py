@@ -5,6 +5,7 @@ requests handles redirects, proxies and certificates.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
-from ..errors import FileError, WeightsError
+from ..errors import FileError, WeightsError, short
 from .checksums import check_sum
 from .sources import Download
 
@@ -78,7 +79,8 @@ def _get(source: Download, path: Path, bar: bool) -> None:
     from .patience import LEAST, patient_session
 
     answer: requests.Response | None = None
-    settings = {"unit": "B", "unit_scale": True, "dynamic_ncols": True, "delay": 0.2, "disable": not bar}
+    settings = {"unit": "B", "unit_scale": True, "dynamic_ncols": True, "delay": 0.2, "disable": not bar,
+                "mininterval": 0.1 if sys.stderr.isatty() else 10.0}  # fmt: skip
     slow = _BrokenError(f"{urlsplit(source.url).netloc} is too slow, with less than {LEAST:,} bytes in a minute")
     try:
         with open(path, "wb") as file, tqdm(total=source.size, desc=source.name, **settings) as progress:
@@ -110,7 +112,9 @@ def _explain(error: Exception, url: str, answered: bool) -> WeightsError:
     host = urlsplit(getattr(request, "url", None) or url).netloc
     if isinstance(error, requests.HTTPError) and response is not None:
         passing = response.status_code >= 500 or response.status_code in _PASSING
-        return (_BrokenError if passing else WeightsError)(f"{host} answers {response.status_code} {response.reason}")
+        return (_BrokenError if passing else WeightsError)(
+            f"{host} answers {response.status_code} {short(response.reason)}"
+        )
     if answered:
         return _BrokenError(f"the answer of {host} broke off ({_root(error)})")
     if isinstance(error, requests.ConnectionError | requests.Timeout):

@@ -154,7 +154,7 @@ def _no_source(network: str, sources: tuple[Source, ...], failures: list[Weights
     """The error after the last source failed: three lines when none could be reached."""
     urls = [f"{source.url} ({megabytes(source.size)})" for source in sources if isinstance(source, Download)]
     if urls and all(isinstance(error, UnreachableError) for error in failures):
-        return WeightsError(
+        return UnreachableError(
             f"no source of {network} can be reached ({failures[-1]}). On a machine that has a connection, download\n"
             f"{' or '.join(urls)}\n"
             f"bring the file here and run: python -m minstyle.weights fetch {network} --from FILE"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import FileError, WeightsError
+from ..errors import FileError, WeightsError, short
 from ..network.layers import BLOCKS
 from ..network.vgg import Network
 from ..network.weightfile import Weights, read_weights
@@ -24,9 +25,15 @@ def describe_all(weights_dir: str | Path | None = None) -> list[str]:
     """The lines of ``list``: the files in the folders that are searched, the folders, the sources of each network."""
     rows, places = [], []
     for folder in folders(weights_dir):
-        files = sorted(file for file in folder.glob("*.h5") if not file.name.startswith("."))
-        places.append(f"  {folder}: {', '.join(file.name for file in files) or 'nothing'}")
-        rows += [_row(file) for file in files]
+        try:
+            files = sorted(name for name in os.listdir(folder) if name.endswith(".h5") and not name.startswith("."))
+        except FileNotFoundError:
+            files = []
+        except OSError as error:
+            places.append(f"  {folder}: cannot be read: {error.strerror}")
+            continue
+        places.append(f"  {folder}: {', '.join(files) or 'nothing'}")
+        rows += [_row(folder / name) for name in files]
     offers = [
         (source.network, source.name, megabytes(source.size), source.licence)
         for sources in SOURCES.values()
@@ -46,9 +53,9 @@ def _row(path: Path) -> tuple[str, ...]:
     try:
         size, weights = megabytes(path.stat().st_size), read_weights(path)
     except (WeightsError, OSError) as error:
-        return ("broken", "", "", str(error).removeprefix(f"{path}: "), str(path))
+        return ("broken", "", "", short(str(error).removeprefix(f"{path}: ")), str(path))
     name = f"small {weights.network}" if weights.projections else weights.network
-    return (name, str(len(weights.layers)), size, weights.source, str(path))
+    return (short(name), str(len(weights.layers)), size, short(weights.source), str(path))
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -76,9 +83,9 @@ def verify(path: Path) -> list[str]:
         "dtype": ", ".join(sorted({array.dtype.name for array in _arrays(weights)})),
         "normalisation": f"(image - mean) / std, mean {_triple(weights.mean)}, std {_triple(weights.std)} (RGB, "
         f"0..255), then {weights.channel_order}",
-        "source": weights.source,
-        "source's SHA-256": weights.source_sha256,
-        "licence": weights.licence,
+        "source": short(weights.source),
+        "source's SHA-256": short(weights.source_sha256),
+        "licence": short(weights.licence),
     }
     return [f"{name:18}{text}" for name, text in facts.items()]
 

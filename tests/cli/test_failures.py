@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -17,8 +19,16 @@ import numpy as np
 import pytest
 
 import minstyle.run.stylize as stylize_file
+from minstyle.cli.main import _Announce as Announce
 from minstyle.images import load_image
+from minstyle.run.observer import Observer, Plan
 from minstyle.style.objective import Evaluation, Objective
+from minstyle.watch.checkpoints import Checkpoints
+from minstyle.watch.contact_sheet import Sheet
+from minstyle.watch.plot import Plot
+from minstyle.watch.progress import Progress
+from minstyle.watch.snapshots import Snapshots
+from minstyle.watch.trace import Trace
 from tests.support.studio import SUMMARY, Captured, Studio, last_line, told_in_one_line
 
 # Interrupts
@@ -95,6 +105,31 @@ def test_control_c_in_a_process_of_its_own(studio: Studio) -> None:
     assert [name for name in left if name != "out.png.checkpoint.old"] == ["out.png", "out.png.checkpoint", "run.jsonl"]
 
 
+OBSERVERS = (Progress, Announce, Trace, Plot, Sheet, Snapshots, Checkpoints)
+
+
+@pytest.mark.parametrize("observer", OBSERVERS, ids=lambda observer: observer.__name__)
+@pytest.mark.parametrize("late", [False, True], ids=["at first", "at last"])
+def test_an_interrupt_while_an_observer_starts(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: Captured, observer: type[Observer], late: bool
+) -> None:
+    start = observer.start
+
+    def interrupted(self: Observer, plan: Plan) -> None:
+        if late:
+            start(self, plan)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(observer, "start", interrupted)
+    beside = ("--trace", studio.trace, "--plot", studio.results / "p.svg", "--sheet", studio.results / "s.png")
+    assert studio.run(*beside, "--save-every", "1", "--checkpoint", studio.results / "kept") == 130
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines()[-1] == "minstyle: interrupted before there was a picture"
+    assert "Traceback" not in captured.err
+    assert set(os.listdir(studio.results)) <= {studio.trace.name}
+
+
 def fill_disk(monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
     """No file can be put under a name that begins with ``place``."""
     replace = os.replace
@@ -139,17 +174,54 @@ def test_a_rescue_overwrites_no_file_of_that_name(studio: Studio, full_disk: Pat
     assert str(rescued) in told_in_one_line(capsys)
 
 
-def test_a_snapshot_that_cannot_be_saved_ends_the_run_with_the_picture(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+# What stands between the run and a file beside the picture that the disk refuses.
+BESIDE = {
+    "out_eval0002.png": ("--save-every", "2"),
+    "run.svg": ("--plot", "run.svg"),
+    "sheet.png": ("--sheet", "sheet.png"),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_what_cannot_be_written_beside_the_picture_ends_nothing(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: Captured, name: str
 ) -> None:
-    fill_disk(monkeypatch, studio.results / "out_eval")
-    assert studio.run("--save-every", "2") == 2
+    monkeypatch.chdir(studio.results)
+    expected = studio.image()
+    fill_disk(monkeypatch, Path(name) if name in BESIDE[name] else studio.results / name)
+    assert studio.run(*BESIDE[name]) == 2
     captured = capsys.readouterr()
     summary = SUMMARY.fullmatch(last_line(captured.out))
     assert summary is not None
-    assert (summary["word"], summary["evaluations"]) == ("ended early", "2")
-    assert re.search(r"ended early: cannot write .*out_eval0002\.png", captured.err.splitlines()[-1])
-    assert os.listdir(studio.results) == ["out.png"]
+    assert (summary["word"], summary["evaluations"]) == ("painted", "5")
+    told = [line for line in captured.err.splitlines() if "error" in line]
+    assert len(told) == 1
+    assert re.search(rf"^minstyle: error: cannot write .*{name}: No space left", told[0])
+    assert captured.err.splitlines()[-1] == told[0]
+    assert studio.out.read_bytes() == expected
+    assert set(os.listdir(studio.results)) <= {"out.png", "out_eval0004.png"}
+
+
+def test_a_trace_whose_disk_is_full_for_a_while_has_whole_lines(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    """Half of the second line is written; then there is room again."""
+    expected, write, count = studio.image(), Trace._write, iter(range(100))
+
+    def half(trace: Trace, mode: str, text: str) -> None:
+        if next(count) == 2:
+            limit = (studio.trace.stat().st_size + len(text) // 2, resource.RLIM_INFINITY)
+            resource.setrlimit(resource.RLIMIT_FSIZE, limit)  # Python ignores the signal that comes with it
+        try:
+            write(trace, mode, text)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+    monkeypatch.setattr(Trace, "_write", half)
+    assert studio.run("--quiet", "--trace", studio.trace) == 2
+    assert f"cannot write {studio.trace}: File too large" in told_in_one_line(capsys)
+    assert studio.out.read_bytes() == expected
+    assert [json.loads(line)["evaluation"] for line in studio.trace.read_text().splitlines()] == [1, 3, 4, 5]
 
 
 @pytest.mark.parametrize("number", [1, 3])

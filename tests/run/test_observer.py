@@ -113,11 +113,12 @@ def test_a_bug_in_an_observer_is_raised_and_the_others_are_closed(tiny_network: 
 
 @pytest.mark.parametrize("error", ENDS, ids=lambda error: type(error).__name__)
 def test_before_the_first_evaluation_there_is_nothing_to_hand_over(tiny_network: Network, error: BaseException) -> None:
-    first = Watcher()
+    first, broken = Watcher(), Breaker(error, "start")
     with pytest.raises(type(error)) as caught:
-        run(tiny_network, [first, Breaker(error, "start")])
+        run(tiny_network, [first, broken])
     assert caught.value is error
     assert (first.closed, first.steps) == ([error], [])
+    assert broken.told == ["start"], "who did not start is not closed"
 
 
 def test_an_observer_that_fails_to_close_keeps_no_other_from_closing(tiny_network: Network) -> None:

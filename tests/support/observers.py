@@ -52,6 +52,7 @@ class Breaker(Observer):
 
     def __init__(self, error: BaseException, when: int | str) -> None:
         self.error, self.when = error, when
+        self.told: list[int | str] = []
 
     def start(self, plan: Plan) -> None:
         self._at("start")
@@ -63,6 +64,7 @@ class Breaker(Observer):
         self._at("close")
 
     def _at(self, when: int | str) -> None:
+        self.told.append(when)
         if when == self.when:
             raise self.error
 

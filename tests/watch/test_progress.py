@@ -1,17 +1,24 @@
-"""watch/progress.py: the bar on standard error."""
+"""watch/progress.py: the bar on standard error, and the lines in its place where that is no terminal."""
 
 from __future__ import annotations
 
 import dataclasses
+import sys
 
 import numpy as np
 import pytest
 
 from minstyle.network.vgg import Network
+from minstyle.notices import Notice
 from minstyle.run.observer import Plan, Step
 from minstyle.run.result import Record
 from minstyle.watch.progress import Ahead, Progress
 from tests.support.observers import SHORT, Breaker, Watcher, run, step_at
+
+
+@pytest.fixture
+def terminal(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(sys.stderr), "isatty", lambda _: True)
 
 
 def last_frame(capfd: pytest.CaptureFixture[str]) -> str:
@@ -21,6 +28,7 @@ def last_frame(capfd: pytest.CaptureFixture[str]) -> str:
     return captured.err.strip().split("\r")[-1]
 
 
+@pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize("changes", [{}, {"pgtol": 1e30}, {"iterations": 2}], ids=["whole", "ends early", "iterations"])
 def test_the_bar_is_on_standard_error_and_finishes(
     tiny_network: Network, capfd: pytest.CaptureFixture[str], changes: dict[str, float]
@@ -32,6 +40,7 @@ def test_the_bar_is_on_standard_error_and_finishes(
     assert f"loss={result.history[-1].loss:.4g}" in frame
 
 
+@pytest.mark.usefixtures("terminal")
 def test_the_bar_of_an_interrupted_run_stays_where_it_was(
     tiny_network: Network, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -42,6 +51,7 @@ def test_the_bar_of_an_interrupted_run_stays_where_it_was(
     assert "100%" not in frame
 
 
+@pytest.mark.usefixtures("terminal")
 def test_the_bar_grows_with_a_run_that_spends_more_than_planned(capfd: pytest.CaptureFixture[str]) -> None:
     progress = Progress()
     progress.start(Plan(SHORT, ((32, 40),), evaluations=2))
@@ -51,11 +61,28 @@ def test_the_bar_grows_with_a_run_that_spends_more_than_planned(capfd: pytest.Ca
     assert " 4/4 " in last_frame(capfd)
 
 
+@pytest.mark.usefixtures("terminal")
 def test_the_bar_of_a_run_that_ends_before_any_evaluation(capfd: pytest.CaptureFixture[str]) -> None:
     progress = Progress()
     progress.start(Plan(SHORT, ((32, 40),), evaluations=2))
     progress.close(None)
     assert " 0/0 evaluations" in last_frame(capfd)
+
+
+def test_without_a_terminal_a_line_is_written_every_tenth(capfd: pytest.CaptureFixture[str]) -> None:
+    each, budgets = (0.5, 0.5), (100, 60)
+    progress = Progress()
+    progress.start(Plan(STAGED, ((4, 4),) * 2, 160, budgets, each))
+    for step in steps_of(each, budgets):
+        progress.step(step)
+    progress.notice(Notice("odd", "odd\x1b[2J\nminstyle: error: odd"))
+    progress.close()
+    captured = capfd.readouterr()
+    *lines, notice = captured.err.splitlines()
+    assert captured.out == ""
+    assert [line[:15] for line in lines] == [f"minstyle: {10 * tenth:3}%," for tenth in range(1, 11)]
+    assert lines[4] == "minstyle:  50%, 80/160 evaluations, 0.50s/eval, 00:40 left, loss=1"
+    assert notice == "minstyle: odd\\x1b[2J\\nminstyle: error: odd"
 
 
 # The time left

@@ -28,7 +28,7 @@ def summary_of(*evaluations: dict[str, float], stages: tuple[int, ...] = ()) -> 
         for i, terms in enumerate(evaluations)
     )
     result = Result(np.zeros((32, 40, 3)), history[-1].loss, history, 1.0, RECIPES["document"])
-    return summary_by_term(result).splitlines()
+    return summary_by_term(result)
 
 
 def test_roles_and_their_terms_in_order() -> None:
@@ -66,7 +66,7 @@ def test_a_kind_of_another_program_s_history_stands_last() -> None:
 def test_a_run_s_summary_adds_up_to_its_loss(tiny_network: Network) -> None:
     recipe = dataclasses.replace(RECIPES["document"], sizes=(32, 40), rounds=1, evaluations=5)
     result = stylize(picture(40, 50, 1), [picture(40, 40, 2)], recipe, network=tiny_network)
-    roles = [line for line in summary_by_term(result).splitlines() if not line.startswith(" ")]
+    roles = [line for line in summary_by_term(result) if not line.startswith(" ")]
     assert [line.split(":")[0].split()[0] for line in roles] == ["content", "style", "tv"]
     sides = [[part.split() for part in line.split("->")] for line in roles]
     assert sum(float(left[-1]) for left, _ in sides) == pytest.approx(result.first_loss, rel=1e-3)

@@ -103,6 +103,69 @@ def test_list_shows_what_can_be_had(home: Path, capsys: Capture) -> None:
         assert part in out
 
 
+TOO_LONG = "n" * 300
+
+
+@pytest.mark.parametrize("how", ["option", "variable", "home"])
+def test_a_folder_that_cannot_be_read_is_told_beside_the_others(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture, how: str
+) -> None:
+    path = put(tmp_path / "mine", "vgg16")
+    if how == "variable":
+        monkeypatch.setenv(VARIABLE, TOO_LONG)
+    if how == "home":
+        monkeypatch.setenv(VARIABLE, str(path.parent))
+        monkeypatch.setattr("platformdirs.user_data_dir", lambda *_, **__: str(tmp_path / TOO_LONG))
+    assert main(["list", "--weights-dir", TOO_LONG if how == "option" else str(path.parent)]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert re.search(r"^  \S*n{40}\S*: cannot be read: File name too long$", out, re.MULTILINE)
+    assert how == "option" or str(path) in out
+
+
+def test_a_closed_folder_is_told_beside_the_others(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    closed, listdir = tmp_path / "closed", os.listdir
+
+    def refuse(path: Path) -> list[str]:
+        if Path(path) == closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    assert main(["list", "--weights-dir", str(closed)]) == 0
+    assert f"  {closed}: cannot be read: Permission denied\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [
+    ["verify", "vgg19"], ["remove", "vgg19", "--yes"], ["fetch", "vgg19", "--from", "mine.h5"],
+], ids=lambda arguments: arguments[0])  # fmt: skip
+@pytest.mark.parametrize("how", ["option", "variable"])
+def test_a_folder_whose_name_is_too_long_is_refused(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture, arguments: list[str], how: str
+) -> None:
+    if how == "variable" and arguments[0] != "fetch":
+        monkeypatch.setenv(VARIABLE, TOO_LONG)
+    else:
+        arguments = [*arguments, "--weights-dir", TOO_LONG]
+    message = refused(arguments, capsys)
+    assert "n" * 99 in message
+    assert "File name too long" in message
+
+
+@pytest.mark.parametrize("arguments", [["verify", "file"], ["convert", "file", "out.h5"], ["list"]], ids=str)
+def test_an_error_of_the_system_that_nobody_expected_names_its_file(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture, arguments: list[str]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", "/srv/closed/file")
+
+    for name in ("convert", "find_weights", "describe_all"):
+        monkeypatch.setattr(f"minstyle.weights.commands.{name}", refuse)
+    assert "python -m minstyle.weights: error: /srv/closed/file: Permission denied\n" in refused(arguments, capsys)
+
+
 # ---------------------------------------------------------------- verify
 
 
@@ -241,18 +304,20 @@ def test_remove_knows_networks_only(home: Path, capsys: Capture, name: str) -> N
 # ---------------------------------------------------------------- fetch
 
 
-@pytest.mark.parametrize("quiet", [[], ["--quiet"]])
-def test_fetch_shows_a_bar_unless_quiet(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture, quiet: list[str]
+@pytest.mark.parametrize(("quiet", "terminal"), [([], True), (["--quiet"], True), ([], False)])
+def test_fetch_shows_a_bar_on_a_terminal_unless_quiet(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture, quiet: list[str], terminal: bool
 ) -> None:
+    """Without a terminal it is a line each 10 seconds, which this does not take."""
+    monkeypatch.setattr(type(sys.stderr), "isatty", lambda _: terminal)
     content = write_keras(tmp_path / "keras.h5", random_weights("vgg19", (2, 3, 2, 3, 2))).read_bytes()
     with local_server() as server:
         offer(monkeypatch, source(server.url("/a", slow(content, 0.5)), content))
         assert main(["fetch", "vgg19", *quiet, "--dtype", "float16"]) == 0
     out, err = capfd.readouterr()
     assert out == f"fetching vgg19 from first (0.1 MB) ...\n{home / 'vgg19.h5'}: ready\n"
-    assert ("B/s" in err) == (not quiet)
-    assert quiet == [] or err == ""
+    assert ("B/s" in err) == (terminal and not quiet)
+    assert "B/s" in err or err == ""
     assert read_weights(home / "vgg19.h5").layers["block1_conv1"][0].dtype == np.float16
 
 

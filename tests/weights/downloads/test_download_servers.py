@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import sys
 import threading
 import time
 from pathlib import Path
@@ -50,6 +51,7 @@ def test_an_honest_server_is_asked_once(
 def test_a_slow_server_is_waited_for_and_the_bar_shows_speed_and_time_left(
     tmp_path: Path, server: Server, content: bytes, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr(type(sys.stderr), "isatty", lambda _: True)
     monkeypatch.setattr(download, "_CHUNK", 1024)
     offer(monkeypatch, source(server.url("/a", slow(content, 1.2)), content))
     assert arrive(tmp_path, bar=True) == []

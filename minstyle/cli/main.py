@@ -13,7 +13,7 @@ from ..job.comparison import paint_comparison
 from ..job.job import Prepared, check_memory, paint, prepare
 from ..job.machine import Networks
 from ..job.recipefile import recipe_of_picture
-from ..job.variants import parse_variants
+from ..job.variants import parse_variants, variant_files
 from ..notices import Notice
 from ..run.observer import Observer, Plan
 from ..watch.estimate_table import estimate_table, in_short
@@ -137,7 +137,8 @@ def _compare(options: argparse.Namespace) -> int:
     options.sizes = options.evaluations = None  # they say how small, not what the recipes are
     recipes = parse_variants(options.compare, lambda recipe: changed(recipe, options))
     runs = paint_comparison(options.content, options.styles, options.out, recipes, machine_of(options),
-                            watch=lambda networks: _observers(options, networks), **small)  # fmt: skip
+                            watch=lambda networks: _observers(options, networks),
+                            also_read=variant_files(options.compare), **small)  # fmt: skip
     made = sum(run.result is not None for run in runs)
     if made == 0 and runs[0].error is not None:
         return _fail(_reason(runs[0].error))

@@ -15,7 +15,7 @@ from ..images import picture_shape
 from ..job.changes import change_recipe
 from ..job.description import Job
 from ..job.machine import Machine
-from ..job.recipefile import named_recipe
+from ..job.recipefile import named_recipe, recipe_file
 from ..network.layers import canonical
 from ..recipe.presets import PRESET_NAMES, RECIPES
 from ..recipe.recipe import Recipe
@@ -219,6 +219,7 @@ def job_of(options: argparse.Namespace, recipe: Recipe | None = None) -> Job:
         memory=options.memory,
         checkpoint=options.checkpoint,
         checkpoints=options.checkpoints,
+        also_read=tuple(path for path in [recipe_file(options.recipe or DEFAULT_RECIPE)] if path is not None),
     )
 
 

@@ -152,7 +152,7 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path, server: Server, cont
     (tmp_path / "w" / "vgg19.h5").write_text("older")
     child = start(tmp_path, source(server.url("/a", slow(content, 60)), content))
     deadline = time.monotonic() + 30
-    while not any((tmp_path / "tmp").glob("minstyle-*/a")) and time.monotonic() < deadline:
+    while not any((tmp_path / "tmp").glob(".minstyle.*/a")) and time.monotonic() < deadline:
         time.sleep(0.02)
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=30)

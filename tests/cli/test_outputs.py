@@ -153,6 +153,25 @@ def test_the_checkpoint_that_a_run_goes_on_from_is_not_written_over(
     assert "recipe.json: expected a file of its own" in told_in_one_line(capsys)
 
 
+@pytest.mark.parametrize("option", ["OUT", "--trace", "--plot", "--sheet", "--checkpoint"])
+def test_a_pipe_as_output_is_refused_in_one_line(studio: Studio, capsys: Captured, option: str) -> None:
+    pipe = studio.results / "pipe.png"
+    os.mkfifo(pipe)
+    if option == "OUT":
+        studio.out = pipe
+    assert studio.run("--quiet", *([] if option == "OUT" else [option, pipe])) == 2
+    assert "pipe.png: it is a pipe or a device; name a file" in told_in_one_line(capsys)
+    assert os.listdir(studio.results) == ["pipe.png"]
+
+
+def test_a_picture_that_is_painted_again_keeps_its_permissions(studio: Studio) -> None:
+    for mode in (0o600, 0o664):
+        studio.image()
+        os.chmod(studio.out, mode)
+        studio.image()
+        assert studio.out.stat().st_mode & 0o777 == mode
+
+
 def test_weights_are_not_converted_onto_themselves(studio: Studio, capsys: Captured) -> None:
     link, before = studio.folder / "link.h5", studio.network.read_bytes()
     link.hardlink_to(studio.network)

@@ -16,19 +16,24 @@ from ..job.recipefile import recipe_of_picture
 from ..job.variants import parse_variants, variant_files
 from ..notices import Notice
 from ..run.observer import Observer, Plan
+from ..signals import StopAtOnceError, code_of
 from ..watch.estimate_table import estimate_table, in_short
 from ..watch.progress import Progress
 from ..watch.summary import summary
-from .interrupts import Interrupts, StopAtOnceError, code_of
+from .interrupts import Interrupts
 from .options import ORIGINAL, build_parser, changed, effective_recipe, job_of, machine_of, start_file
 from .resume import resumed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code: 0, 2 after an error told in one line, 130 after an interrupt."""
+    """Run the command line; returns the exit code: 0, 2 after an error told in one line, 128 + a signal's number."""
     try:
         try:
-            return _run(arguments)
+            with Interrupts() as interrupts:
+                return _run(arguments, interrupts)
+        except (KeyboardInterrupt, StopAtOnceError) as error:
+            print("minstyle: stopped at once", file=sys.stderr)
+            return code_of(error)
         finally:
             print(end="", flush=True)
     except BrokenPipeError:  # who read the output has seen enough, as head has: no error, and nothing more to say
@@ -43,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"cannot write to standard output: {error.strerror or error}")
 
 
-def _run(arguments: Sequence[str] | None) -> int:
+def _run(arguments: Sequence[str] | None, interrupts: Interrupts) -> int:
     parser = build_parser()
     words = sys.argv[1:] if arguments is None else arguments
     # Options may stand between the files, but after "--" all are files, which that way of parsing forgets.
@@ -56,14 +61,14 @@ def _run(arguments: Sequence[str] | None) -> int:
             _say(effective_recipe(options).to_json())
             return 0
         if options.resume is not None:
-            return _resume(options)
+            return _resume(options, interrupts)
         if len(options.pictures) < 3:
             hint = "" if options.mask is None else "; --mask takes all files that follow it: put it after OUT"
             parser.error(f"expected CONTENT, STYLE and OUT, got {len(options.pictures)} of these files{hint}")
         options.content, *options.styles, options.out = options.pictures
         if options.compare is not None:
-            return _compare(options)
-        return _estimate(options) if options.estimate else _paint(options)
+            return _compare(options, interrupts)
+        return _estimate(options) if options.estimate else _paint(options, interrupts)
     except (MinstyleError, MemoryError) as error:
         return _fail(_reason(error))
     except KeyboardInterrupt as error:
@@ -71,23 +76,22 @@ def _run(arguments: Sequence[str] | None) -> int:
         return code_of(error)
 
 
-def _paint(options: argparse.Namespace) -> int:
-    return _painted(prepare(job_of(options), _tell), options)
+def _paint(options: argparse.Namespace, interrupts: Interrupts) -> int:
+    return _painted(prepare(job_of(options), _tell), options, interrupts)
 
 
-def _resume(options: argparse.Namespace) -> int:
+def _resume(options: argparse.Namespace, interrupts: Interrupts) -> int:
     require(options.compare is None, "--resume", "no --compare", options.compare, RecipeError)
     job, kept = resumed(options)
     if options.estimate:
         return _estimated(prepare(job, _tell, quick=False, kept=kept))
-    return _painted(prepare(job, _tell, kept=kept), options)
+    return _painted(prepare(job, _tell, kept=kept), options, interrupts)
 
 
-def _painted(prepared: Prepared, options: argparse.Namespace) -> int:
+def _painted(prepared: Prepared, options: argparse.Namespace, interrupts: Interrupts) -> int:
     watching = _observers(options, prepared.networks, in_short(prepared.estimate))
     try:
-        with Interrupts() as interrupts:
-            result = paint(prepared, watching, [interrupts])
+        result = paint(prepared, watching, [interrupts])
     except StopAtOnceError as error:
         print("minstyle: stopped at once", file=sys.stderr)
         _say_how_to_go_on(prepared)
@@ -95,7 +99,7 @@ def _painted(prepared: Prepared, options: argparse.Namespace) -> int:
     if not options.quiet:
         _say(summary(result, prepared.job.out))
     if result.error is None:
-        return 0
+        return interrupts.code
     _say_how_to_go_on(prepared)
     interrupted = isinstance(result.error, KeyboardInterrupt)
     return code_of(result.error) if interrupted else _fail(f"ended early: {_reason(result.error)}")
@@ -122,7 +126,7 @@ def _tell(notice: Notice) -> None:
     print(f"minstyle: {notice.text}", file=sys.stderr)
 
 
-def _compare(options: argparse.Namespace) -> int:
+def _compare(options: argparse.Namespace, interrupts: Interrupts) -> int:
     one_run = ("mask", "trace", "plot", "sheet", "save_every")  # what belongs to one picture; refused, not passed over
     given = [f"--{name.replace('_', '-')}" for name in one_run if getattr(options, name) is not None]
     given += ["--estimate"] if options.estimate else []
@@ -137,14 +141,14 @@ def _compare(options: argparse.Namespace) -> int:
     options.sizes = options.evaluations = None  # they say how small, not what the recipes are
     recipes = parse_variants(options.compare, lambda recipe: changed(recipe, options))
     runs = paint_comparison(options.content, options.styles, options.out, recipes, machine_of(options),
-                            watch=lambda networks: _observers(options, networks),
+                            watch=lambda networks: [*_observers(options, networks), interrupts],
                             also_read=variant_files(options.compare), **small)  # fmt: skip
     made = sum(run.result is not None for run in runs)
     if made == 0 and runs[0].error is not None:
         return _fail(_reason(runs[0].error))
     if not options.quiet:
         _say(f"{options.out}: {made} of {len(recipes)} runs side by side")
-    return 0 if len(runs) == len(recipes) else 130
+    return interrupts.code
 
 
 def _observers(options: argparse.Namespace, networks: Networks, takes: str = "") -> list[Observer]:

@@ -15,6 +15,7 @@ from ..run.observer import Observer
 from ..watch.compare_sheet import compare_sheet
 from .inputs import check_forgotten_out
 from .machine import Machine, Networks, load_networks, weights_files
+from .output import save_or_rescue
 
 
 def paint_comparison(
@@ -48,5 +49,5 @@ def paint_comparison(
         runs = compare(given, paintings, recipes, network=networks.network, draft=networks.draft,
                        observers=watch(networks), size=size, evaluations=evaluations)  # fmt: skip
     if any(run.result is not None for run in runs):
-        save_image(compare_sheet(given, paintings, runs), out)
+        save_or_rescue(compare_sheet(given, paintings, runs), out, save_image)
     return runs

@@ -11,6 +11,7 @@ from typing import Any
 from ..arguments import OneLineParser
 from ..errors import MinstyleError, WeightsError
 from ..network.layers import BLOCKS
+from ..signals import Signals, StopAtOnceError, code_of
 from .convert import convert, quantisation_errors
 from .fetch import fetch
 from .formats import NORMALISATIONS
@@ -20,16 +21,17 @@ from .sources import SOURCES, choose, megabytes
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code: 0, 2 after one line on standard error, 130 when interrupted."""
+    """Run the command; returns the exit code: 0, 2 after one line on standard error, 128 and the number of a signal."""
     options = _parser().parse_args(arguments)
     try:
-        options.run(options)
+        with Signals():
+            options.run(options)
     except MinstyleError as error:
         print(f"python -m minstyle.weights: error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, StopAtOnceError) as error:
         print("minstyle.weights: interrupted; nothing was changed", file=sys.stderr)
-        return 130
+        return code_of(error)
     return 0
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TextIO, cast
 
 from .errors import LONGEST, MinstyleError, short
+from .signals import StopAtOnceError, code_of
 
 LINE = 2000  # characters of a line that are shown
 
@@ -81,7 +82,7 @@ def reason(error: BaseException) -> str:
 
 
 def run(name: str, command: Callable[[], int]) -> int:
-    """Call the command of that name; returns its exit code, 2 after an error told in one line, 130 if interrupted.
+    """Call the command of that name; returns its exit code: 2 after an error told in one line, 128 + a signal's number.
 
     A standard error that is closed, full or broken ends nothing; who no longer reads standard output has seen enough.
     """
@@ -95,9 +96,9 @@ def run(name: str, command: Callable[[], int]) -> int:
             return 0 if error.seen_enough else fail(name, reason(error))
         except (MinstyleError, OSError, MemoryError) as error:
             return fail(name, reason(error))
-        except KeyboardInterrupt:
-            tell(f"{name}: interrupted")
-            return 130
+        except (KeyboardInterrupt, StopAtOnceError) as error:
+            tell(f"{name}: {'stopped at once' if isinstance(error, StopAtOnceError) else 'interrupted'}")
+            return code_of(error)
 
 
 def _flush() -> None:

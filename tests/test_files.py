@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -11,7 +12,7 @@ from typing import NoReturn
 import pytest
 
 from minstyle.errors import FileError
-from minstyle.files import check_writable, replacing
+from minstyle.files import check_outputs, check_writable, replacing, temporary_folder
 
 
 def disk_full(*arguments: object, **keywords: object) -> NoReturn:
@@ -172,3 +173,94 @@ def test_a_name_that_passes_the_check_can_be_written(tmp_path: Path, length: int
 
 def test_a_name_that_is_too_long_is_refused_by_the_check(tmp_path: Path) -> None:
     assert refused(tmp_path / ("a" * 300 + ".png")).endswith(os.strerror(errno.ENAMETOOLONG))
+
+
+def test_a_replaced_file_keeps_its_permissions_and_its_owner(tmp_path: Path) -> None:
+    path = tmp_path / "out.png"
+    path.write_text("old")
+    os.chmod(path, 0o640)
+    owner = (1234, 2345) if os.geteuid() == 0 else (os.getuid(), os.getgid())
+    os.chown(path, *owner)
+    with replacing(path) as temporary:
+        temporary.write_text("new")
+    status = path.stat()
+    assert (path.read_text(), status.st_mode & 0o777, status.st_uid, status.st_gid) == ("new", 0o640, *owner)
+
+
+def test_a_file_is_on_the_disk_before_it_takes_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    sync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda number: (sync(number), done.append(f"sync {os.fstat(number).st_size}")))
+    monkeypatch.setattr(os, "replace", lambda *paths: (replace(*paths), done.append("rename")))
+    with replacing(tmp_path / "out.png") as temporary:
+        temporary.write_text("new")
+    assert done == ["sync 3", "rename"]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link to a pipe", "device"])
+def test_a_pipe_or_a_device_is_never_replaced(tmp_path: Path, kind: str) -> None:
+    path = Path(os.devnull) if kind == "device" else tmp_path / "out.png"
+    if kind != "device":
+        os.mkfifo(path if kind == "pipe" else tmp_path / "pipe")
+    if kind == "link to a pipe":
+        path.symlink_to(tmp_path / "pipe")
+    before = os.stat(path)
+    assert "it is a pipe or a device; name a file" in refused(path)
+    with pytest.raises(FileError, match="it is a pipe or a device"), replacing(path):
+        pass
+    assert os.path.samestat(os.stat(path), before)
+
+
+def test_a_link_that_leads_nowhere_or_to_itself(tmp_path: Path) -> None:
+    (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
+    assert refused(tmp_path / "loop.png").endswith(os.strerror(errno.ELOOP))
+    (tmp_path / "link.png").symlink_to(tmp_path / "gone" / "out.png")
+    assert f"the folder {tmp_path / 'gone'} does not exist" in refused(tmp_path / "link.png")
+
+
+OURS = (".minstyle.0123abcd", ".minstyle.0123abcd.png", ".minstyle.89abcdef.h5")
+NOT_OURS = (".minstyle", ".minstyle.png", ".minstyle.0123abc.png", ".minstyle.0123ABCD.png", ".minstyle.0123abcd.a.png",
+            "minstyle.0123abcd.png", ".minstyle.0123abcdx", ".minstyle.0123abcd.png~.old", "out.png")  # fmt: skip
+
+
+def aged(path: Path, days: float) -> Path:
+    path.write_text("left")
+    os.utime(path, (time.time() - days * 86_400,) * 2)
+    return path
+
+
+def test_what_a_killed_process_left_is_cleared_after_a_day_and_nothing_else(tmp_path: Path) -> None:
+    for name in OURS:
+        aged(tmp_path / name, 1.1)
+    young = [aged(tmp_path / f".minstyle.0000000{number}.png", 0.9 * number).name for number in (0, 1)]
+    others = [aged(tmp_path / name, 400).name for name in NOT_OURS]
+    target = aged(tmp_path / "target", 400).name
+    link = tmp_path / ".minstyle.22222222.png"
+    link.symlink_to(target)
+    os.utime(link, (0, 0), follow_symlinks=False)
+    foreign = [] if os.geteuid() else [aged(tmp_path / ".minstyle.33333333.png", 400)]
+    for path in foreign:
+        os.chown(path, 1234, 1234)
+    check_writable(tmp_path / "new.png")
+    expected = [*young, *others, target, link.name, *(path.name for path in foreign)]
+    assert sorted(os.listdir(tmp_path)) == sorted(expected)
+
+
+def test_folders_that_a_killed_fetch_left_are_cleared_unless_they_are_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with temporary_folder() as first:
+        assert first.parent == tmp_path
+    for name, days in (("old", 2), ("busy", 0)):
+        folder = first.with_name(f".minstyle.0123abcd.{name}")
+        folder.mkdir()
+        aged(folder / "download", days)
+        os.utime(folder, (0, 0))
+    with temporary_folder() as second:
+        assert sorted(os.listdir(tmp_path)) == sorted([".minstyle.0123abcd.busy", second.name])
+    assert os.listdir(tmp_path) == [".minstyle.0123abcd.busy"]
+
+
+def test_a_file_that_is_not_there_cannot_be_written_over(tmp_path: Path) -> None:
+    check_outputs([tmp_path / "a"], [tmp_path / "a"])

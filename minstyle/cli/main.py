@@ -13,26 +13,32 @@ from ..job.comparison import paint_comparison
 from ..job.job import Prepared, check_memory, paint, prepare
 from ..job.machine import Networks
 from ..job.recipefile import recipe_of_picture
-from ..job.variants import parse_variants
+from ..job.variants import parse_variants, variant_files
 from ..notices import Notice
 from ..recipe.recipe import Recipe
 from ..run.observer import Observer, Plan
+from ..signals import StopAtOnceError, code_of
 from ..watch.bystander import Bystander
 from ..watch.estimate_table import estimate_table, in_short
 from ..watch.progress import Progress
 from ..watch.summary import summary
-from .interrupts import Interrupts, StopAtOnceError, code_of
+from .interrupts import Interrupts
 from .options import build_parser, changed, effective_recipe, job_of, machine_of, start_file
 from .resume import resumed
 from .values import ORIGINAL
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code: 0, 2 after an error told in one line, 130 after an interrupt."""
-    return run("minstyle", lambda: _run(arguments))
+    """Run the command line; returns the exit code: 0, 2 after an error told in one line, 128 + a signal's number."""
+
+    def command() -> int:
+        with Interrupts() as interrupts:
+            return _run(arguments, interrupts)
+
+    return run("minstyle", command)
 
 
-def _run(arguments: Sequence[str] | None) -> int:
+def _run(arguments: Sequence[str] | None, interrupts: Interrupts) -> int:
     parser = build_parser()
     words = sys.argv[1:] if arguments is None else arguments
     # Options may stand between the files, but after "--" all are files, which that way of parsing forgets.
@@ -45,36 +51,35 @@ def _run(arguments: Sequence[str] | None) -> int:
             _say_recipe(effective_recipe(options))
             return 0
         if options.resume is not None:
-            return _resume(options)
+            return _resume(options, interrupts)
         if len(options.pictures) < 3:
             hint = "" if options.mask is None else "; --mask takes all files that follow it: put it after OUT"
             parser.error(f"expected CONTENT, STYLE and OUT, got {len(options.pictures)} of these files{hint}")
         options.content, *options.styles, options.out = options.pictures
         if options.compare is not None:
-            return _compare(options)
-        return _estimate(options) if options.estimate else _paint(options)
+            return _compare(options, interrupts)
+        return _estimate(options) if options.estimate else _paint(options, interrupts)
     except KeyboardInterrupt as error:
         tell("minstyle: interrupted before there was a picture")
         return code_of(error)
 
 
-def _paint(options: argparse.Namespace) -> int:
-    return _painted(prepare(job_of(options), _tell), options)
+def _paint(options: argparse.Namespace, interrupts: Interrupts) -> int:
+    return _painted(prepare(job_of(options), _tell), options, interrupts)
 
 
-def _resume(options: argparse.Namespace) -> int:
+def _resume(options: argparse.Namespace, interrupts: Interrupts) -> int:
     require(options.compare is None, "--resume", "no --compare", options.compare, RecipeError)
     job, kept = resumed(options)
     if options.estimate:
         return _estimated(prepare(job, _tell, quick=False, kept=kept))
-    return _painted(prepare(job, _tell, kept=kept), options)
+    return _painted(prepare(job, _tell, kept=kept), options, interrupts)
 
 
-def _painted(prepared: Prepared, options: argparse.Namespace) -> int:
+def _painted(prepared: Prepared, options: argparse.Namespace, interrupts: Interrupts) -> int:
     watching = _observers(options, prepared.networks, in_short(prepared.estimate))
     try:
-        with Interrupts() as interrupts:
-            result = paint(prepared, watching, [interrupts])
+        result = paint(prepared, watching, [interrupts])
     except StopAtOnceError as error:
         tell("minstyle: stopped at once")
         _say_how_to_go_on(prepared)
@@ -83,7 +88,7 @@ def _painted(prepared: Prepared, options: argparse.Namespace) -> int:
         _say_of_picture(*summary(result, prepared.job.out))
     failed = [fail("minstyle", reason(watcher.error)) for watcher in prepared.observers if watcher.error is not None]
     if result.error is None:
-        return max(failed, default=0)
+        return interrupts.code or max(failed, default=0)
     _say_how_to_go_on(prepared)
     interrupted = isinstance(result.error, KeyboardInterrupt)
     return code_of(result.error) if interrupted else fail("minstyle", f"ended early: {reason(result.error)}")
@@ -110,7 +115,7 @@ def _tell(notice: Notice) -> None:
     tell(f"minstyle: {notice.text}")
 
 
-def _compare(options: argparse.Namespace) -> int:
+def _compare(options: argparse.Namespace, interrupts: Interrupts) -> int:
     one_run = ("mask", "trace", "plot", "sheet", "save_every")  # what belongs to one picture; refused, not passed over
     given = [f"--{name.replace('_', '-')}" for name in one_run if getattr(options, name) is not None]
     given += ["--estimate"] if options.estimate else []
@@ -125,13 +130,14 @@ def _compare(options: argparse.Namespace) -> int:
     options.sizes = options.evaluations = None  # they say how small, not what the recipes are
     recipes = parse_variants(options.compare, lambda recipe: changed(recipe, options))
     runs = paint_comparison(options.content, options.styles, options.out, recipes, machine_of(options),
-                            watch=lambda networks: _observers(options, networks), **small)  # fmt: skip
+                            watch=lambda networks: [*_observers(options, networks), interrupts],
+                            also_read=variant_files(options.compare), **small)  # fmt: skip
     made = sum(run.result is not None for run in runs)
     if made == 0 and runs[0].error is not None:
         return fail("minstyle", reason(runs[0].error))
     if not options.quiet:
         _say_of_picture(f"{options.out}: {made} of {len(recipes)} runs side by side")
-    return 0 if len(runs) == len(recipes) else 130
+    return interrupts.code
 
 
 def _observers(options: argparse.Namespace, networks: Networks, takes: str = "") -> list[Observer]:

@@ -13,7 +13,7 @@ from ..images import picture_shape
 from ..job.changes import change_recipe
 from ..job.description import Job
 from ..job.machine import Machine
-from ..job.recipefile import named_recipe
+from ..job.recipefile import named_recipe, recipe_file
 from ..recipe.presets import PRESET_NAMES, RECIPES
 from ..recipe.recipe import Recipe
 from ..recipe.sizes import side_of
@@ -214,6 +214,7 @@ def job_of(options: argparse.Namespace, recipe: Recipe | None = None) -> Job:
         memory=options.memory,
         checkpoint=options.checkpoint,
         checkpoints=options.checkpoints,
+        also_read=tuple(path for path in [recipe_file(options.recipe or DEFAULT_RECIPE)] if path is not None),
     )
 
 

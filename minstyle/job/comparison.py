@@ -7,13 +7,15 @@ from pathlib import Path
 
 from ..engine.kernels import use_threads
 from ..errors import ImageError, require
+from ..files import check_outputs
 from ..images import check_image_path, load_picture, save_image
 from ..recipe.recipe import Recipe
 from ..run.compare import SmallRun, compare
 from ..run.observer import Observer
 from ..watch.compare_sheet import compare_sheet
-from .inputs import check_forgotten_out, check_outputs
-from .machine import Machine, Networks, load_networks
+from .inputs import check_forgotten_out
+from .machine import Machine, Networks, load_networks, weights_files
+from .output import save_or_rescue
 
 
 def paint_comparison(
@@ -26,13 +28,15 @@ def paint_comparison(
     watch: Callable[[Networks], Sequence[Observer]] = lambda networks: (),
     size: int = 256,
     evaluations: int = 60,
+    also_read: Sequence[Path] = (),
 ) -> list[SmallRun]:
     """Run each of ``recipes`` (label to recipe) small, and save them side by side where any of them made a picture.
 
-    ``watch``, given the networks once they are loaded, returns observers, who are told of each run in turn. Raises a
-    MinstyleError that says what is wrong; errors of single runs stand in them.
+    ``watch``, given the networks once they are loaded, returns observers, who are told of each run in turn.
+    ``also_read`` are files that the recipes were read from. Raises a MinstyleError that says what is wrong; errors of
+    single runs stand in them.
     """
-    check_outputs([out], [content, *styles])
+    check_outputs([out], [content, *styles, *also_read, *weights_files(machine, recipes.values())])
     check_forgotten_out(out, len(styles))
     check_image_path(out)
     pictures = [load_picture(path) for path in (content, *styles)]
@@ -45,5 +49,5 @@ def paint_comparison(
         runs = compare(given, paintings, recipes, network=networks.network, draft=networks.draft,
                        observers=watch(networks), size=size, evaluations=evaluations)  # fmt: skip
     if any(run.result is not None for run in runs):
-        save_image(compare_sheet(given, paintings, runs), out)
+        save_or_rescue(compare_sheet(given, paintings, runs), out, save_image)
     return runs

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..recipe.recipe import Recipe
 from ..watch.checkpoints import checkpoint_of, generations
-from ..watch.snapshots import snapshots_beside
+from ..watch.snapshots import snapshots_named
 from .machine import Machine
 
 
@@ -19,7 +20,8 @@ class Job:
     image. ``depth`` None is the content's bits a channel. ``save_every`` counts evaluations, 0 means after each round.
     ``memory`` is how many bytes the process may take at most, None what the machine and its limits leave.
     ``checkpoint`` is where the run's checkpoints lie, None beside ``out``; ``checkpoints`` whether there are any, None:
-    where it is estimated at over a minute, or ``checkpoint`` is named.
+    where it is estimated at over a minute, or ``checkpoint`` is named. ``also_read`` are files that the job was made
+    from, such as its recipe's: they are not to be written over.
     """
 
     content: Path
@@ -39,16 +41,21 @@ class Job:
     memory: int | None = None
     checkpoint: Path | None = None
     checkpoints: bool | None = None
+    also_read: tuple[Path, ...] = ()
 
-    def pictures_read(self) -> list[Path]:
-        return [self.content, *self.styles, *(self.masks or ()), *([] if self.initial is None else [self.initial])]
+    def files_read(self) -> list[Path]:
+        """But for the weights."""
+        pictures = [self.content, *self.styles, *(self.masks or ()), *([] if self.initial is None else [self.initial])]
+        return [*pictures, *self.also_read]
 
     def files_written(self) -> list[Path]:
-        """Known now: snapshots, whose names have numbers, are those that lie beside ``out`` already."""
-        asked_for = [self.out, self.trace, self.plot, self.sheet]
-        snapshots = [] if self.save_every is None else snapshots_beside(self.out)
-        checkpoints = () if self.checkpoints is False else generations(self.checkpoint_path)
-        return [*(path for path in asked_for if path is not None), *snapshots, *checkpoints]
+        """Of snapshots, whose names have numbers, those that would be a file that lies there, or another of these."""
+        asked_for = [path for path in (self.out, self.trace, self.plot, self.sheet) if path is not None]
+        written = [*asked_for, *(() if self.checkpoints is False else generations(self.checkpoint_path))]
+        if self.save_every is None:
+            return written
+        names = [os.path.basename(os.path.realpath(path)) for path in written]
+        return [*written, *snapshots_named(self.out, [*names, *(path.name for path in self.out.parent.glob("*"))])]
 
     @property
     def checkpoint_path(self) -> Path:

@@ -1,9 +1,9 @@
-"""The pictures that a job reads: checked against what it writes, and masks made into regions."""
+"""The pictures that a job reads, and masks made into regions."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..errors import FileError, RecipeError, require
@@ -17,25 +17,11 @@ from ..style.regions import Regions, from_masks
 Notify = Callable[[Notice], None]
 
 
-def check_outputs(written: Sequence[Path], read: Iterable[Path]) -> None:
-    """Raise FileError where a file to write is one that is read, or two of them are one."""
-    inputs = list(read)
-    for number, path in enumerate(written):
-        good = not any(_same_file(path, other) for other in inputs)
-        require(good, f"{path}", "a file of its own for the result", "a picture that is read", FileError)
-        others = [other for other in written[:number] if other.absolute() == path.absolute() or _same_file(other, path)]
-        require(not others, f"{path}", "a file of its own", "one that is written already", FileError)
-
-
 def check_forgotten_out(out: Path, styles: int) -> None:
     """Raise FileError where ``out`` is the last of several paintings: with several styles, OUT is easily left out."""
     if styles > 1 and out.suffix.lower() in WRITERS and os.path.isfile(out):
         require(read_text(out) is not None, f"{out}", "a new file, or a picture that minstyle made, "
                 "after several styles", "another picture", FileError)  # fmt: skip
-
-
-def _same_file(one: Path, other: Path) -> bool:
-    return os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)
 
 
 def check_headers(content: Path, styles: Sequence[Path], initial: Path | None, recipe: Recipe) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..engine.kernels import use_threads
+from ..files import check_outputs
 from ..images import Picture, check_image_path, load_image
 from ..memory import allowed, room
 from ..notices import Notice
@@ -24,15 +25,15 @@ from ..run.statefile import state_bytes
 from ..run.stylize import stylize
 from ..style.regions import Regions
 from ..watch.bystander import Bystander
-from ..watch.checkpoints import Checkpoints
+from ..watch.checkpoints import Checkpoints, generations
 from ..watch.contact_sheet import Sheet
 from ..watch.plot import Plot
 from ..watch.snapshots import Save, Snapshots
 from ..watch.trace import Trace
 from .checkpoint import Checkpoint, Kept, planned_checkpoint
 from .description import Job
-from .inputs import Notify, check_forgotten_out, check_headers, check_outputs, read_pictures, read_regions
-from .machine import Networks, load_networks
+from .inputs import Notify, check_forgotten_out, check_headers, read_pictures, read_regions
+from .machine import Networks, load_networks, weights_files
 from .output import save_or_rescue, writer
 
 
@@ -70,7 +71,7 @@ def prepare(
         notices.append(notice)
         notify(notice)
 
-    check_outputs(job.files_written(), job.pictures_read())
+    _check_files(job, kept)
     check_forgotten_out(job.out, len(job.styles))
     check_styles(job.recipe, len(job.styles))
     check_image_path(job.out)
@@ -87,6 +88,13 @@ def prepare(
     checkpoint = planned_checkpoint(job, networks, estimate.seconds, kept, noted)
     return Prepared(job, content, styles, networks, save, estimator, estimate, initial, regions,
                     tuple(map(Bystander, observers)), tuple(notices), checkpoint, state)  # fmt: skip
+
+
+def _check_files(job: Job, kept: Kept | None) -> None:
+    """Raise FileError where a file to write is one that is read; a checkpoint goes on in its own place."""
+    own = () if job.checkpoints is False else generations(job.checkpoint_path)
+    going_on = [] if kept is None else [path for path in generations(kept.path)[:2] if path not in own]
+    check_outputs(job.files_written(), [*job.files_read(), *weights_files(job.machine, [job.recipe]), *going_on])
 
 
 def check_memory(prepared: Prepared) -> None:

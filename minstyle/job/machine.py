@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import WeightsError
 from ..network.vgg import Network
 from ..recipe.recipe import Recipe
 from ..run.stages import draft_network, needs_draft
@@ -42,6 +44,17 @@ class Networks:
         if network.small:
             text += f". For the pictures of {network.name} itself: --network {network.name}"
         return text
+
+
+def weights_files(machine: Machine, recipes: Iterable[Recipe]) -> list[Path]:
+    """The files that ``load_networks`` may read, as far as they are there."""
+    names = {draft_network(recipe) for recipe in recipes if recipe.draft != "none"}
+    places = [(machine.network, machine.weights_dir), *((name, None) for name in sorted(names))]
+    found = []
+    for name, folder in places:
+        with contextlib.suppress(WeightsError):
+            found.append(find_weights(name, folder))
+    return found
 
 
 def load_networks(machine: Machine, recipes: Iterable[Recipe]) -> Networks:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import os
 import tempfile
+import traceback
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import FileError, ImageError, MinstyleError
+from ..errors import FileError, MinstyleError
+from ..files import replacing
 from ..images import Picture, resize_values, save_image, save_picture
 from ..recipe.recipe import Recipe
 from ..version import __version__
@@ -47,16 +52,53 @@ def writer(
 
 
 def save_or_rescue(image: np.ndarray, path: Path, save: Save) -> None:
-    """Write the picture; where that fails after all, into a temporary folder, so that the work is not lost.
+    """Write the picture; where that fails, for whatever reason, in another place and form: the work is not lost.
 
+    A Ctrl-C that nobody holds back begins the writing again, and is raised after it; a second one ends it.
     Raises FileError, which then names the file that the picture was saved as.
     """
     try:
+        _save_or_rescue(image, path, save)
+    except KeyboardInterrupt:
+        _save_or_rescue(image, path, save)
+        raise
+
+
+def _save_or_rescue(image: np.ndarray, path: Path, save: Save) -> None:
+    try:
         save(image, path)
-    except (FileError, ImageError) as error:
-        try:
-            rescue = Path(tempfile.mkdtemp(prefix="minstyle-")) / "picture.png"
-            save_image(image, rescue)
-        except (MinstyleError, OSError):
-            raise error from None
-        raise FileError(f"{error}. The picture was saved as {rescue} instead: move it") from error
+        return
+    except Exception as error:
+        traceback.clear_frames(error.__traceback__)  # what was computed there, which memory may be short of
+        why = "not enough memory" if isinstance(error, MemoryError) else repr(error)
+        cause, reason = error, str(error) if isinstance(error, MinstyleError) else f"cannot write {path}: {why}"
+    # The first form has all that the file was to have; the last needs no memory and knows no limits.
+    forms: tuple[tuple[str, Save], ...]
+    forms = (("picture.png", save), ("picture.png", save_image), ("picture.npy", _save_array))
+    for (name, form), folder in itertools.product(forms, (None, path.parent, os.path.expanduser("~"))):
+        rescue = _saved_in(folder, image, name, form)
+        if rescue is not None:
+            how = "move it" if rescue.suffix == ".png" else "read it by numpy.load and minstyle.save_image"
+            raise FileError(f"{reason}. The picture was saved as {rescue} instead: {how}") from cause
+    raise FileError(reason) from cause
+
+
+def _saved_in(folder: str | Path | None, image: np.ndarray, name: str, save: Save) -> Path | None:
+    """The picture in a new folder in ``folder``, None: the one for temporary files; None where that fails."""
+    try:
+        path = Path(tempfile.mkdtemp(prefix="minstyle-", dir=folder)) / name
+    except OSError:
+        return None
+    try:
+        save(image, path)
+        return path
+    except Exception:
+        return None
+    finally:
+        with contextlib.suppress(OSError):
+            path.parent.rmdir()  # if it is empty
+
+
+def _save_array(image: np.ndarray, path: Path) -> None:
+    with replacing(path) as temporary:
+        np.save(temporary, image)

@@ -17,13 +17,19 @@ def named_recipe(name: str) -> Recipe:
 
     Raises RecipeError, ImageError.
     """
-    path = Path(name)
-    is_json = path.suffix.lower() == ".json"
-    if name in RECIPES or name in ALIASES or not (is_json or os.path.isfile(path)):
+    path = recipe_file(name)
+    if path is None:
         return find_recipe(name)
-    if not is_json:
+    if path.suffix.lower() != ".json":
         return recipe_of_picture(path)
     return _parsed(path, _text_of(path))
+
+
+def recipe_file(name: str) -> Path | None:
+    """The file that ``named_recipe`` reads, if that is one."""
+    path = Path(name)
+    is_file = path.suffix.lower() == ".json" or os.path.isfile(path)
+    return path if is_file and name not in RECIPES and name not in ALIASES else None
 
 
 def recipe_of_picture(path: Path) -> Recipe:

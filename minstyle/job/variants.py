@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from ..errors import RecipeError, require
 from ..recipe.recipe import Recipe
 from ..recipe.settings import shown, what_is_wrong
-from .recipefile import named_recipe
+from .recipefile import named_recipe, recipe_file
 
 
 def parse_variants(text: str, changed: Callable[[Recipe], Recipe] = lambda recipe: recipe) -> dict[str, Recipe]:
@@ -21,11 +22,26 @@ def parse_variants(text: str, changed: Callable[[Recipe], Recipe] = lambda recip
     Commas part the variants, but one before a digit belongs to a value, as in ``gatys:sizes=128,256``.
     """
     variants: dict[str, Recipe] = {}
-    for part in re.split(r",(?!\s*\d)", text):
+    for part in _parts(text):
         label, recipe = parse_variant(part, changed)
         require(label not in variants, "comparison", "variants that differ", f"{label!r} twice", RecipeError)
         variants[label] = recipe
     return variants
+
+
+def variant_files(text: str) -> list[Path]:
+    """The recipe files that ``parse_variants`` reads."""
+    found = (recipe_file(_split(part)[0]) for part in _parts(text))
+    return [path for path in found if path is not None]
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in re.split(r",(?!\s*\d)", text)]
+
+
+def _split(label: str) -> list[str]:
+    """A recipe's name or file, and what to change in it."""
+    return re.split(r":(?=[^:=/\\]*=)", label)
 
 
 def parse_variant(text: str, changed: Callable[[Recipe], Recipe] = lambda recipe: recipe) -> tuple[str, Recipe]:
@@ -35,7 +51,7 @@ def parse_variant(text: str, changed: Callable[[Recipe], Recipe] = lambda recipe
     line. Raises RecipeError that names the part that is wrong.
     """
     label = text.strip()
-    name, *changes = re.split(r":(?=[^:=/\\]*=)", label)
+    name, *changes = _split(label)
     recipe = changed(named_recipe(name))
     try:
         return label, dataclasses.replace(recipe, **dict(_parse_change(change) for change in changes))

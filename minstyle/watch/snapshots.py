@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +14,15 @@ from ..run.observer import Observer, Step
 Save = Callable[[np.ndarray, Path], None]
 
 
-def snapshots_beside(path: Path) -> list[Path]:
-    """The files beside ``path`` that have the name of one of its snapshots."""
-    name = re.compile(re.escape(path.stem) + r"_(eval\d{4,}|round\d{2,})" + re.escape(path.suffix))
-    return sorted(found for found in path.parent.glob("*") if name.fullmatch(found.name))
+def snapshots_named(path: Path, names: Iterable[str]) -> list[Path]:
+    """The snapshots of ``path`` that have one of these names, or would where upper and lower case are the same."""
+    snapshot = re.compile(re.escape(path.stem) + r"_(eval\d{4,}|round\d{2,})" + re.escape(path.suffix), re.IGNORECASE)
+    marks = {found[1].lower() for found in map(snapshot.fullmatch, names) if found}
+    return [_place(path, mark) for mark in sorted(marks)]
+
+
+def _place(path: Path, mark: str) -> Path:
+    return path.with_name(f"{path.stem}_{mark}{path.suffix}")
 
 
 class Snapshots(Observer):
@@ -35,4 +40,4 @@ class Snapshots(Observer):
             self._save(step, f"eval{step.record.evaluation:04d}")
 
     def _save(self, step: Step, mark: str) -> None:
-        self._save_image(step.image(), self._path.with_name(f"{self._path.stem}_{mark}{self._path.suffix}"))
+        self._save_image(step.image(), _place(self._path, mark))

@@ -9,7 +9,7 @@ from ..front import run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code: 0, 2 after one line on standard error, 130 when interrupted."""
+    """Run the command; returns the exit code: 0, 2 after one line on standard error, 128 and the number of a signal."""
 
     def command() -> int:
         from .commands import command  # here: it takes long enough to be interrupted

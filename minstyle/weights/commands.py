@@ -12,6 +12,7 @@ from ..arguments import OneLineParser
 from ..errors import WeightsError
 from ..front import fail, say, shown, tell
 from ..network.layers import BLOCKS
+from ..signals import Signals, StopAtOnceError, code_of
 from .convert import convert, quantisation_errors
 from .download import UnreachableError
 from .fetch import fetch
@@ -27,12 +28,13 @@ def command(arguments: Sequence[str] | None = None) -> int:
     """Run the command of these arguments; returns the exit code. Raises a MinstyleError."""
     options = _parser().parse_args(arguments)
     try:
-        options.run(options)
+        with Signals():
+            options.run(options)
     except UnreachableError as error:
         return fail(NAME, *str(error).split("\n"))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, StopAtOnceError) as error:
         tell("minstyle.weights: interrupted; nothing was changed")
-        return 130
+        return code_of(error)
     return 0
 
 

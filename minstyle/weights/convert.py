@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..errors import LayerError, MinstyleError, WeightsError
-from ..files import check_writable
+from ..files import check_outputs, check_writable
 from ..network.codes import Codes
 from ..network.layers import BLOCKS, block_of, canonical, layer_names
 from ..network.weightfile import Weights, is_weights_file, read_weights, write_weights
@@ -49,6 +49,7 @@ def convert(
     source = Path(source)
     if not source.is_file():
         raise WeightsError(f"{source} not found: expected a file with VGG weights")
+    check_outputs([Path(target)], [source])
     check_writable(target)
     if normalisation not in (None, *NORMALISATIONS):
         raise WeightsError(f"unknown normalisation {normalisation!r}: known are {', '.join(NORMALISATIONS)}")

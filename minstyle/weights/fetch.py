@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import FileError, MinstyleError, WeightsError
-from ..files import check_writable, replacing
+from ..files import check_outputs, check_writable, replacing, temporary_folder
 from ..network.weightfile import is_weights_file
 from .convert import convert
 from .download import LARGEST, Say, UnreachableError, download
@@ -51,6 +51,7 @@ def fetch(
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"cannot make {target.parent}: {error.strerror or error}") from error
+    check_outputs([target], [] if file is None else [Path(file)])
     check_writable(target)
     if file is not None:
         with _temporary_folder() as folder:
@@ -73,9 +74,9 @@ def fetch(
 def _temporary_folder() -> Iterator[Path]:
     """A temporary folder; errors about files in it name them without the folder's path, which tells nobody anything."""
     try:
-        with tempfile.TemporaryDirectory(prefix="minstyle-") as folder:
+        with temporary_folder() as folder:
             try:
-                yield Path(folder)
+                yield folder
             except WeightsError as error:
                 raise type(error)(str(error).replace(f"{folder}{os.sep}", "")) from error
     except MinstyleError:

@@ -91,7 +91,7 @@ def test_the_files_of_a_job_are_written_and_carry_what_belongs_to_them(job: Job)
     ({"masks": ("photo.png",)}, RecipeError, "masks: expected 2 files, for the content and each style, got 1"),
     ({"recipe": dataclasses.replace(SHORT, blend=(1, 2))}, RecipeError, "blend"),
     ({"trace": "no/t.jsonl"}, FileError, "t.jsonl"),
-    ({"trace": "photo.png"}, FileError, "photo.png: expected a file of its own for the result, got a picture that"),
+    ({"trace": "photo.png"}, FileError, "photo.png: expected a file of its own for the result, got a file that"),
     ({"sheet": "painting.png"}, FileError, "painting.png: expected a file of its own for the result"),
     ({"sheet": "out.png"}, FileError, "out.png: expected a file of its own, got one that is written already"),
     ({"trace": "run.jsonl", "plot": "run.jsonl"}, FileError, "run.jsonl: expected a file of its own"),

@@ -167,16 +167,19 @@ def test_two_processes_at_once_do_not_hurt_each_other(tmp_path: Path, server: Se
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_an_interrupt_leaves_nothing_behind(tmp_path: Path, server: Server, content: bytes) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_leaves_nothing_behind(
+    tmp_path: Path, server: Server, content: bytes, number: signal.Signals
+) -> None:
     (tmp_path / "w").mkdir()
     (tmp_path / "w" / "vgg19.h5").write_text("older")
     child = start(tmp_path, source(server.url("/a", slow(content, 60)), content))
     deadline = time.monotonic() + 30
-    while not any((tmp_path / "tmp").glob("minstyle-*/a")) and time.monotonic() < deadline:
+    while not any((tmp_path / "tmp").glob(".minstyle.*/a")) and time.monotonic() < deadline:
         time.sleep(0.02)
-    child.send_signal(signal.SIGINT)
+    child.send_signal(number)
     _, err = child.communicate(timeout=30)
-    assert (child.returncode, err) == (130, "minstyle.weights: interrupted; nothing was changed\n")
+    assert (child.returncode, err) == (128 + number, "minstyle.weights: interrupted; nothing was changed\n")
     assert (tmp_path / "w" / "vgg19.h5").read_text() == "older"
     assert os.listdir(tmp_path / "w") == ["vgg19.h5"]
     assert os.listdir(tmp_path / "tmp") == []

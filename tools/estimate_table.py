@@ -23,6 +23,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from marked import replace_marked
 from minstyle import save_image
 from minstyle.job.job import Job, paint, prepare
 from minstyle.job.machine import Machine
@@ -30,7 +31,6 @@ from minstyle.job.variants import parse_variant
 from minstyle.memory import peak
 from minstyle.run.observer import Observer, Step
 
-MARKS = "<!-- estimates -->", "<!-- end of estimates -->"
 CASES = (
     *(f"{network}:fine:{size}" for network in ("mini", "vgg19") for size in (256, 512, 1024, 1536)),
     *(f"vgg19:{recipe}:512" for recipe in ("document", "crowson", "johnson", "athalye", "pytorch-tutorial")),
@@ -109,10 +109,8 @@ def main() -> None:
         return
     text = table(options.cases, options.evaluations)
     if options.write:
-        page = options.write.read_text()
-        before, after = page.split(MARKS[0])[0], page.split(MARKS[1])[1]
         machine = f"{platform.machine()}, {options.evaluations} evaluations, pictures of 4:3."
-        options.write.write_text(f"{before}{MARKS[0]}\n{machine}\n\n{text}\n{MARKS[1]}{after}")
+        replace_marked(options.write, "estimates", f"{machine}\n\n{text}")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from marked import replace_marked
 from minstyle import RECIPES, Recipe, RunState, load_picture, load_state, save_picture, save_state, stylize
 from minstyle.errors import CheckpointError, ImageError, MinstyleError, RecipeError, WeightsError
 from minstyle.job.changes import change_recipe
@@ -41,7 +42,6 @@ from minstyle.weights.convert import convert
 from minstyle.weights.formats import FORMATS
 from tests.support.small import picture, random_weights
 
-MARKS = "<!-- fuzz -->", "<!-- end of fuzz -->"
 SECONDS, MEGABYTES = 5, 500
 ZIPPED = ("PyTorch zip", "NumPy .npz")
 NUMBERS = (b"0", b"-1", b"1e999", b"NaN", b"99999999999999999999", b"null", b"[]", b'"a"', b"\0", b"\xff\xff\xff\xff")
@@ -248,9 +248,7 @@ def main() -> None:
         lines.append(fuzz(name, options.executions // len(options.parsers), options.keep))
         print(lines[-1], flush=True)
     if options.write:
-        page, text = options.write.read_text(), "\n".join(lines)
-        before, after = page.split(MARKS[0])[0], page.split(MARKS[1])[1]
-        options.write.write_text(f"{before}{MARKS[0]}\n{text}\n{MARKS[1]}{after}")
+        replace_marked(options.write, "fuzz", "\n".join(lines))
 
 
 if __name__ == "__main__":

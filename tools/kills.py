@@ -23,13 +23,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from marked import replace_marked
 from minstyle import save_image
 from minstyle.cli.main import main as command_line
 from minstyle.run import statefile
 from minstyle.watch import checkpoints
 
 ROOT = Path(__file__).resolve().parents[1]
-MARKS = "<!-- kills -->", "<!-- end of kills -->"
 RUNS = {
     "L-BFGS, smooth bounds": ["--optimizer", "lbfgs", "--bounds", "smooth", "--rounds", "2", "--evaluations", "20"],
     "Adam, averaged": ["--optimizer", "adam", "--averaging", "0.9", "--rounds", "1", "--evaluations", "40"],
@@ -157,9 +157,7 @@ def main() -> None:
     options = parser.parse_args()
     text = table(options.kills, options.seed)
     if options.write:
-        page = options.write.read_text()
-        before, after = page.split(MARKS[0])[0], page.split(MARKS[1])[1]
-        options.write.write_text(f"{before}{MARKS[0]}\n{text}\n{MARKS[1]}{after}")
+        replace_marked(options.write, "kills", text)
 
 
 if __name__ == "__main__":

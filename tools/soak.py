@@ -24,13 +24,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from marked import replace_marked
 from minstyle import RECIPES, MinstyleError, Observer, Step, save_image
 from minstyle.job.description import Job
 from minstyle.job.job import paint, prepare
 from minstyle.job.machine import Machine
 from minstyle.memory import resident
 
-MARKS = "<!-- soak -->", "<!-- end of soak -->"
 LIMIT = 0.05  # by which memory may grow
 
 
@@ -119,9 +119,7 @@ def main() -> None:
         lines.append(row(f"{count} {name}", *soak(count, threads, options.network)))
         print(lines[-1], flush=True)
     if options.write:
-        page, text = options.write.read_text(), "\n".join(lines)
-        before, after = page.split(MARKS[0])[0], page.split(MARKS[1])[1]
-        options.write.write_text(f"{before}{MARKS[0]}\n{text}\n{MARKS[1]}{after}")
+        replace_marked(options.write, "soak", "\n".join(lines))
 
 
 if __name__ == "__main__":

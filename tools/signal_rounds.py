@@ -1,0 +1,110 @@
+"""Runs that are ended by signals: ``python tools/signal_rounds.py [--moments 50] [--seed 0] [--write FILE]``.
+
+A short run in a process of its own gets INT, TERM, HUP or KILL at a random moment between its start and its end. Told
+is what is left: a picture that opens, none, or half a one; files that do not belong there; and what the process said.
+``--write`` puts the table into a Markdown file, between its marks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from marked import replace_marked
+from minstyle import load_image, save_image
+from minstyle.errors import ImageError
+
+ROOT = Path(__file__).resolve().parents[1]
+SIGNALS = ("INT", "TERM", "HUP", "KILL")
+EVALUATIONS = 20
+
+
+class Case:
+    """A run, and the folder that it works in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.out = folder, folder / "out.png"
+        self.good = [folder / "content.png", folder / "style.png"]
+        generator = np.random.default_rng(0)
+        for path in self.good:
+            save_image(np.kron(generator.uniform(0, 255, (8, 8, 3)), np.ones((8, 8, 1))), path)
+        self.words = [*map(str, [*self.good, self.out]), "--network", "mini", "--size", "64", "--evaluations",
+                      str(EVALUATIONS), "--save-every", "1000", "--trace", str(folder / "trace.jsonl")]  # fmt: skip
+        began = time.monotonic()
+        assert self._start().wait() == 0
+        self.seconds = time.monotonic() - began
+        self.clear()
+
+    def _start(self) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "minstyle", *self.words]
+        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+    def clear(self) -> None:
+        for path in self.folder.iterdir():
+            if path not in self.good:
+                path.unlink()
+
+    def ended_by(self, name: str, after: float) -> str:
+        """What is left of a run that gets the signal after so many seconds."""
+        process = self._start()
+        time.sleep(after)
+        number = getattr(signal, f"SIG{name}")
+        process.send_signal(number)
+        _, said = process.communicate()
+        evaluated = (self.folder / "trace.jsonl").exists() and (self.folder / "trace.jsonl").read_text().count("\n")
+        expected = {*self.good, self.out, self.folder / "trace.jsonl", Path(f"{self.out}.checkpoint")}
+        if name != "KILL" and {*self.folder.iterdir()} - expected:
+            return "files left"
+        if "Traceback" in said:
+            return "traceback"
+        if not self.out.exists():
+            return "picture lost" if evaluated and name != "KILL" else "no picture yet"
+        try:
+            load_image(self.out)
+        except ImageError:
+            return "half a picture"
+        good = process.returncode in (0, 128 + number, -number)
+        return "picture" if good else f"exit code {process.returncode}"
+
+
+def table(moments: int, seed: int) -> str:
+    lines = ["| signal | moments | whole picture | none yet | anything else |", "|---|---|---|---|---|"]
+    generator = random.Random(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        case = Case(Path(folder))
+        for name in SIGNALS:
+            found: Counter[str] = Counter()
+            for _ in range(moments):
+                found[case.ended_by(name, generator.uniform(0, case.seconds))] += 1
+                case.clear()
+            whole, none = found.pop("picture", 0), found.pop("no picture yet", 0)
+            rest = ", ".join(f"{count} {what}" for what, count in found.items()) or "0"
+            lines.append(f"| {name} | {moments} | {whole} | {none} | {rest} |")
+            print(lines[-1], flush=True)
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--moments", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--write", type=Path)
+    options = parser.parse_args()
+    text = table(options.moments, options.seed)
+    if options.write:
+        replace_marked(options.write, "signals", text)
+
+
+if __name__ == "__main__":
+    main()

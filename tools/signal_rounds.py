@@ -27,7 +27,7 @@ from minstyle.errors import ImageError
 
 ROOT = Path(__file__).resolve().parents[1]
 SIGNALS = ("INT", "TERM", "HUP", "KILL")
-EVALUATIONS = 20
+EVALUATIONS = 60
 
 
 class Case:

@@ -6,6 +6,7 @@ import argparse
 import os
 import shlex
 import sys
+import warnings
 from collections.abc import Sequence
 
 from ..errors import MinstyleError, RecipeError, require
@@ -28,7 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, 2 after an error told in one line, 130 after an interrupt."""
     try:
         try:
-            return _run(arguments)
+            with warnings.catch_warnings():  # they are the whole process's, and this is its main thread
+                warnings.filterwarnings("ignore", module=r"PIL\.")  # damage beside a picture is nothing for users
+                return _run(arguments)
         finally:
             print(end="", flush=True)
     except BrokenPipeError:  # who read the output has seen enough, as head has: no error, and nothing more to say

@@ -60,8 +60,8 @@ def opened(stream: IO[bytes], name: str) -> Iterator[Image.Image]:
         raise ImageError(f"{name}: {_unknown(start)}")
     with picture:
         check_pixels(name, picture.height, picture.width)
-        frames = getattr(picture, "n_frames", 1)
-        if frames > 1 and picture.format not in _ONE_IS_MEANT:
+        frames = 1 if picture.format in _ONE_IS_MEANT else getattr(picture, "n_frames", 1)
+        if frames > 1:
             raise ImageError(f"{name}: it holds {frames} frames of an animation, expected one picture; "
                              "save the one you want as a PNG")  # fmt: skip
         yield picture

@@ -89,8 +89,8 @@ def _deep_png(png: PngChunks, stream: IO[bytes], key: Any) -> Samples:
     if stored.dtype != np.uint16:
         raise ValueError("its pixels are not as its header says")
     if stored.shape[2] in (2, 4):
-        return Samples(scaled(stored[:, :, :-1], 65535), scaled(stored[:, :, -1], 65535) / np.float32(255), 16)
-    return Samples(scaled(stored, 65535), None if key is None else not_key(stored, key), 16)
+        return Samples(stored[:, :, :-1], stored[:, :, -1], 16)
+    return Samples(stored, None if key is None else not_key(stored, key), 16)
 
 
 def _samples(picture: Image.Image) -> Samples:

@@ -17,10 +17,11 @@ Fit = Callable[[Shape], Shape]  # of the shape of a picture, upright, the shape 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """``values`` (H, W, C): uint8 as they are stored, or float32 in 0..255 where they are deeper.
+    """``values`` (H, W, C): uint8 or uint16 as they are stored, or float32 in 0..255 where they are anything else.
 
     C is 1 for grey, 3 for RGB and for CIELAB (``lab``: L* 0..100, a*, b*, float32), 4 for CMYK (255 is full ink).
-    ``opacity`` (H, W), uint8 in 0..255 as it is stored or float32 in 0..1, or None; ``depth`` 8 or 16 bits.
+    ``opacity`` (H, W), uint8 or uint16 as it is stored or float32 in 0..1, or None; ``depth`` 8 or 16 bits. Large
+    pictures are made floats once they are shrunk: ``shrunk`` leaves no uint16.
     """
 
     values: np.ndarray
@@ -65,14 +66,30 @@ def scaled_floats(stored: np.ndarray) -> np.ndarray:
     return scaled(stored, 1 if largest <= 1 else 255 if largest <= 255 else 65535)
 
 
+def levels(values: np.ndarray) -> np.ndarray:
+    """Samples as they are: uint8, or float32 in 0..255, which uint16 becomes."""
+    return scaled(values, 65535) if _is_deep(values) else values
+
+
+def unit(opacity: np.ndarray) -> np.ndarray:
+    """Opacity as float32 in 0..1."""
+    return opacity if opacity.dtype == np.float32 else levels(opacity) / np.float32(255)
+
+
 def is_opaque(opacity: np.ndarray) -> bool:
-    return bool(opacity.min() >= (255 if opacity.dtype == np.uint8 else 1))
+    """Whether it hides nothing."""
+    return bool(opacity.min() >= (1 if opacity.dtype == np.float32 else np.iinfo(opacity.dtype).max))
+
+
+def _is_deep(values: np.ndarray) -> bool:
+    return values.dtype.kind == "u" and values.dtype.itemsize == 2  # in either order of bytes
 
 
 def divided(colours: np.ndarray, opacity: np.ndarray) -> np.ndarray:
-    """Colours (H, W, C) that the file holds times their opacity, as they are without it."""
-    plain: np.ndarray = np.clip(colours / np.maximum(opacity, 1e-6)[:, :, None], 0, 255).astype(np.float32)
-    return plain
+    """Colours (H, W, C) that the file holds times their opacity, as they are without it: float32."""
+    plain = levels(colours).astype(np.float32)
+    plain /= np.maximum(unit(opacity), np.float32(1e-6))[:, :, None]
+    return np.clip(plain, 0, 255, out=plain)
 
 
 def not_key(stored: np.ndarray, key: Any) -> np.ndarray:
@@ -81,16 +98,11 @@ def not_key(stored: np.ndarray, key: Any) -> np.ndarray:
     return opacity
 
 
-def unit(opacity: np.ndarray) -> np.ndarray:
-    """Opacity as float32 in 0..1."""
-    return opacity / np.float32(255) if opacity.dtype == np.uint8 else opacity
-
-
 def shrunk(samples: Samples, shape: Shape | None) -> Samples:
     """The samples at a smaller shape; as they are if they are no larger."""
     height, width = samples.values.shape[:2]
     if shape is None or shape[0] >= height or shape[1] >= width:
-        return samples
+        return replace(samples, values=levels(samples.values))
     values, opacity = _smaller(samples.values, shape, samples.opacity), samples.opacity
     if opacity is not None:
         seen = _smaller(np.broadcast_to(np.float32(1), (height, width, 1)), shape, opacity).clip(0, 1)
@@ -114,10 +126,10 @@ def _means(channel: np.ndarray, opacity: np.ndarray | None, square: int) -> Imag
     """A channel (H, W), times the opacity, by its means over squares of so many pixels a side."""
     if opacity is None:
         kind = np.uint8 if channel.dtype == np.uint8 else np.float32
-        return Image.fromarray(np.ascontiguousarray(channel, dtype=kind)).reduce(square)
+        return Image.fromarray(np.ascontiguousarray(levels(channel), dtype=kind)).reduce(square)
     step = square * max(1, BLOCK // (square * channel.shape[1]))  # products in floats of some rows at a time
     parts = [
-        np.asarray(Image.fromarray(channel[top : top + step] * unit(opacity[top : top + step])).reduce(square))
+        np.asarray(Image.fromarray(levels(channel[top : top + step]) * unit(opacity[top : top + step])).reduce(square))
         for top in range(0, len(channel), step)
     ]
     return Image.fromarray(np.concatenate(parts))

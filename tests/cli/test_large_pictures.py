@@ -140,3 +140,11 @@ def test_what_the_memory_does_not_hold_is_refused_by_its_header(
     assert "5000 x 5000 pixels need 0.2 GB of memory, 0.1 GB are free; make it smaller" in told_in_one_line(capsys)
     save_image(picture(32, 40, 1), studio.content)
     studio.image()
+
+
+def test_a_comparison_reads_pictures_as_large_as_it_shows_them(studio: Studio) -> None:
+    """Some megapixels of them, whatever the files hold."""
+    small = studio.arguments("--quiet", "--compare", "document", "--size", "40", "--evaluations", "1")
+    least = measured(small)[1]
+    large = str(striped(studio.folder / "large.png", 4000, "RGB"))
+    assert measured([large, large, *small[2:]])[1] - least < 4000**2 * 9 / 1e6

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from minstyle.cli.main import main
 from minstyle.images import load_mask, save_picture
 from tests.support.studio import Captured, Studio, told_in_one_line
 
@@ -83,3 +84,13 @@ def test_a_mask_of_whole_levels_stays_small(tmp_path: Path, mode: str) -> None:
     if mode != "I;16":
         assert (mask[:10] == 0).all()
         assert (mask[10:] == 255).all()
+
+
+@pytest.mark.parametrize("role", ROLES[:2])
+def test_a_picture_too_small_for_a_comparison_is_named(studio: Studio, capsys: Captured, role: str) -> None:
+    path = studio.folder / "1x1.png"
+    Image.new("RGB", (1, 1)).save(path)
+    setattr(studio, role, path)
+    arguments = [studio.content, studio.style, studio.out, "--network", studio.network, "--compare", "document"]
+    assert main([str(part) for part in arguments]) == 2
+    assert f"{role} {path}: expected at least 32 x 32 pixels, got 1 x 1" in told_in_one_line(capsys)

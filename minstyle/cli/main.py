@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+import warnings
 from collections.abc import Sequence
 
 from ..errors import RecipeError, require
@@ -32,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, 2 after an error told in one line, 128 + a signal's number."""
 
     def command() -> int:
-        with Interrupts() as interrupts:
+        with Interrupts() as interrupts, warnings.catch_warnings():  # these are the whole process's: it is ours here
+            warnings.filterwarnings("ignore", module=r"PIL\.")  # damage beside a picture is nothing for users
             return _run(arguments, interrupts)
 
     return run("minstyle", command)

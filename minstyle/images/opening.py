@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import warnings
-from collections.abc import Iterator
-from typing import IO
+import struct
+from collections.abc import Callable, Iterator
+from typing import IO, Any
 
-from PIL import Image, UnidentifiedImageError
+import numpy as np
+from PIL import Image
 
 from ..errors import ImageError
-from .room import MAX_PIXELS
+from .room import MAX_PIXELS, check_pixels
 
+# Pillow's readers that decode in this process, by themselves. The others stay shut: EPS is a program, which Pillow
+# hands to Ghostscript; WMF, BUFR, GRIB and HDF5 go to whatever is registered for them; in IPTC lies a file of any
+# format; FITS unpacks without end in some versions; MPEG is no picture. TIFF is tifffile's.
+FORMATS = {
+    "AVIF", "BLP", "BMP", "CUR", "DCX", "DDS", "DIB", "FLI", "FTEX", "GBR", "GIF", "HEIF", "ICNS", "ICO", "IM",
+    "IMT", "JPEG", "JPEG2000", "MCIDAS", "MSP", "PCD", "PCX", "PIXAR", "PNG", "PPM", "PSD", "QOI", "SGI", "SPIDER",
+    "SUN", "TGA", "WEBP", "XBM", "XPM", "XVTHUMB",
+}  # fmt: skip
 # Files of these formats may hold more pictures beside the one that is meant: previews, the other eye, layers, a burst.
 _ONE_IS_MEANT = {"MPO", "PSD", "HEIF"}
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
@@ -21,10 +30,14 @@ _JPEG_XL = (b"\xff\x0a", b"\0\0\0\x0cJXL ")
 
 @contextlib.contextmanager
 def named_errors(name: str) -> Iterator[None]:
-    """Every failure of a decoder inside is one ImageError that names the file."""
+    """Every failure of a decoder inside is one ImageError that names the file.
+
+    What a decoder remarks on damage beside the picture goes through ``warnings``, as the host program has set them:
+    those filters are the whole process's, and changing them here, even for a moment, would change them for its other
+    threads. The command line, whose process is its own, passes them over.
+    """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # remarks on damage beside the picture, and on pictures that are large
+        with np.errstate(all="ignore"):  # of this thread alone
             yield
     except Image.DecompressionBombError as error:
         raise ImageError(f"{name}: larger than {MAX_PIXELS:,} pixels; make it smaller") from error
@@ -39,20 +52,43 @@ def named_errors(name: str) -> Iterator[None]:
 def opened(stream: IO[bytes], name: str) -> Iterator[Image.Image]:
     """The single picture of a file, opened by Pillow, not yet decoded."""
     stream.seek(0)
-    start = stream.read(12)
-    stream.seek(0)
+    start = stream.read(16)
     if _is_heif(start):
         _register_heif()
-    try:
-        picture = Image.open(stream)
-    except UnidentifiedImageError as error:
-        raise ImageError(f"{name}: {_unknown(start)}") from error
+    picture = _open(stream, start)
+    if picture is None:
+        raise ImageError(f"{name}: {_unknown(start)}")
     with picture:
-        frames = getattr(picture, "n_frames", 1)
-        if frames > 1 and picture.format not in _ONE_IS_MEANT:
+        check_pixels(name, picture.height, picture.width)
+        frames = 1 if picture.format in _ONE_IS_MEANT else getattr(picture, "n_frames", 1)
+        if frames > 1:
             raise ImageError(f"{name}: it holds {frames} frames of an animation, expected one picture; "
                              "save the one you want as a PNG")  # fmt: skip
         yield picture
+
+
+def _open(stream: IO[bytes], start: bytes) -> Any:
+    """The picture as Pillow's first reader of ``FORMATS`` that knows it has it; None where none does.
+
+    As ``Image.open`` does it, but without its warning of pictures above 89 million pixels, which are no bombs here.
+    """
+    tried: set[str] = set()
+    for load in (Image.preinit, Image.init):  # first the few common readers: importing all takes time
+        load()
+        for kind in [kind for kind in Image.ID if kind in FORMATS and kind not in tried]:
+            tried.add(kind)
+            reader, accept = Image.OPEN[kind]
+            with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):  # it is not of that format
+                if accept is None or _knows(accept, start):
+                    stream.seek(0)
+                    return reader(stream, "")
+    return None
+
+
+def _knows(accept: Callable[[bytes], bool | str], start: bytes) -> bool:
+    """Whether a reader takes a file of such a beginning; it answers with a text where its library is missing."""
+    answer = accept(start)
+    return bool(answer) and not isinstance(answer, str)
 
 
 def _is_heif(start: bytes) -> bool:
@@ -70,4 +106,9 @@ def _unknown(start: bytes) -> str:
         return "a broken HEIC file, or one library is missing: pip install 'minstyle[heic]'"
     if start.startswith(_JPEG_XL):
         return "a JPEG XL file, which is not read; save it as a PNG or JPEG"
+    for kind, (reader, accept) in Image.OPEN.items():
+        with contextlib.suppress(IndexError, struct.error):  # of a beginning that is too short
+            if kind not in FORMATS and accept is not None and _knows(accept, start):
+                described = getattr(reader, "format_description", None) or kind
+                return f"{kind} ({described}) is not read, for what such a file may do; save it as a PNG or JPEG"
     return "not a picture of a known format"

@@ -7,13 +7,14 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image
 
+from ..errors import ImageError
 from . import codepoints
 from .boxes import code_points
 from .metadata import exif_of, is_adobe_rgb, orientation_of, read_dpi
 from .opening import opened
 from .png_chunks import SIGNATURE, PngChunks, bare, read_chunks
 from .room import check_room
-from .samples import Fit, Samples, Shape, Stored, not_key, scaled, scaled_floats, stored_shape
+from .samples import BLOCK, Fit, Samples, Shape, Stored, not_key, scaled, scaled_floats, stored_shape
 
 _JPEG = {"JPEG", "MPO"}
 _DIRECTORIES = 1 << 20  # bytes at a file's beginning in which AVIF and HEIC have what describes the picture
@@ -43,6 +44,8 @@ def read_pillow(stream: IO[bytes], name: str, fit: Fit | None = None) -> Stored:
         whole = enough == (height, width)
         if picture.format in _JPEG and not whole:
             picture.draft(None, enough[::-1])
+        if png is not None and not png.whole:
+            raise ImageError(f"{name}: {width} x {height}, of which its file can hold a part at most; get it again")
         deep = png is not None and png.depth == 16
         check_room(name, picture.height, picture.width, len(picture.getbands()) * (4 if deep else 2), whole)
         if png is not None and png.deep_colour:
@@ -86,8 +89,8 @@ def _deep_png(png: PngChunks, stream: IO[bytes], key: Any) -> Samples:
     if stored.dtype != np.uint16:
         raise ValueError("its pixels are not as its header says")
     if stored.shape[2] in (2, 4):
-        return Samples(scaled(stored[:, :, :-1], 65535), scaled(stored[:, :, -1], 65535) / np.float32(255), 16)
-    return Samples(scaled(stored, 65535), None if key is None else not_key(stored, key), 16)
+        return Samples(stored[:, :, :-1], stored[:, :, -1], 16)
+    return Samples(stored, None if key is None else not_key(stored, key), 16)
 
 
 def _samples(picture: Image.Image) -> Samples:
@@ -124,12 +127,22 @@ def _eight_bits(picture: Image.Image) -> Samples:
     if picture.mode in ("1", "L"):
         return Samples(np.asarray(picture.convert("L"))[:, :, None])
     if picture.mode in ("LA", "La"):
-        pixels = np.asarray(picture.convert("LA"))
-        return Samples(pixels[:, :, :1], pixels[:, :, 1].astype(np.float32) / 255)
+        pixels = _pixels(picture, "LA")
+        return Samples(pixels[:, :, :1], pixels[:, :, 1])
     if picture.has_transparency_data:
-        pixels = np.asarray(picture.convert("RGBA"))
-        return Samples(pixels[:, :, :3], pixels[:, :, 3].astype(np.float32) / 255)
-    return Samples(np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB")))
+        pixels = _pixels(picture, "RGBA")
+        return Samples(pixels[:, :, :3], pixels[:, :, 3])
+    return Samples(_pixels(picture, "RGB"))
+
+
+def _pixels(picture: Image.Image, mode: str) -> np.ndarray:
+    """(H, W, channels) uint8 in a mode, some rows at a time: what Pillow has is copied once, not four times."""
+    pixels = np.empty((picture.height, picture.width, len(mode)), np.uint8)
+    step = max(1, BLOCK // picture.width)
+    for top in range(0, picture.height, step):
+        rows = picture.crop((0, top, picture.width, min(top + step, picture.height)))
+        pixels[top : top + step] = np.asarray(rows if rows.mode == mode else rows.convert(mode))
+    return pixels
 
 
 def _raw_mode(picture: Any) -> str:

@@ -15,6 +15,7 @@ from typing import IO
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_TEXT = 1 << 20  # bytes of a text, unpacked; longer ones are passed over
 MAX_PROFILE = 1 << 25  # bytes of a profile, unpacked: those of printers have some millions
+_MOST_PACKED = 1032  # bytes that one byte of deflate can stand for
 _MAX_BESIDE = 1 << 27  # bytes of a chunk that is read at all, but for pixels
 _MAX_CHUNKS = 200_000  # a PNG of 1.6 GB in pieces of 8 KB
 _LENGTHS = {b"pHYs": 9, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4}
@@ -27,11 +28,13 @@ _KEPT_TEXT = {b"minstyle", b"Software", b"Raw profile type exif", b"Raw profile 
 class PngChunks:
     """``beside``: the sound chunks that tell of colour and resolution, by name; ``stream``: the file for a decoder.
 
-    ``recipe`` is the text under "minstyle", None where there is none; of one too long, its first MAX_TEXT + 1 bytes.
+    ``whole``: whether its pixels can be as many as it declares. ``recipe`` is the text under "minstyle", None where
+    there is none; of one too long, its first MAX_TEXT + 1 bytes.
     """
 
     depth: int
     colour: int
+    whole: bool
     stream: IO[bytes]
     beside: dict[bytes, bytes] = field(default_factory=dict)
     icc: bytes | None = None
@@ -47,9 +50,10 @@ def read_chunks(stream: IO[bytes]) -> PngChunks:
     """The chunks of a PNG. Raises ValueError for more than any picture has."""
     found: dict[bytes, bytes] = {}
     icc = recipe = None
-    places, sound = [], True
+    places, sound, packed = [], True, 0
     for kind, start, length in _chunks(stream):
         keep = True
+        packed += length if kind == b"IDAT" else 0
         if kind not in _PIXELS | _FRAMES:
             data = _read(stream, start, length)
             keep = data is not None and length == _LENGTHS.get(kind, length)
@@ -68,9 +72,11 @@ def read_chunks(stream: IO[bytes]) -> PngChunks:
         if keep:
             places.append((start - 8, length + 12))
     stream.seek(16)
-    header = stream.read(10).ljust(10, b"\0")
+    width, height, depth, colour = struct.unpack(">IIBB", stream.read(10).ljust(10, b"\0"))
     stream.seek(0)
-    return PngChunks(header[8], header[9], stream if sound else _parts(stream, places), found, icc, recipe)
+    bits = depth * {2: 3, 4: 2, 6: 4}.get(colour, 1)
+    whole = width * height * bits <= 8 * _MOST_PACKED * packed
+    return PngChunks(depth, colour, whole, stream if sound else _parts(stream, places), found, icc, recipe)
 
 
 def bare(stream: IO[bytes]) -> bytes:

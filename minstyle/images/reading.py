@@ -7,13 +7,14 @@ from typing import IO
 
 import numpy as np
 
+from ..errors import ImageError
 from .arrays import fill_hidden, lay_over
 from .jpeg12 import is_jpeg12, read_jpeg12, shape_of_jpeg12
 from .metadata import read_exif
 from .opening import named_errors
 from .pillow_reading import read_pillow, shape_by_pillow
 from .profiles import cmyk_to_srgb, lab_to_srgb, outside_srgb, own_profile, to_srgb
-from .samples import Fit, Samples, Shape, Stored, shrunk, stored_shape
+from .samples import Fit, Samples, Shape, Stored, is_opaque, shrunk, stored_shape, unit
 from .source import Source, stream_of
 from .tiff_reading import is_tiff, orientation_of_page, read_tiff, tiff_page
 
@@ -67,31 +68,48 @@ def load_picture(source: Source, fit: Fit | None = None) -> Picture:
     Raises ImageError, with the reason, for a file that is missing, no whole picture, an animation or of several pages.
     """
     with stream_of(source) as (stream, name), named_errors(name):
-        stored = _stored(stream, name, fit)
-        orientation = stored.orientation
-        full = stored_shape(stored.shape, orientation)
-        enough = None if fit is None else stored_shape(fit(full), orientation)
-        samples = shrunk(stored.samples, enough)
-        values, profile = _srgb(samples, stored.icc), own_profile(stored.icc)
-        opacity = samples.opacity
-        if opacity is not None:
-            opacity = None if opacity.min() >= 1 else _upright(opacity, orientation)
-        return Picture(
-            image=fill_hidden(_upright(values, orientation), opacity),
-            opacity=opacity,
-            depth=samples.depth,
-            profile=profile,
-            exif=read_exif(stored.exif),
-            outside=0.0 if samples.lab else outside_srgb(samples.values, profile),
-            full=None if samples.values.shape[:2] == stored.shape else full,
-            dpi=stored.dpi[::-1] if stored.dpi and orientation in (5, 6, 7, 8) else stored.dpi,
-        )
+        return _picture(_stored(stream, name, fit), fit)
 
 
 def load_image(source: Source) -> np.ndarray:
     """The picture in a file as an image (H, W, 3): ``load_picture``'s, laid over white where it is transparent."""
     picture = load_picture(source)
     return lay_over(picture.image, picture.opacity)
+
+
+def load_mask(source: Source) -> np.ndarray:
+    """The numbers of ``load_image``, as uint8 where they are whole levels: large masks take a quarter of the memory."""
+    with stream_of(source) as (stream, name), named_errors(name):
+        stored = _stored(stream, name, None)
+        samples = stored.samples
+        if samples.values.dtype == np.uint8 and (samples.opacity is None or is_opaque(samples.opacity)):
+            values = _srgb(samples, stored.icc)
+            return _upright(values, stored.orientation, np.uint8 if values.dtype == np.uint8 else np.float32)
+        picture = _picture(stored, None)
+        if picture.opacity is not None and not picture.opacity.any():
+            raise ImageError(f"{name}: expected pixels that can be seen, got a mask that is transparent altogether")
+    return lay_over(picture.image, picture.opacity)
+
+
+def _picture(stored: Stored, fit: Fit | None) -> Picture:
+    orientation = stored.orientation
+    full = stored_shape(stored.shape, orientation)
+    enough = None if fit is None else stored_shape(fit(full), orientation)
+    samples = shrunk(stored.samples, enough)
+    values, profile = _srgb(samples, stored.icc), own_profile(stored.icc)
+    opacity = samples.opacity
+    if opacity is not None:
+        opacity = None if is_opaque(opacity) else _upright(unit(opacity), orientation)
+    return Picture(
+        image=fill_hidden(_upright(values, orientation), opacity),
+        opacity=opacity,
+        depth=samples.depth,
+        profile=profile,
+        exif=read_exif(stored.exif),
+        outside=0.0 if samples.lab else outside_srgb(samples.values, profile),
+        full=None if samples.values.shape[:2] == stored.shape else full,
+        dpi=stored.dpi[::-1] if stored.dpi and orientation in (5, 6, 7, 8) else stored.dpi,
+    )
 
 
 def _stored(stream: IO[bytes], name: str, fit: Fit | None) -> Stored:
@@ -106,7 +124,7 @@ def _srgb(samples: Samples, icc: bytes | None) -> np.ndarray:
     return cmyk_to_srgb(samples.values, icc) if samples.values.shape[2] == 4 else to_srgb(samples.values, icc)
 
 
-def _upright(array: np.ndarray, orientation: int) -> np.ndarray:
+def _upright(array: np.ndarray, orientation: int, dtype: type = np.float32) -> np.ndarray:
     """Rows and columns turned as a viewer does by EXIF orientation 1..8; any other number is 1."""
     if orientation in (5, 6, 7, 8):
         array = array.swapaxes(0, 1)
@@ -114,4 +132,4 @@ def _upright(array: np.ndarray, orientation: int) -> np.ndarray:
         array = array[::-1]
     if orientation in (2, 3, 6, 7):
         array = array[:, ::-1]
-    return np.ascontiguousarray(array, dtype=np.float32)
+    return np.ascontiguousarray(array, dtype=dtype)

@@ -12,13 +12,18 @@ _WORK = 32  # bytes a pixel of the image in floats, and of the copy that turning
 _SHRINKING = 8  # of one channel in floats, where it is shrunk at once
 
 
+def check_pixels(name: str, height: int, width: int) -> None:
+    """Raise ImageError for a picture of more pixels than any that is meant."""
+    if height * width > MAX_PIXELS:
+        raise ImageError(f"{name}: {width} x {height}, larger than {MAX_PIXELS:,} pixels; make it smaller")
+
+
 def check_room(name: str, height: int, width: int, stored: int, whole: bool = True) -> None:
     """Raise ImageError for a picture of ``stored`` bytes a pixel that is a bomb, or larger than the memory allows.
 
     ``whole``: whether it is to be an image as large as it is stored.
     """
-    if height * width > MAX_PIXELS:
-        raise ImageError(f"{name}: {width} x {height}, larger than {MAX_PIXELS:,} pixels; make it smaller")
+    check_pixels(name, height, width)
     needed, there = height * width * (stored + (_WORK if whole else _SHRINKING)), room()
     free = math.inf if there is None else there.bytes - resident()
     if needed > free:

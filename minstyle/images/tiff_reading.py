@@ -137,16 +137,16 @@ def _samples(page: Any, stored: np.ndarray, name: str) -> Samples:
         values = _levels(colours, page)
     opacity, lab = _opacity(page, stored, count), page.photometric in (_CIELAB, _ICCLAB)
     if opacity is not None and _PREMULTIPLIED in (page.extrasamples or ()) and not lab:
-        values = divided(values.astype(np.float32), opacity)
+        values = divided(values, opacity)
     return Samples(values, opacity, 8 if page.photometric == _CMYK else depth, lab)
 
 
 def _levels(stored: np.ndarray, page: Any) -> np.ndarray:
-    """Stored numbers by their bits and format: uint8 as they are, others float32, 0..255; 255 is white, or full ink."""
+    """Stored numbers by their bits and format, the highest of them white, or full ink: see ``Samples``."""
     if page.sampleformat == _FLOAT:
         values = scaled_floats(stored)
-    elif page.bitspersample == 8 and page.sampleformat == _UNSIGNED:
-        values = stored
+    elif page.bitspersample in (8, 16) and page.sampleformat == _UNSIGNED:
+        return stored if page.photometric != _WHITE_IS_ZERO else np.iinfo(stored.dtype).max - stored
     else:
         bits = page.bitspersample - (page.sampleformat == _SIGNED)  # below 0 is black
         values = scaled(stored, 2**bits - 1)
@@ -166,6 +166,8 @@ def _opacity(page: Any, stored: np.ndarray, count: int) -> np.ndarray | None:
         at = 0  # RGB with a fourth sample of which nothing is said: alpha, as everywhere
     if at is None or at >= extra:
         return None
+    if page.bitspersample in (8, 16) and page.sampleformat == _UNSIGNED:
+        return stored[:, :, count + at]
     top = 1 if page.sampleformat == _FLOAT else 2 ** (page.bitspersample - (page.sampleformat == _SIGNED)) - 1
     return scaled(stored[:, :, count + at], top) / np.float32(255)
 

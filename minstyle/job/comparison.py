@@ -10,6 +10,7 @@ from ..errors import ImageError, require
 from ..files import check_outputs
 from ..images import check_image_path, load_picture, save_image
 from ..recipe.recipe import Recipe
+from ..recipe.sizes import SMALLEST, Shape, check_shape
 from ..run.compare import SmallRun, compare
 from ..run.observer import Observer
 from ..watch.compare_sheet import compare_sheet
@@ -39,8 +40,11 @@ def paint_comparison(
     check_outputs([out], [content, *styles, *also_read, *weights_files(machine, recipes.values())])
     check_forgotten_out(out, len(styles))
     check_image_path(out)
-    pictures = [load_picture(path) for path in (content, *styles)]
-    for path, picture in zip((content, *styles), pictures, strict=True):
+    exact = any(recipe.style_crop or recipe.resample == "nearest" for recipe in recipes.values())
+    fit = None if exact else lambda shape: _enough(shape, size)
+    pictures = [load_picture(path, fit) for path in (content, *styles)]
+    for number, (path, picture) in enumerate(zip((content, *styles), pictures, strict=True)):
+        check_shape(f"{'style' if number else 'content'} {path}", picture.image.shape)
         require(picture.opacity is None, f"comparison: {path}", "a picture without transparency", "one with it",
                 ImageError)  # fmt: skip
     given, *paintings = (picture.image for picture in pictures)
@@ -51,3 +55,10 @@ def paint_comparison(
     if any(run.result is not None for run in runs):
         save_or_rescue(compare_sheet(given, paintings, runs), out, save_image)
     return runs
+
+
+def _enough(shape: Shape, size: int) -> Shape:
+    """The (height, width) at which a picture is read that a run of ``size`` pixels sees: eight times that is plenty."""
+    factor = 8 * size / max(shape)
+    small = round(factor * shape[0]), round(factor * shape[1])
+    return small if factor < 0.5 and min(small) >= SMALLEST else shape

@@ -6,12 +6,12 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..errors import FileError, RecipeError, require
-from ..images import WRITERS, Picture, load_image, load_picture, picture_shape, read_text
+from ..errors import FileError, ImageError, RecipeError, require
+from ..images import WRITERS, Picture, lay_over, load_mask, load_picture, picture_shape, read_text
 from ..notices import COLOURS_LOST, MASK_RESAMPLED, Notice
 from ..recipe.recipe import Recipe
 from ..recipe.sizes import SMALLEST, Shape, check_shape, check_shapes, crop_of, fitted_shape, shapes_of
-from ..run.pictures import last_shapes
+from ..run.pictures import cropped_shape, last_shapes
 from ..style.regions import Regions, from_masks
 
 Notify = Callable[[Notice], None]
@@ -31,7 +31,9 @@ def check_headers(content: Path, styles: Sequence[Path], initial: Path | None, r
     shapes = [picture_shape(path) for _, path in named]
     for (name, path), shape in zip(named, shapes, strict=True):
         check_shape(f"{name} {path}", shape)
-    check_shapes(shapes_of(shapes[0], recipe))
+    for number, (path, shape) in enumerate(zip(styles, shapes[1 : 1 + len(styles)], strict=True)):
+        check_shape(f"the part of style {path} that is cut out", cropped_shape(recipe, number, shape))
+    check_shapes(shapes_of(shapes[0], recipe), f"content {content}")
 
 
 def read_pictures(
@@ -54,10 +56,25 @@ def read_pictures(
         fit = (lambda shape, seen=seen: _enough(shape, seen, recipe)) if whole else None
         paintings.append(load_picture(path, fit))
     for path, picture in zip((content, *styles), (photograph, *paintings), strict=True):
+        _check_seen(path, picture)
         if picture.outside > 0.005:
             text = f"{path}: {picture.outside:.0%} of it has colours outside sRGB; the nearest in it are taken"
             notify(Notice(COLOURS_LOST, text))
     return photograph, tuple(paintings)
+
+
+def read_initial(path: Path, content: Picture, recipe: Recipe) -> Picture:
+    """The start image, over white where it is transparent; as ``read_pictures``, read at twice the largest size."""
+    shapes = shapes_of(content.image.shape, recipe)
+    picture = load_picture(path, lambda own: _enough(own, lambda _: shapes, recipe))
+    _check_seen(path, picture)
+    return Picture(lay_over(picture.image, picture.opacity))
+
+
+def _check_seen(path: Path, picture: Picture) -> None:
+    """Raise ImageError for what would be painted from, or begun with, as white."""
+    good = picture.opacity is None or bool(picture.opacity.any())
+    require(good, f"{path}", "pixels that can be seen", "a picture that is transparent altogether", ImageError)
 
 
 def _enough(shape: Shape, seen: Callable[[Shape], list[Shape]], recipe: Recipe) -> Shape:
@@ -86,15 +103,15 @@ def read_regions(
         return None
     require(len(masks) == len(pictures), "masks", f"{len(pictures)} files, for the content and each style",
             len(masks), RecipeError)  # fmt: skip
-    images = [load_image(path) for path in masks]
+    images = [load_mask(path) for path in masks]
     for path, mask, picture in zip(masks, images, pictures, strict=True):
         shape = picture.full or picture.image.shape[:2]
         if mask.shape[:2] != shape:
             size, own = (f"{width} x {height}" for height, width in (shape, mask.shape[:2]))
             notify(Notice(MASK_RESAMPLED, f"{path} is {own}, its picture {size}: resampled to fit"))
-    regions = from_masks(
-        images[0], images[1:], content_shape=shapes[0], style_shapes=shapes[1:], feather=recipe.feather
-    )
+    names = [f"{'style' if number else 'content'} mask {path}" for number, path in enumerate(masks)]
+    regions = from_masks(images[0], images[1:], content_shape=shapes[0], style_shapes=shapes[1:],
+                         feather=recipe.feather, names=names)  # fmt: skip
     for notice in regions.notices:
         # That masks were resampled to the run's size, of which nobody knows, is not worth a word.
         if notice.kind != MASK_RESAMPLED:

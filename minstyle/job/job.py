@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from ..engine.kernels import use_threads
 from ..files import check_outputs
-from ..images import Picture, check_image_path, load_image
+from ..images import Picture, check_image_path
 from ..memory import allowed, room
 from ..notices import Notice
 from ..recipe.sizes import check_styles
@@ -32,7 +32,7 @@ from ..watch.snapshots import Save, Snapshots
 from ..watch.trace import Trace
 from .checkpoint import Checkpoint, Kept, planned_checkpoint
 from .description import Job
-from .inputs import Notify, check_forgotten_out, check_headers, read_pictures, read_regions
+from .inputs import Notify, check_forgotten_out, check_headers, read_initial, read_pictures, read_regions
 from .machine import Networks, load_networks, weights_files
 from .output import save_or_rescue, writer
 
@@ -78,7 +78,7 @@ def prepare(
     check_headers(job.content, job.styles, job.initial, job.recipe)
     content, styles = read_pictures(job.content, job.styles, job.recipe, noted)
     regions = None if job.masks is None else read_regions(job.masks, job.recipe, content, styles, noted)
-    initial = None if job.initial is None else Picture(load_image(job.initial))
+    initial = None if job.initial is None else read_initial(job.initial, content, job.recipe)
     save = writer(job.recipe, content, depth=job.depth, quality=job.quality, keep_metadata=job.keep_metadata)
     observers = _observers(job, content, styles, save)
     networks = load_networks(job.machine, [job.recipe])

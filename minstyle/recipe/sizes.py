@@ -50,10 +50,10 @@ def check_shape(name: str, shape: tuple[int, ...]) -> None:
             ImageError)  # fmt: skip
 
 
-def check_shapes(shapes: Sequence[Shape]) -> None:
+def check_shapes(shapes: Sequence[Shape], name: str = "content") -> None:
     """Raise ImageError where the content is too small at one of the (height, width) that it is to be painted at."""
     for shape in shapes:
-        require(min(shape) >= SMALLEST, f"content at size {shape}",
+        require(min(shape) >= SMALLEST, f"{name} at size {shape}",
                 f"at least {SMALLEST} pixels on the shorter side", min(shape), ImageError)  # fmt: skip
 
 

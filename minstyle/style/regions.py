@@ -53,13 +53,14 @@ def from_masks(
     content_shape: tuple[int, ...],
     style_shapes: Sequence[tuple[int, ...]],
     feather: float = 0.0,
+    names: Sequence[str] | None = None,
 ) -> Regions:
     """The regions that masks (h, w, 3) draw, in the sizes of their pictures; shapes are (H, W) or (H, W, 3).
 
     The labels of a mask are the colours (or grey levels) of its flat areas, see ``find_labels``. ``feather`` softens
     the edges: the deviation of a Gaussian, as a part of the picture's longer side. A mask of another size than its
     picture is resampled, a label that only style masks have is left out, one without any area is taken for the
-    nearest; all are told in ``notices``.
+    nearest; all are told in ``notices``. ``names`` are what messages call the masks, the content's first.
 
     Raises ImageError for a mask without or with more than 16 labels, and for a label that no style mask has,
     RecipeError where masks and pictures are not as many or ``feather`` is not in 0..0.25.
@@ -67,7 +68,7 @@ def from_masks(
     require(len(style_masks) == len(style_shapes), "style masks",
             f"{len(style_shapes)}, one a style picture", len(style_masks), RecipeError)  # fmt: skip
     require(0 <= feather <= 0.25, "feather", "a part of the longer side in 0..0.25", feather, RecipeError)
-    places = _names_of_masks(len(style_masks))
+    places = _names_of_masks(len(style_masks)) if names is None else list(names)
     notices: list[Notice] = []
 
     def tell(text: str) -> None:
@@ -75,10 +76,9 @@ def from_masks(
 
     found = [find_labels(mask, place, tell) for mask, place in zip([content_mask, *style_masks], places, strict=True)]
     colours, drawn = found[0]
-    names, weights = tuple(map(name_of, colours)), []
+    labels, weights = tuple(map(name_of, colours)), []
     if len(colours) == 1:
-        text = f"content mask: it has one label, {names[0]}: the whole picture is one region"
-        notices.append(Notice(ONE_REGION, text))
+        notices += [Notice(ONE_REGION, f"{places[0]}: it has one label, {labels[0]}: the whole picture is one region")]
     tolerance = _tolerance(colours)
     served = np.zeros(len(colours), bool)
     for (own, index), place, shape in zip(found, places, [content_shape, *style_shapes], strict=True):
@@ -91,22 +91,22 @@ def from_masks(
             tell(f"{place}: the content mask has no {name_of(own[i])}: left out")
         if place != places[0]:
             served[region[region < len(colours)]] = True
-        resampled = _nearest(region[index], shape)
+        resampled = region[_nearest(index, shape)]
         _check_visible(index, own, np.where(region < len(colours), region, -1), resampled, place)
         weights.append(_weights(resampled, len(colours), feather))
-    _check_served(served, drawn, names)
-    return Regions(weights[0], tuple(weights[1:]), names, tuple(notices))
+    _check_served(served, drawn, labels, places[0])
+    return Regions(weights[0], tuple(weights[1:]), labels, tuple(notices))
 
 
 def _names_of_masks(styles: int) -> list[str]:
     return ["content mask", *("style mask" if styles == 1 else f"style mask {i + 1}" for i in range(styles))]
 
 
-def _check_served(served: np.ndarray, drawn: np.ndarray, names: tuple[str, ...]) -> None:
+def _check_served(served: np.ndarray, drawn: np.ndarray, labels: tuple[str, ...], place: str) -> None:
     """Raise ImageError for a label of the content's mask that no style mask has."""
     for r in np.flatnonzero(~served):
         y, x = (int(np.median(where)) for where in np.nonzero(drawn == r))
-        raise ImageError(f"content mask: no style mask has its colour {names[r]} ({(drawn == r).mean():.1%} of it, "
+        raise ImageError(f"{place}: no style mask has its colour {labels[r]} ({(drawn == r).mean():.1%} of it, "
                          f"around x {x}, y {y}); paint it in a style mask, or in another colour here")  # fmt: skip
 
 

@@ -9,9 +9,7 @@ from PIL import Image
 
 import minstyle.job.comparison as module
 from minstyle.cli.main import main
-from minstyle.images import save_image
 from minstyle.recipe.presets import RECIPES
-from tests.support.small import picture
 from tests.support.studio import Captured, Studio, told_in_one_line
 
 
@@ -61,9 +59,8 @@ def test_a_comparison_of_transparent_pictures_is_refused(studio: Studio, capsys:
 
 
 def test_a_comparison_in_which_nothing_can_be_made_is_told_in_one_line(studio: Studio, capsys: Captured) -> None:
-    save_image(picture(20, 40), studio.content)
-    assert studio.run("--quiet", "--compare", "document,johnson") == 2
-    assert "content: expected at least 32 x 32 pixels, got 40 x 20" in told_in_one_line(capsys)
+    assert studio.run("--quiet", "--compare", "document,johnson", "--style-crop", "0,0,0.1,0.1") == 2
+    assert "style: expected at least 32 x 32 pixels, got 4 x 4" in told_in_one_line(capsys)
     assert not studio.out.exists()
 
 

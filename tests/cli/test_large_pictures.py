@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +91,37 @@ def test_a_photograph_of_108_megapixels_takes_little(studio: Studio, profile: by
     assert megabytes - least_megabytes < 150
 
 
+def striped(path: Path, side: int, mode: str) -> Path:
+    """A picture of two halves, which packs to almost nothing."""
+    drawn = Image.new(mode, (side, side), (200, 30, 30, 200)[: len(mode)])
+    drawn.paste((30, 30, 200, 90)[: len(mode)], (side // 2, 0, side, side))
+    drawn.save(path, compress_level=1)
+    return path
+
+
+def test_small_files_that_unpack_to_much_take_no_gigabytes(studio: Studio) -> None:
+    """Beyond a run with small pictures: what Pillow holds of one and a copy, 8 bytes a pixel, and little else."""
+    command, side = studio.arguments("--quiet"), 2500
+    least = measured(command)[1]
+    large = str(striped(studio.folder / "large.png", side, "RGBA"))
+    assert measured([large, large, *command[2:], "--init", large])[1] - least < side**2 * 11 / 1e6
+    mask = striped(studio.folder / "mask.png", side, "RGB")
+    assert measured([*command, "--mask", str(mask), str(mask)])[1] - least < side**2 * 15 / 1e6
+
+
+def test_a_png_that_cannot_hold_its_pixels_is_refused_at_once(studio: Studio, capsys: Captured) -> None:
+    """Deflate packs to a thousandth at best."""
+    Image.new("RGB", (64, 64)).save(studio.folder / "small.png")
+    data = (studio.folder / "small.png").read_bytes()
+    header = b"IHDR" + struct.pack(">II", 7000, 7000) + data[24:29]
+    studio.content = studio.folder / "lies.png"
+    studio.content.write_bytes(data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:])
+    begin = time.perf_counter()
+    assert studio.run("--quiet") == 2
+    assert time.perf_counter() - begin < 2
+    assert f"{studio.content}: 7000 x 7000, of which its file can hold a part at most" in told_in_one_line(capsys)
+
+
 def test_a_poster_of_139_megapixels_is_a_picture(studio: Studio) -> None:
     """A0 at 300 dots an inch, grey to be quick."""
     studio.content = studio.folder / "poster.png"
@@ -107,3 +140,11 @@ def test_what_the_memory_does_not_hold_is_refused_by_its_header(
     assert "5000 x 5000 pixels need 0.2 GB of memory, 0.1 GB are free; make it smaller" in told_in_one_line(capsys)
     save_image(picture(32, 40, 1), studio.content)
     studio.image()
+
+
+def test_a_comparison_reads_pictures_as_large_as_it_shows_them(studio: Studio) -> None:
+    """Some megapixels of them, whatever the files hold."""
+    small = studio.arguments("--quiet", "--compare", "document", "--size", "40", "--evaluations", "1")
+    least = measured(small)[1]
+    large = str(striped(studio.folder / "large.png", 4000, "RGB"))
+    assert measured([large, large, *small[2:]])[1] - least < 4000**2 * 9 / 1e6

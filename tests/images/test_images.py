@@ -143,7 +143,7 @@ NO_PICTURES: dict[str, tuple[str, bytes, str]] = {
         f"truncated {name}": (f"cut.{name}", encoded(name)[: len(encoded(name)) // 2], "")
         for name in ("png", "jpg", "webp", "tif")
     },
-    "large": ("large.png", png(10_000, 10_000, 8, 2, b""), "cannot be read"),
+    "large": ("large.png", png(10_000, 10_000, 8, 2, b""), "of which its file can hold a part at most"),
     "very large": ("huge.png", png(100_000, 100_000, 8, 2, b""), "larger than 178,956,970 pixels"),
     "absurdly large": ("absurd.png", png(2**31 - 1, 2**31 - 1, 8, 2, b""), "larger than 178,956,970 pixels"),
 }
@@ -199,14 +199,17 @@ def test_a_damaged_file_is_a_picture_or_an_image_error(
         assert np.isfinite(image).all()
 
 
-def test_damage_beside_the_picture_does_not_show(tmp_path: Path) -> None:
+def test_of_damage_beside_the_picture_only_pillow_remarks(tmp_path: Path) -> None:
+    """As a warning, which is the host program's to hear: its filters are left as they are."""
     path = tmp_path / "photo.jpg"
     broken = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\xff\xff\xff\x0f\x06\0\0\0\0\0\0\0"
     Image.new("RGB", (40, 40), (9, 9, 9)).save(path, exif=broken)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         assert load_image(path).shape == (40, 40, 3)
-    assert [str(warning.message) for warning in told] == []
+    assert {(warning.category, Path(warning.filename).name) for warning in told} <= {
+        (UserWarning, "TiffImagePlugin.py")
+    }
 
 
 # Writing

@@ -126,8 +126,10 @@ def test_notices_are_data(job: Job) -> None:
     assert tuple(told) == prepared.notices
     assert prepared.notices == (
         Notice(MASK_RESAMPLED, f"{folder / 'b.png'} is 18 x 20, its picture 36 x 40: resampled to fit"),
-        Notice(ONE_REGION, "content mask: it has one label, #ff0000: the whole picture is one region"),
-        Notice(LABEL_LEFT_OUT, "style mask: the content mask has no #00ff00: left out"),
+        Notice(
+            ONE_REGION, f"content mask {folder / 'a.png'}: it has one label, #ff0000: the whole picture is one region"
+        ),
+        Notice(LABEL_LEFT_OUT, f"style mask {folder / 'b.png'}: the content mask has no #00ff00: left out"),
     )
 
 

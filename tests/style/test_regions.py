@@ -14,9 +14,11 @@ from PIL import Image, ImageDraw
 
 from minstyle.errors import ImageError, RecipeError
 from minstyle.notices import Notice
+from minstyle.style import labels as labels_module
 from minstyle.style import regions as regions_module
 from minstyle.style.labels import find_labels, name_of
 from minstyle.style.regions import Regions, at_layer, coverage, from_masks, with_opacity
+from tests.support.memory import peak_memory
 
 FAST = settings(max_examples=40, deadline=None)
 RED, GREEN, BLUE, WHITE, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (128, 128, 128)
@@ -384,3 +386,29 @@ def test_one_pixel_is_enough_for_any_layer() -> None:
     made = at_layer(weights, (32, 32))
     assert made[6, 18] == pytest.approx(1)
     assert coverage(weights) == pytest.approx(1 / 512**2)
+
+
+@pytest.mark.parametrize("kind", ["areas", "numbers", "noise", "soft"])
+def test_a_mask_is_looked_at_in_blocks_of_rows(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """The blocks do not show: neighbours and counts are those of the whole; whole levels are as good as floats."""
+    random = np.random.default_rng(3)
+    areas = random.integers(0, 5, (6, 5)).repeat(9, 0).repeat(8, 1)[:, :, None]
+    drawn = {"areas": areas * np.array([50, 20, 60]), "numbers": areas.repeat(3, 2),
+             "noise": areas * 50 + random.integers(0, 8, (54, 40, 3)),
+             "soft": np.asarray(Image.fromarray((areas[:, :, 0] * 50).astype(np.uint8)).resize((90, 70)))[:, :, None]
+             .repeat(3, 2)}[kind].astype(np.uint8)  # fmt: skip
+    colours, index = find_labels(drawn.astype(np.float32))
+    for pixels in (1, 200, 10**6):
+        monkeypatch.setattr(labels_module, "_BLOCK", pixels)
+        for mask in (drawn, drawn.astype(np.float32)):
+            found = find_labels(mask)
+            np.testing.assert_allclose(found[0], colours, rtol=1e-6)
+            np.testing.assert_array_equal(found[1], index)
+            assert found[1].dtype == np.uint8
+
+
+def test_a_large_mask_takes_a_few_bytes_a_pixel() -> None:
+    drawn = np.zeros((3000, 3000, 3), np.uint8)
+    drawn[:, 1500:] = 200
+    with peak_memory(9e6 * 4 + labels_module._BLOCK * 40):
+        find_labels(drawn)

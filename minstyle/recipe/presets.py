@@ -168,6 +168,7 @@ _FINE = Recipe(
     coarse_content=0.2,
     style_weight=100.0,
     tv_weight=1e-3,
+    range_weight=1e5,
     init="content",
     draft="mini-coarse",
     padding="replicate",
@@ -184,7 +185,6 @@ _FINE = Recipe(
     history=20,
     factr=0.0,
     pgtol=0.0,
-    bounds="smooth",
 )
 
 _ALL = (_FINE, _DOCUMENT, _GATYS, _GATYS_CODE, _JOHNSON, _CROWSON, _ATHALYE, _PYTORCH_TUTORIAL)

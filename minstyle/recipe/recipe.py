@@ -40,6 +40,10 @@ class Recipe:
     tv_weight: float = setting(
         "weight of the total variation", float, group="look", default=1e-4, minimum=0, metavar="X"
     )
+    range_weight: float = setting(
+        "weight of the mean square of what pixels have below 0 or above 255, in grey levels",
+        float, group="look", default=0.0, minimum=0, metavar="X",
+    )  # fmt: skip
     init: str = setting(
         "start image; grey is the network's mean colour, style noise in the style's colours",
         str, group="look", default="noise", choices=("noise", "content", "style", "grey"),

@@ -21,6 +21,7 @@ RECIPE_OPTIONS: dict[str, tuple[str, str, Any]] = {
     "coarse_content": ("--coarse-content", "0.5", 0.5),
     "style_weight": ("--style-weight", "1e3", 1000.0),
     "tv_weight": ("--tv-weight", "0", 0.0),
+    "range_weight": ("--range-weight", "7", 7.0),
     "init": ("--init", "style", "style"),
     "noise": ("--noise", "pink", "pink"),
     "mix": ("--mix", "0.25", 0.25),

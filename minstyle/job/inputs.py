@@ -45,7 +45,7 @@ def check_headers(content: Path, styles: Sequence[Path], initial: Path | None, r
     shapes = [picture_shape(path) for _, path in named]
     for (name, path), shape in zip(named, shapes, strict=True):
         check_shape(f"{name} {path}", shape)
-    check_shapes(shapes_of(shapes[0], recipe))
+    check_shapes(shapes[0], recipe, f"content {content}")
 
 
 def read_pictures(

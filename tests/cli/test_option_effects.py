@@ -35,6 +35,7 @@ RECIPE_OPTIONS: dict[str, tuple[str, str, Any]] = {
     "style_scale": ("--style-scale", "0.5,2", (0.5, 2.0)),
     "style_crop": ("--style-crop", "0,0,0.5,1/0.25,0,1,1", ((0, 0, 0.5, 1), (0.25, 0, 1, 1))),
     "style_fit": ("--style-fit", "native", "native"),
+    "small_style": ("--small-style", "mirrored", "mirrored"),
     "units": ("--units", "torchvision", "torchvision"),
     "white": ("--white", "256", 256.0),
     "pooling": ("--pooling", "l2", "l2"),

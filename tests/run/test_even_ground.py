@@ -38,3 +38,28 @@ def test_white_and_black_ground_have_no_specks(ground: float) -> None:
     seen = Pictures.of(content, [painting], ONE_SIZE).at((SIZE, SIZE)).styles[0]
     found = stylize(content, [painting], ONE_SIZE, network=load_network("mini")).image
     assert chroma_detail(found[: SIZE // 4]) < 0.95 * chroma_detail(seen)
+
+
+def test_a_small_style_is_no_frame() -> None:
+    """A painting a quarter as large on even grey: as much colour at the edges as within (alone: twice as much)."""
+    recipe = dataclasses.replace(ONE_SIZE, sizes=(128,), evaluations=(10,), style_scale=(0.25,))
+    painting = load_image("examples/glass.jpg")
+    colour = np.ptp(stylize(np.full((96, 128, 3), 128.0), [painting], recipe, network=load_network("mini")).image, 2)
+    edges = np.ones(colour.shape, bool)
+    edges[8:-8, 8:-8] = False
+    assert colour[edges].mean() < 1.4 * colour[~edges].mean()
+
+
+def test_grey_pictures_make_a_grey_one() -> None:
+    recipe = dataclasses.replace(ONE_SIZE, sizes=(SIZE,), evaluations=(2,))
+    grey = load_image("examples/swirls.jpg").mean(axis=2, keepdims=True).repeat(3, axis=2)
+    faint = (0.9 * grey + 10) * (1.01, 1, 0.99)  # as compression may leave it
+
+    def colour(content: np.ndarray, style: np.ndarray, color: str = "auto") -> float:
+        chosen = dataclasses.replace(recipe, color=color)
+        return float(np.ptp(stylize(content, [style], chosen, network=load_network("mini")).image, axis=2).max())
+
+    assert colour(grey, faint) < 1e-3
+    assert colour(grey, faint, "style") > 1
+    assert colour(grey, load_image("examples/swirls.jpg")) > 1
+    assert colour(load_image("examples/cat.jpg"), grey) > 1

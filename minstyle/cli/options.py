@@ -163,10 +163,12 @@ def changed(recipe: Recipe, options: argparse.Namespace) -> Recipe:
     losses = {role: getattr(options, f"{role}_loss") for role in ORDER}
     layers = {role: getattr(options, f"{role}_layers", None) for role in ORDER}
     settings = {field.name: getattr(options, field.name) for field in option_fields()}
-    if start_file(options) is not None:
-        del settings["init"]
     if ORIGINAL in (options.sizes or ()):
         settings["sizes"] = _with_original(recipe, options)
+    if start_file(options) is not None:
+        del settings["init"]
+        if settings["scales"] is None and len(settings["sizes"] or ()) < 2:  # on from there: not painted anew, coarsely
+            settings["scales"], settings["sizes"] = 1, (settings["sizes"] or recipe.sizes)[-1:]
 
     def given(values: dict[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in values.items() if value is not None}

@@ -33,7 +33,7 @@ def check_headers(content: Path, styles: Sequence[Path], initial: Path | None, r
         check_shape(f"{name} {path}", shape)
     for number, (path, shape) in enumerate(zip(styles, shapes[1 : 1 + len(styles)], strict=True)):
         check_shape(f"the part of style {path} that is cut out", cropped_shape(recipe, number, shape))
-    check_shapes(shapes_of(shapes[0], recipe), f"content {content}")
+    check_shapes(shapes[0], recipe, f"content {content}")
 
 
 def read_pictures(

@@ -169,6 +169,7 @@ _FINE = Recipe(
     coarse_content=0.2,
     style_weight=100.0,
     tv_weight=1e-3,
+    range_weight=1e5,
     init="content",
     draft="mini-coarse",
     padding="replicate",
@@ -178,14 +179,15 @@ _FINE = Recipe(
     ratio=2.0,
     min_size=128,
     detail=1.0,
-    style_fit="keep",
+    color="auto",
+    style_fit="area",
+    small_style="mirrored",
     optimizer="lbfgs",
     rounds=1,
     evaluations=(80, 70, 60),
     history=20,
     factr=0.0,
     pgtol=0.0,
-    bounds="smooth",
 )
 
 _ALL = (_FINE, _DOCUMENT, _GATYS, _GATYS_CODE, _JOHNSON, _CROWSON, _ATHALYE, _PYTORCH_TUTORIAL)

@@ -49,6 +49,10 @@ class Recipe:
         "weight of the total variation",
         float, group="look", default=1e-4, minimum=0, maximum=MAX_WEIGHT, metavar="X",
     )  # fmt: skip
+    range_weight: float = setting(
+        "weight of the mean square of what pixels have below 0 or above 255, in grey levels",
+        float, group="look", default=0.0, minimum=0, maximum=MAX_WEIGHT, metavar="X",
+    )  # fmt: skip
     init: str = setting(
         "start image; grey is the network's mean colour, style noise in the style's colours",
         str, group="look", default="noise", choices=("noise", "content", "style", "grey"),
@@ -72,10 +76,10 @@ class Recipe:
     )  # fmt: skip
     seed: int = setting("seed of the noise", int, group="look", default=0, minimum=0, metavar="N")
     color: str = setting(
-        "colours: the style's as they come; the content's, put back under the luminance that was painted; luminance: "
-        "both pictures grey while painting, then the content's colours; match: the style's colours are matched to "
-        "the content's first; match-after: the result's afterwards",
-        str, group="look", default="style", choices=("style", "content", "luminance", "match", "match-after"),
+        "colours: the style's as they come; auto: so too, but grey where all pictures are grey; the content's, put "
+        "back under the luminance that was painted; luminance: both pictures grey while painting, then the content's "
+        "colours; match: the style's colours are matched to the content's first; match-after: the result's afterwards",
+        str, group="look", default="style", choices=("style", "auto", "content", "luminance", "match", "match-after"),
     )  # fmt: skip
     color_map: str = setting(
         "how colours are matched: by the symmetric root (pca) or the triangular one (cholesky)",
@@ -98,9 +102,14 @@ class Recipe:
         windows, group="styles", default=(), metavar="L,T,R,B",
     )  # fmt: skip
     style_fit: str = setting(
-        "style picture: stretched to the content's shape; or its own shape, as large on the side that size-of names "
-        "(keep), but never larger than it is (native)",
-        str, group="styles", default="stretch", choices=("stretch", "keep", "native"),
+        "style picture: stretched to the content's shape; or its own shape, with as many pixels (area), or as large on "
+        "the side that size-of names (keep), but never larger than it is (native)",
+        str, group="styles", default="stretch", choices=("stretch", "area", "keep", "native"),
+    )  # fmt: skip
+    small_style: str = setting(
+        "a style picture of a quarter of the content's pixels or fewer: as it is; or mirrored at its edges until it "
+        "has about as many, for else what the network sees there lands on the picture's edges",
+        str, group="styles", default="plain", choices=("plain", "mirrored"),
     )  # fmt: skip
     units: str = setting(
         "networks that the weights are for: caffe's take grey levels, torchvision's 1/57.6 of them, images 0..1",

@@ -9,7 +9,7 @@ part of each that is cut out, the share of each in a blend, and whether the reci
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 
 from ..errors import ImageError, RecipeError, require
 from .recipe import Recipe
@@ -50,11 +50,15 @@ def check_shape(name: str, shape: tuple[int, ...]) -> None:
             ImageError)  # fmt: skip
 
 
-def check_shapes(shapes: Sequence[Shape], name: str = "content") -> None:
-    """Raise ImageError where the content is too small at one of the (height, width) that it is to be painted at."""
-    for shape in shapes:
-        require(min(shape) >= SMALLEST, f"{name} at size {shape}",
-                f"at least {SMALLEST} pixels on the shorter side", min(shape), ImageError)  # fmt: skip
+def check_shapes(content: tuple[int, ...], recipe: Recipe, name: str = "content") -> None:
+    """Raise ImageError, with a size that would do, where content (H, W, ...) is too small at a size of the recipe."""
+    for shape in shapes_of(content, recipe):
+        if min(shape) < SMALLEST:
+            enough = math.ceil(SMALLEST * side_of(content, recipe) / min(content[:2]))
+            while min(working_shape(content, enough, recipe)) < SMALLEST:  # rounding
+                enough += 1
+            raise ImageError(f"{name} at size {shape}: expected at least {SMALLEST} pixels on the shorter side, got "
+                             f"{min(shape)}; --size {enough} would do")  # fmt: skip
 
 
 def working_shape(shape: tuple[int, ...], size: int, recipe: Recipe) -> Shape:
@@ -66,17 +70,30 @@ def working_shape(shape: tuple[int, ...], size: int, recipe: Recipe) -> Shape:
 def fitted_shape(style: tuple[int, ...], content: Shape, recipe: Recipe, number: int = 0) -> Shape:
     """(height, width), none below SMALLEST, of the style picture of that number beside a content of that shape.
 
-    A style picture that keeps its shape is as large as the content on the side that ``size_of`` names.
+    A style picture that keeps its shape is as large as the content on the side that ``size_of`` names, or in pixels.
     """
     factor = recipe.style_scale[0 if len(recipe.style_scale) == 1 else number]
     of: tuple[int, ...] = content
     if recipe.style_fit != "stretch":
         of = style[:2]
-        factor *= side_of(content, recipe) / side_of(of, recipe)
+        if recipe.style_fit == "area":
+            factor *= (math.prod(content) / math.prod(of)) ** 0.5
+        else:
+            factor *= side_of(content, recipe) / side_of(of, recipe)
         if recipe.style_fit == "native":
             factor = min(factor, 1.0)
     factor = max(factor, SMALLEST / min(of))  # both sides: the aspect stays
     return round(of[0] * factor), round(of[1] * factor)
+
+
+def tiles_of(style: Shape, content: Shape, recipe: Recipe) -> int:
+    """How many tiles a side, each the mirror image of its neighbours, make the style picture about as large.
+
+    1 where it stays as it is.
+    """
+    if recipe.small_style == "plain":
+        return 1
+    return max(1, int((math.prod(content) / math.prod(style)) ** 0.5 + 0.01))  # 0.01: sides are whole pixels
 
 
 def crop_of(recipe: Recipe, number: int) -> tuple[float, ...]:

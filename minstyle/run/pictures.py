@@ -11,12 +11,23 @@ import numpy as np
 from ..errors import ImageError, require
 from ..images import Picture, resize, resize_values
 from ..recipe.recipe import Recipe
-from ..recipe.sizes import SMALLEST, Shape, blend_of, check_shape, check_styles, crop_of, fitted_shape, shapes_of
+from ..recipe.sizes import (
+    SMALLEST,
+    Shape,
+    blend_of,
+    check_shape,
+    check_styles,
+    crop_of,
+    fitted_shape,
+    shapes_of,
+    tiles_of,
+)
 from ..style.regions import Regions, at_layer, with_opacity
 from .color import grey_image, luminance, luminance_pair, match_colors, transfer_luminance
 from .init import start_image
 
 _OVERSHOOT = 1.0  # levels beyond 0..255 that rounding may leave
+_COLOURLESS = 8.0  # levels between the channels of a pixel that compression may leave
 
 
 @dataclass(frozen=True)
@@ -113,11 +124,26 @@ class Pictures:
             pairs = zip(styles, seen, strict=True)
             styles = [luminance_pair(content, style, "lab", own, w)[1] for style, w in pairs]
             content = grey_image(luminance(content, "lab"), "lab")
-        return ScaledPictures(content, tuple(styles), recipe, self.regions, tuple(seen))
+        tiles = [tiles_of((s.shape[0], s.shape[1]), shape, recipe) for s in styles]
+        styles = [_mirrored(style, n) for style, n in zip(styles, tiles, strict=True)]
+        seen = [None if w is None else _mirrored(w, n) for w, n in zip(seen, tiles, strict=True)]
+        regions = self.regions
+        if regions is not None:
+            weights_of_styles = zip(regions.styles, tiles, strict=True)
+            mirrored = tuple(np.moveaxis(_mirrored(np.moveaxis(w, 0, 2), n), 2, 0) for w, n in weights_of_styles)
+            regions = dataclasses.replace(regions, styles=mirrored)
+        return ScaledPictures(content, tuple(styles), recipe, regions, tuple(seen))
+
+    def grey(self) -> bool:
+        """Whether no pixel of content and styles has a colour, but for what compression and rounding leave."""
+        pictures = (self.content, *self.styles)
+        return all(float(np.ptp(picture, axis=2).max()) <= _COLOURLESS for picture in pictures)
 
     def finished(self, image: np.ndarray) -> np.ndarray:
         """What was painted (H, W, 3), of any of the run's sizes, with the colours that the recipe wants."""
         color = self.recipe.color
+        if color == "auto":
+            return grey_image(luminance(image)) if self.grey() else image
         if color not in ("content", "luminance", "match-after"):
             return image
         original = resize(self.content, image.shape[0], image.shape[1], self.recipe.resample)
@@ -190,6 +216,12 @@ def _visible(weights: np.ndarray | None, image: np.ndarray) -> np.ndarray | None
     if weights is None:
         return None
     return at_layer(weights.sum(axis=0), (image.shape[0], image.shape[1]), "picture")
+
+
+def _mirrored(array: np.ndarray, tiles: int) -> np.ndarray:
+    """(H, W, ...) -> (tiles H, tiles W, ...), each tile the mirror image of its neighbours."""
+    more = [((tiles - 1) * length if axis < 2 else 0) for axis, length in enumerate(array.shape)]
+    return np.pad(array, [(0, n) for n in more], mode="symmetric")
 
 
 def _part(first: float, last: float, length: int) -> slice:

@@ -63,7 +63,7 @@ def plan_stages(
     for used in {id(stage.network): stage.network for stage in stages}.values():
         for layer in _layers_read(recipe):
             used.check_loss_layer(layer)
-    check_shapes(shapes)
+    check_shapes(content, recipe)
     return tuple(stages)
 
 

@@ -99,7 +99,10 @@ class Objective:
                     name, loss = weighted.term.name, self._loss(weighted, here)
                     losses[name] = losses[name] + loss if name in losses else loss
             del here
-        return {weighted.term.name: losses[weighted.term.name] for weighted in self._terms}
+        in_order = {weighted.term.name: losses[weighted.term.name] for weighted in self._terms}
+        if self.recipe.range_weight > 0:
+            in_order["out_of_range"] = self.recipe.range_weight * ops.squared_excess(x)
+        return in_order
 
     def _loss(self, weighted: WeightedTerm, here: LayerFeatures) -> Any:
         """The weighted loss of a term that reads this layer: for style, the sum over the regions by their shares."""

@@ -146,6 +146,8 @@ def test_shapes_are_refused_before_anything_is_decoded(
     line = told_in_one_line(capsys)
     assert which in line
     assert word in line
+    assert which == "initial" or str(path) in line
+    assert ("--size 3200 would do" in line) == (which == "content")
 
 
 def header_and_decoded(path: Path) -> tuple[tuple[int, int], tuple[int, ...]]:

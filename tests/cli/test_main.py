@@ -133,6 +133,16 @@ def test_the_start_image_can_be_noise_the_content_or_a_file(studio: Studio) -> N
     assert studio.traced("--init", studio.style)[0]["terms"] not in starts.values()
 
 
+def test_a_picture_is_gone_on_from_where_it_was(studio: Studio) -> None:
+    small = ("--size", "80", "--min-size", "40", "--evaluations", "10", "--network", "mini")
+    coarse_to_fine = ("--recipe", "fine", *small)
+    first = [record["loss"] for record in studio.traced(*coarse_to_fine)]
+    made = studio.out.rename(studio.folder / "made.png")
+    again = [record["loss"] for record in studio.traced(*coarse_to_fine, "--init", made)]
+    assert (len(first), len(again)) == (20, 10)
+    assert again[0] == pytest.approx(min(first[10:]), rel=0.05), "but for the rounding to levels"
+
+
 def test_the_precision_can_be_chosen(studio: Studio) -> None:
     single, double = (studio.traced("--dtype", dtype)[0]["loss"] for dtype in ("float32", "float64"))
     assert single == pytest.approx(double, rel=1e-4)

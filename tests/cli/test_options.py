@@ -12,6 +12,7 @@ from minstyle.cli.options import GROUPS, build_parser, changed, effective_recipe
 from minstyle.errors import RecipeError
 from minstyle.recipe.presets import RECIPES
 from minstyle.recipe.recipe import Recipe
+from minstyle.recipe.sizes import sizes_of
 from minstyle.recipe.terms import IMAGE, ROLES, Term
 
 PICTURES = ["photo.jpg", "painting.jpg", "out.png"]
@@ -133,6 +134,17 @@ def test_the_start_may_be_a_file() -> None:
     given = options("--init", "rough.png")
     assert start_file(given) == Path("rough.png")
     assert effective_recipe(given).init == RECIPES["fine"].init
+
+
+@pytest.mark.parametrize(("given", "sizes"), [
+    ((), (512,)), (("--size", "300"), (300,)), (("--size", "128,300"), (128, 300)),
+    (("--size", "300", "--scales", "2"), (150, 300)), (("--recipe", "gatys-code"), (800,)),
+])  # fmt: skip
+def test_a_start_file_goes_on_at_the_last_size(given: tuple[str, ...], sizes: tuple[int, ...]) -> None:
+    """Shrunk to the first size it would be painted anew. Sizes that are asked for are run."""
+    recipe = effective_recipe(build_parser().parse_args([*PICTURES, "--init", "rough.png", *given]))
+    assert sizes_of(recipe) == sizes
+    assert Recipe.from_json(recipe.to_json()) == recipe
 
 
 def test_each_option_has_a_group_of_its_own_kind() -> None:

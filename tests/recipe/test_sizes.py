@@ -10,17 +10,19 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from minstyle.errors import RecipeError
+from minstyle.errors import ImageError, RecipeError
 from minstyle.recipe.presets import RECIPES
 from minstyle.recipe.recipe import Recipe
 from minstyle.recipe.sizes import (
     SMALLEST,
     blend_of,
+    check_shapes,
     check_styles,
     crop_of,
     fitted_shape,
     shapes_of,
     sizes_of,
+    tiles_of,
     value_at_scale,
     working_shape,
 )
@@ -89,7 +91,7 @@ def test_sizes_on_the_way_that_are_too_small_for_a_panorama_are_left_out() -> No
     assert shapes_of((125, 1000, 3), named) == [(16, 128), (64, 512)], "and so do sizes that were named"
 
 
-@given(sides, sides, sides, sides, st.sampled_from(["stretch", "keep", "native"]), st.floats(0.05, 20))
+@given(sides, sides, sides, sides, st.sampled_from(["stretch", "area", "keep", "native"]), st.floats(0.05, 20))
 def test_a_style_picture_is_never_too_small_and_keeps_its_aspect(
     height: int, width: int, own_height: int, own_width: int, fit: str, scale: float
 ) -> None:
@@ -107,12 +109,14 @@ def test_the_style_picture_has_the_size_that_the_fit_names(
     shape, own = (height, width), (own_height, own_width)
     fitted = {
         fit: fitted_shape(own, shape, recipe(style_fit=fit, style_scale=scale, size_of=size_of))
-        for fit in ("stretch", "keep", "native")
+        for fit in ("stretch", "area", "keep", "native")
     }
     side = {"height": lambda s: s[0], "width": lambda s: s[1], "long": max, "short": min}[size_of]
     assume(all(min(found) > SMALLEST for found in fitted.values()))
     assert fitted["stretch"] == (round(height * scale), round(width * scale))
     assert side(fitted["keep"]) == pytest.approx(side(shape) * scale, abs=0.51)
+    area = (fitted["area"][0] * fitted["area"][1]) ** 0.5
+    assert area == pytest.approx((height * width) ** 0.5 * scale, abs=1.5 * max(own) / min(own) ** 0.5 + 1)
     assert side(fitted["native"]) == pytest.approx(min(side(shape) * scale, side(own)), abs=0.51)
 
 
@@ -148,3 +152,31 @@ def test_the_shares_of_a_blend() -> None:
         blend_of(recipe(blend=(1, 3)), 3)
     # Sizes and crops of other styles do not matter to it: an objective takes pictures as they are.
     assert blend_of(recipe(style_crop=((0, 0, 1, 1), (0, 0, 1, 0.5))), 1) == [1.0]
+
+
+def test_strokes_are_no_larger_than_a_panorama_is_high() -> None:
+    """A square painting beside 512 x 64: as large as its longer side, or with as many pixels."""
+    for fit, expected in (("keep", (512, 512)), ("area", (181, 181))):
+        assert fitted_shape((600, 600), (64, 512), recipe(style_fit=fit, size_of="long")) == expected
+    assert RECIPES["fine"].style_fit == "area"
+
+
+@pytest.mark.parametrize(("style", "tiles"), [
+    ((384, 512), 1), ((200, 256), 1), ((192, 256), 2), ((128, 171), 3), ((96, 128), 4), ((800, 900), 1),
+])  # fmt: skip
+def test_small_styles_are_mirrored_until_they_are_about_as_large(style: tuple[int, int], tiles: int) -> None:
+    assert tiles_of(style, (384, 512), recipe(small_style="mirrored")) == tiles
+    assert tiles_of(style, (384, 512), recipe(small_style="plain")) == 1
+
+
+@given(sides, sides, st.sampled_from(["height", "width", "long", "short"]))
+def test_content_too_small_is_refused_with_a_size_that_does(height: int, width: int, size_of: str) -> None:
+    chosen = recipe(sizes=40, size_of=size_of)
+    if min(working_shape((height, width), 40, chosen)) >= SMALLEST:
+        check_shapes((height, width), chosen)
+        return
+    with pytest.raises(ImageError, match=r"photo\.png at size .* --size \d+ would do") as refused:
+        check_shapes((height, width), chosen, "photo.png")
+    enough = int(str(refused.value).split("--size ")[1].split()[0])
+    check_shapes((height, width), recipe(sizes=enough, size_of=size_of))
+    assert min(working_shape((height, width), enough - 1, chosen)) < SMALLEST, "and no smaller one"

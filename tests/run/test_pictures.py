@@ -265,3 +265,22 @@ def test_arrays_of_levels_are_taken(array: np.ndarray) -> None:
 def test_a_dark_picture_of_a_file_is_taken() -> None:
     dark = Picture(np.full((40, 40, 3), 0.5, np.float32))
     Pictures.of(dark, [dark], RECIPES["document"], dark)
+
+
+# Small styles
+
+
+def test_a_small_style_is_continued_with_its_regions() -> None:
+    style = picture(32, 40, 2)
+    regions = Regions(labels(192, 256), (labels(30, 50),), ("corner", "rest"))
+    small = {"style_fit": "native", "small_style": "mirrored"}
+    at = Pictures(picture(192, 256, 1), (style,), recipe(**small), regions=regions).at((192, 256))
+    (made,), (drawn,), (seen,) = at.styles, at.regions.styles if at.regions else (), at.visible
+    assert made.shape == (6 * 32, 6 * 40, 3)
+    assert drawn.shape == (2, 6 * 30, 6 * 50)
+    assert seen is not None
+    assert seen.shape == (6 * 32, 6 * 40)
+    for tiled, one, (height, width) in ((made, style, (32, 40)), (drawn[0], labels(30, 50)[0], (30, 50))):
+        np.testing.assert_allclose(tiled[:height, :width], one, atol=1e-3)
+        np.testing.assert_array_equal(tiled[height : 2 * height, :width], tiled[:height, :width][::-1])
+        np.testing.assert_array_equal(tiled[:height, width : 2 * width], tiled[:height, :width][:, ::-1])

@@ -45,9 +45,19 @@ def test_terms_add_up_to_the_loss(name: str, tiny_network: Network) -> None:
     recipe = dataclasses.replace(RECIPES[name], tv_weight=0.5)
     objective = build_objective(picture(32, 40, 1), [picture(32, 40, 2)], recipe, tiny_network)
     evaluation = objective.evaluate(picture(32, 40, 3))
-    assert list(evaluation.terms) == [term.name for term in recipe.terms]
+    names = [term.name for term in recipe.terms]
+    assert list(evaluation.terms) == names + ["out_of_range"] * (recipe.range_weight > 0)
     assert sum(evaluation.terms.values()) == pytest.approx(evaluation.loss, rel=1e-12)
-    assert all(value > 0 for value in evaluation.terms.values())
+    assert all(value > 0 for name, value in evaluation.terms.items() if name in names)
+
+
+def test_what_pixels_have_beyond_0_and_255_costs(tiny_network: Network) -> None:
+    recipe = dataclasses.replace(RECIPES["document"], range_weight=3.0)
+    objective = build_objective(picture(32, 40, 1), [picture(32, 40, 2)], recipe, tiny_network)
+    image = picture(32, 40, 3).clip(5, 250)
+    assert objective.evaluate(image).terms["out_of_range"] == 0
+    image[3, 4, 0], image[7, 8, 2] = 265.0, -20.0
+    assert objective.evaluate(image).terms["out_of_range"] == pytest.approx(3 * (10**2 + 20**2) / image.size)
 
 
 def test_every_weight_scales_its_own_terms(tiny_network: Network) -> None:

@@ -7,7 +7,19 @@ A sum to a scalar is accumulated and returned in float64 whatever the arrays' ty
 L-BFGS looks at its last digits.
 """
 
-from .arithmetic import add, matmul, multiply, reduce_mean, reduce_sum, relu, reshape, scale, sqrt, squared_error
+from .arithmetic import (
+    add,
+    matmul,
+    multiply,
+    reduce_mean,
+    reduce_sum,
+    relu,
+    reshape,
+    scale,
+    sqrt,
+    squared_error,
+    squared_excess,
+)
 from .convolution import conv2d, conv_relu, conv_relu_pool2
 from .gradient_norm import normalize_gradient
 from .matrices import diagonal, matrix_sqrt, outer, trace_sqrt
@@ -27,7 +39,7 @@ __all__ = [
     "PADDINGS", "absolute_variation", "add", "avg_pool2", "conv2d", "conv_relu", "conv_relu_pool2", "diagonal", "gram",
     "l2_pool2", "matmul", "matrix_sqrt", "max_pool2", "mean_variation", "multiply", "nine_point_variation",
     "normalize_gradient", "outer", "pad", "raw_moment", "reduce_mean", "reduce_sum", "relu", "reshape", "scale", "sqrt",
-    "squared_error", "summed_variation", "total_variation", "trace_sqrt", "weighted_mean",
+    "squared_error", "squared_excess", "summed_variation", "total_variation", "trace_sqrt", "weighted_mean",
 ]  # fmt: skip
 
 install_operators()

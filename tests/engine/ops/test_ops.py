@@ -57,6 +57,7 @@ CASES: list[tuple[str, Callable[..., Any], tuple[np.ndarray, ...], dict[str, Any
     ("outer", ops.outer, (normal((4,)),), {}),
     ("sqrt", ops.sqrt, (normal((4, 5)) ** 2 + 0.1,), {}),
     *((f"squared_error {s}", ops.squared_error, (normal(s), normal(s, 1)), {}) for s in MAPS),
+    *((f"squared_excess {s}", ops.squared_excess, (normal(s),), {"low": -0.3, "high": 0.4}) for s in MAPS),
     *((f"total_variation {e} {s}", ops.total_variation, (distinct(s),), {"exponent": e})
       for s in MAPS for e in (0.5, 1.0, 1.25, 2.0)),
     *((f"add {s}", ops.add, (normal(s), normal(s, 1)), {}) for s in MAPS),

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import EpsImagePlugin, Image
 
+import minstyle
 from minstyle.errors import ImageError, MinstyleError
 from minstyle.images import load_image, load_picture, picture_shape, read_text, save_image
 from minstyle.images.opening import FORMATS
@@ -146,3 +147,12 @@ def test_plug_ins_of_pillow_go_on_working() -> None:
     encoded = io.BytesIO()
     Image.open(file).save(encoded, "HEIF", quality=95)
     assert load_image(encoded.getvalue()).shape == (40, 48, 3)
+
+
+def test_only_the_command_line_changes_filters_of_warnings() -> None:
+    """They are the whole process's, in Python before 3.14 even where they are changed for a moment."""
+    package = Path(minstyle.__file__).parent
+    words = ("catch_warnings", "simplefilter", "filterwarnings", "resetwarnings")
+    found = {path.relative_to(package).parts[0] for path in package.rglob("*.py")
+             if any(word in path.read_text() for word in words)}  # fmt: skip
+    assert found <= {"cli"}

@@ -13,7 +13,10 @@ from PIL import Image
 
 from minstyle.errors import ImageError
 from minstyle.images import load_picture
+from minstyle.images import pillow_reading as pillow_module
+from minstyle.images import samples as samples_module
 from tests.support.damaged import flipped_files, outcomes_in_child
+from tests.support.memory import peak_memory
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 65536, (40, 50, 3), np.uint16)
@@ -133,3 +136,25 @@ def test_jpegs_of_adobe_programs_with_inverted_ink_look_right(tmp_path: Path, mo
     paper.save(tmp_path / "paper.jpg")
     assert (b"Adobe" in (tmp_path / "paper.jpg").read_bytes()) == (mode == "CMYK")
     np.testing.assert_array_equal(load_picture(tmp_path / "paper.jpg").image, 255)
+
+
+@pytest.mark.parametrize("kind", ["png", "tif", "8 bits"])
+def test_a_large_picture_with_alpha_is_shrunk_in_little_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Beside what is stored; the blocks in which that is done do not show."""
+    pixels = np.zeros((1600, 1600, 4), np.uint8 if kind == "8 bits" else np.uint16)
+    pixels[:, ::3], pixels[::5] = 2000 if kind != "8 bits" else 90, np.iinfo(pixels.dtype).max
+    path = tmp_path / f"in.{kind[:3].replace('8 b', 'png')}"
+    if kind == "tif":
+        tifffile.imwrite(path, pixels, photometric="rgb", extrasamples=["unassalpha"], compression="zlib")
+    else:
+        write_png(path, pixels) if kind == "png" else Image.fromarray(pixels).save(path)
+    whole = load_picture(path, lambda shape: (100, 100))
+    for module in (samples_module, pillow_module):
+        monkeypatch.setattr(module, "BLOCK", 20_000)
+    with peak_memory(pixels.nbytes * (2.3 if kind == "tif" else 1.5)):
+        found = load_picture(path, lambda shape: (100, 100))
+    np.testing.assert_array_equal(found.image, whole.image)
+    assert found.opacity is not None
+    np.testing.assert_array_equal(found.opacity, whole.opacity)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
+import re
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,6 +15,7 @@ from .array_pickle import flatten
 from .pickles import PickledArray, load_pickle
 from .tensors import MAX_TOTAL, Allowance, Tensors, is_wanted
 
+_MAX_HEADER = 10_000  # bytes of what an array says of itself; NumPy takes no more
 _MAX_PICKLE = 8 * MAX_TOTAL + (1 << 20)  # bytes of a pickle inside an archive, which may be packed a thousandfold
 
 
@@ -57,11 +59,15 @@ def read_npy(path: Path) -> Tensors:
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], str, np.dtype[Any]]:
     """Shape, order and type of the array in a ``.npy`` file, which is left where the array's numbers begin."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # NumPy's remarks on headers that Python 2 wrote
-        version = np.lib.format.read_magic(file)
-        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran, dtype = read_header(file)
+    version = np.lib.format.read_magic(file)
+    first = version == (1, 0)
+    read_header = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+    size = file.read(2 if first else 4)
+    length = int.from_bytes(size, "little")
+    if length > _MAX_HEADER:
+        raise WeightsError(f"expected an array's header of at most {_MAX_HEADER:,} bytes, got {length:,}")
+    text = re.sub(rb"(\d)\s*L\b", rb"\1", file.read(length))  # Python 2 wrote 3L for 3, of which NumPy warns
+    shape, fortran, dtype = read_header(BytesIO(len(text).to_bytes(len(size), "little") + text))
     return shape, "F" if fortran else "C", dtype
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from tests.support.studio import Studio
 
 GPU = choose_device("auto")
+
+# How long an example takes says something of the machine and of what else it does.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 
 @pytest.fixture(params=["numpy", "cupy"])

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from dataclasses import dataclass
-from typing import Any
 
 from ..engine.ops.padding import PADDINGS
 from ..errors import RecipeError
 from ..images.arrays import RESAMPLES
 from ..network.vgg import POOLINGS
-from .settings import MAX_WEIGHT, check, check_setting, is_many, numbers, setting, whole_numbers, windows
+from .settings import (
+    MAX_WEIGHT,
+    check,
+    check_setting,
+    is_many,
+    json_number,
+    json_value,
+    numbers,
+    setting,
+    whole_numbers,
+    windows,
+)
 from .terms import Term
 
 MAX_TERMS = 500  # each formula at each layer it is for, before and after ReLU, is 487
 MAX_TEXT = 1_000_000  # characters of a recipe's JSON; the longest of ours has 4,000
-MAX_DIGITS = 400  # of a whole number in JSON
 MAX_SIZE = 100_000  # pixels on a side, for one that is very long: what a whole picture takes is the estimate's to say
 # Noise by the exponent p of its power spectrum 1 / f^p, f the frequency in any direction: the larger, the coarser.
 NOISES = {"white": 0.0, "pink": 1.0, "brown": 2.0}
@@ -272,33 +280,18 @@ class Recipe:
         if len(text) > MAX_TEXT:
             raise RecipeError(f"not a recipe: expected at most {MAX_TEXT:,} characters, got {len(text):,}")
         try:
-            data = json.loads(text, parse_float=_finite, parse_int=_finite, parse_constant=str)
+            data = json.loads(text, parse_float=json_number, parse_int=json_number, parse_constant=str)
             if not isinstance(data, dict) or not isinstance(data.get("terms"), list):
                 raise RecipeError("a recipe is a JSON object with a list of terms")
             given = data.pop("terms")
             check(len(given) <= MAX_TERMS, "terms", f"at most {MAX_TERMS}", len(given))
             terms = tuple(Term(**term) for term in given)
-            return cls(terms=terms, **{name: _as_tuple(value) for name, value in data.items()})
+            return cls(terms=terms, **{name: json_value(value) for name, value in data.items()})
         except (ValueError, TypeError, RecursionError) as error:
             raise RecipeError(f"not a recipe: {' '.join(str(error).split())[:500]}") from error
-
-
-def _finite(text: str) -> Any:
-    """A JSON number; one that no number can hold as its text, by which the line that refuses it calls it."""
-    if not text.lstrip("-").isdecimal():
-        return float(text) if math.isfinite(float(text)) else text
-    return int(text) if len(text) <= MAX_DIGITS else text
 
 
 def choices_of(name: str) -> tuple[str, ...]:
     """The values that the field of that name, one with a fixed set of them, may have."""
     choices: tuple[str, ...] = Recipe.__dataclass_fields__[name].metadata["choices"]
     return choices
-
-
-def _as_tuple(value: Any, depth: int = 0) -> Any:
-    if not isinstance(value, list):
-        return value
-    if depth == 2:
-        raise ValueError("expected lists in a list at most, got deeper ones")
-    return tuple(_as_tuple(part, depth + 1) for part in value)

@@ -6,6 +6,7 @@ The command line's options are made from these, so that a default and its help t
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,7 @@ MAX_WHOLE_NUMBER = 2**31 - 1  # within what every library takes
 MAX_WEIGHT = 1e12  # that float32 can sum what it multiplies, on any picture; the programs that are known have up to 1e6
 MOST_SHOWN = 200  # characters of a value in an error
 MOST_VALUES = 256  # of a setting that is a tuple
+MAX_DIGITS = 400  # of a whole number in JSON
 
 
 def whole_numbers(text: str) -> tuple[int, ...]:
@@ -131,3 +133,19 @@ def _is_window(window: Any) -> bool:
         return False
     left, top, right, bottom = window
     return bool(left < right and top < bottom)
+
+
+def json_number(text: str) -> Any:
+    """A JSON number; one that no number can hold as its text, by which the line that refuses it calls it."""
+    if not text.lstrip("-").isdecimal():
+        return float(text) if math.isfinite(float(text)) else text
+    return int(text) if len(text) <= MAX_DIGITS else text
+
+
+def json_value(value: Any, depth: int = 0) -> Any:
+    """A value of JSON with its lists as tuples; raises ValueError for lists in lists in lists."""
+    if not isinstance(value, list):
+        return value
+    if depth == 2:
+        raise ValueError("expected lists in a list at most, got deeper ones")
+    return tuple(json_value(part, depth + 1) for part in value)

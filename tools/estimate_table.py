@@ -23,7 +23,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from marked import replace_marked
+from marked import add_write
 from minstyle import save_image
 from minstyle.job.job import Job, paint, prepare
 from minstyle.job.machine import Machine
@@ -101,7 +101,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", nargs="+", default=list(CASES), metavar="CASE")
     parser.add_argument("--evaluations", type=int, default=12)
-    parser.add_argument("--write", type=Path)
+    add_write(parser, "estimates")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
@@ -110,7 +110,7 @@ def main() -> None:
     text = table(options.cases, options.evaluations)
     if options.write:
         machine = f"{platform.machine()}, {options.evaluations} evaluations, pictures of 4:3."
-        replace_marked(options.write, "estimates", f"{machine}\n\n{text}")
+        options.write.write(f"{machine}\n\n{text}")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from marked import replace_marked
+from marked import add_write
 from minstyle import RECIPES, Recipe, RunState, load_picture, load_state, save_picture, save_state, stylize
 from minstyle.errors import CheckpointError, ImageError, MinstyleError, RecipeError, WeightsError
 from minstyle.job.changes import change_recipe
@@ -241,14 +241,14 @@ def main() -> None:
     parser.add_argument("--executions", type=int, default=1_000_000, help="over all parsers")
     parser.add_argument("--parsers", nargs="+", default=list(PARSERS), choices=list(PARSERS))
     parser.add_argument("--keep", type=Path, default=Path(tempfile.gettempdir()))
-    parser.add_argument("--write", type=Path)
+    add_write(parser, "fuzz")
     options = parser.parse_args()
     lines = ["| parser | executions | refused in one line | read | wrong | slowest | in all |", "|" + "---|" * 7]
     for name in options.parsers:
         lines.append(fuzz(name, options.executions // len(options.parsers), options.keep))
         print(lines[-1], flush=True)
     if options.write:
-        replace_marked(options.write, "fuzz", "\n".join(lines))
+        options.write.write("\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from marked import replace_marked
+from marked import add_write
 from minstyle import save_image
 from minstyle.cli.main import main as command_line
 from minstyle.run import statefile
@@ -153,11 +153,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--write", type=Path)
+    add_write(parser, "kills")
     options = parser.parse_args()
     text = table(options.kills, options.seed)
     if options.write:
-        replace_marked(options.write, "kills", text)
+        options.write.write(text)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from marked import replace_marked
+from marked import add_write
 from minstyle import load_image, save_image
 from minstyle.errors import ImageError
 
@@ -99,11 +99,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--moments", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--write", type=Path)
+    add_write(parser, "signals")
     options = parser.parse_args()
     text = table(options.moments, options.seed)
     if options.write:
-        replace_marked(options.write, "signals", text)
+        options.write.write(text)
 
 
 if __name__ == "__main__":

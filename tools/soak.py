@@ -24,7 +24,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from marked import replace_marked
+from marked import add_write
 from minstyle import RECIPES, MinstyleError, Observer, Step, save_image
 from minstyle.job.description import Job
 from minstyle.job.job import paint, prepare
@@ -109,7 +109,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--threaded", type=int, default=50)
     parser.add_argument("--network", default="mini")
-    parser.add_argument("--write", type=Path)
+    add_write(parser, "soak")
     options = parser.parse_args()
     lines = [
         "| runs | memory after a fifth / at the end | grown | open files | threads | files in the folder |",
@@ -119,7 +119,7 @@ def main() -> None:
         lines.append(row(f"{count} {name}", *soak(count, threads, options.network)))
         print(lines[-1], flush=True)
     if options.write:
-        replace_marked(options.write, "soak", "\n".join(lines))
+        options.write.write("\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from xml.etree import ElementTree
 
-from marked import replace_marked
+from marked import add_write
 
 ROOT = Path(__file__).resolve().parents[1]
 ROUNDS = {
@@ -47,14 +47,14 @@ def row(name: str, paths: list[str]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", type=Path)
+    add_write(parser, "rounds")
     options = parser.parse_args()
     lines = ["| round | cases | failed | slowest, s |", "|---|---|---|---|"]
     for name, paths in ROUNDS.items():
         lines.append(row(name, paths))
         print(lines[-1], flush=True)
     if options.write:
-        replace_marked(options.write, "rounds", "\n".join(lines))
+        options.write.write("\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """Damaged files for every parser: ``python tools/fuzz.py [--executions 1000000] [--parsers NAME ...] [--write FILE]``.
 
 Good files are changed at random (bits, bytes, numbers, pieces cut, doubled, exchanged) and read, in a process of its
-own for each parser, which may take 500 MB more than it has after its imports, and 5 s an execution. Each has to be
-read, or refused by the parser's own error in one line. Checkpoints have checksums, which would stop every change at the
-door: half of them are changed inside and packed again. What goes wrong is kept in ``--keep``, and told with its number.
+own for each parser, which may take 500 MB more than it has after its imports, and 5 s of the processor an execution.
+Each has to be read, or refused by the parser's own error in one line. Checkpoints have checksums, which would stop every
+change at the door: half of them are changed inside and packed again. What goes wrong is kept in ``--keep``, and told
+with its number.
 """
 
 from __future__ import annotations
@@ -197,8 +198,8 @@ def work(name: str, first: int, count: int, keep: Path) -> None:
             case.write_bytes(mutate(data, generator))
             if number % 64 == 0:
                 os.write(1, f"{number}\n".encode())
-            signal.setitimer(signal.ITIMER_REAL, SECONDS)
-            began, wrong = time.perf_counter(), ""
+            signal.setitimer(signal.ITIMER_PROF, SECONDS)
+            began, wrong = time.process_time(), ""
             try:
                 read(case)
                 read_count += 1
@@ -207,8 +208,8 @@ def work(name: str, first: int, count: int, keep: Path) -> None:
                 wrong = "" if len(text.splitlines()) == 1 and len(text) < 2000 else f"refused with {text[:200]!r}"
             except Exception as error:
                 wrong = f"raised {error!r}"
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            slowest = max(slowest, time.perf_counter() - began)
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            slowest = max(slowest, time.process_time() - began)
             if wrong:
                 (keep / f"{name.replace(' ', '_')}_{number}{suffix}").write_bytes(case.read_bytes())
                 os.write(1, f"wrong {number}: {wrong[:300]}\n".encode())

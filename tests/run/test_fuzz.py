@@ -83,6 +83,7 @@ def test_harm_is_seen(harm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         "Path(__file__).resolve().parents[1]", f"Path({str(Path(fuzz.__file__).resolve().parents[1])!r})"
     )
     (tmp_path / "harmed.py").write_text(tool)
+    monkeypatch.setenv("PYTHONPATH", str(Path(fuzz.__file__).parent))
     monkeypatch.setattr(fuzz, "__file__", str(tmp_path / "harmed.py"))
     row = fuzz.fuzz("recipe", 5, tmp_path)
     assert row.split("|")[5].strip() == ("5" if harm == "raise" else "1")

@@ -34,29 +34,37 @@ def single() -> Network:
     return Network(random_weights("vgg19", (4, 6, 8, 10, 10)))
 
 
-@pytest.mark.parametrize("weight", [1e300, 1e38], ids=["loss", "gradient or loss"])
-def test_the_term_that_is_no_number_is_named(single: Network, weight: float) -> None:
-    terms = (Term("content_sum", "block2_conv1", 1e-3), Term("gram_paper", "block2_conv1", weight))
+def louder(factor: float) -> Network:
+    """A network whose first layer answers that many times as strongly as ``single``'s."""
+    weights = random_weights("vgg19", (4, 6, 8, 10, 10))
+    kernel, bias = weights.layers["block1_conv1"]
+    layers = {**weights.layers, "block1_conv1": (kernel * np.float32(factor), bias)}
+    return Network(dataclasses.replace(weights, layers=layers))
+
+
+@pytest.mark.parametrize("factor", [1e9, 1e16])
+def test_the_term_that_is_no_number_is_named(factor: float) -> None:
+    terms = (Term("content_sum", "block2_conv1", 1e-3), Term("gram_paper", "block2_conv1"))
     recipe = dataclasses.replace(SHORT, terms=(*terms, Term("tv_sum", IMAGE)))
     with pytest.raises(OptimizeError, match=r"^gram_paper block2_conv1: the loss .*is no number at evaluation 1"):
-        run(single, [], recipe)
+        run(louder(factor), [], recipe)
 
 
-def test_the_last_good_image_is_kept(single: Network) -> None:
-    result = run(single, [], dataclasses.replace(ADAM, learning_rate=1e25))
+def test_the_last_good_image_is_kept() -> None:
+    result = run(louder(1e4), [], dataclasses.replace(ADAM, learning_rate=1000.0))
     assert isinstance(result.error, OptimizeError)
-    assert any(str(result.error).startswith(term.name) for term in ADAM.terms)
-    assert result.evaluations >= 1
+    assert "too large at evaluation 2" in str(result.error)
+    assert result.evaluations == 1
     assert np.isfinite(result.image).all()
     assert result.loss == min(record.loss for record in result.history)
 
 
 def test_a_loss_that_does_not_fall_is_told_once_with_what_to_try(single: Network) -> None:
     listener = Listener()
-    run(single, [listener], dataclasses.replace(ADAM, learning_rate=1e4))
+    run(single, [listener], dataclasses.replace(ADAM, learning_rate=1000.0))
     (notice,) = listener.notices
     assert notice.kind == NOT_FALLING
-    assert "has not fallen in the first 12 evaluations: try a smaller --learning-rate than 10000" in notice.text
+    assert "has not fallen in the first 12 evaluations: try a smaller --learning-rate than 1000" in notice.text
 
 
 @pytest.mark.parametrize("recipe", [SHORT, dataclasses.replace(ADAM, learning_rate=1.0)], ids=["lbfgs", "adam"])
@@ -74,14 +82,14 @@ def test_a_loss_of_nothing_cannot_fall(single: Network) -> None:
 
 
 def test_the_command_line_says_it_beside_the_bar(studio: Studio, capsys: Captured) -> None:
-    options = ["--optimizer", "adam", "--learning-rate", "1e4", "--init", "content", "--evaluations", "15"]
+    options = ["--optimizer", "adam", "--learning-rate", "1000", "--init", "content", "--evaluations", "15"]
     assert studio.run(*options) == 0
     assert "minstyle: the loss has not fallen in the first 12 evaluations: try" in capsys.readouterr().err
 
 
 def test_a_run_that_goes_on_is_not_told_that_its_loss_does_not_fall(single: Network) -> None:
     state, first, second = RunState(), Listener(), Listener()
-    recipe = dataclasses.replace(ADAM, learning_rate=1e4, evaluations=30)
+    recipe = dataclasses.replace(ADAM, learning_rate=1000.0, evaluations=30)
     content, style = picture(40, 50, 1), picture(40, 40, 2)
     stop = Breaker(KeyboardInterrupt(), 15)
     stylize(content, [style], recipe, network=single, observers=[first, stop], state=state)

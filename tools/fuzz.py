@@ -2,9 +2,9 @@
 
 Good files are changed at random (bits, bytes, numbers, pieces cut, doubled, exchanged) and read, in a process of its
 own for each parser, which may take 500 MB more than it has after its imports, and 5 s of the processor an execution.
-Each has to be read, or refused by the parser's own error in one line. Checkpoints have checksums, which would stop every
-change at the door: half of them are changed inside and packed again. What goes wrong is kept in ``--keep``, and told
-with its number.
+Each has to be read, or refused by the parser's own error in one line. Checkpoints have checksums, which would stop
+every change at the door: half of them are changed inside and packed again. What goes wrong is kept in ``--keep``, and
+told with its number.
 """
 
 from __future__ import annotations

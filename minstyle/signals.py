@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Any
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # not every system has the last
+_TOGETHER = 1.0  # seconds in which a closing terminal or the end of a login sends all its signals
 
 
 class StopAskedError(KeyboardInterrupt):
@@ -29,12 +31,14 @@ class StopAtOnceError(BaseException):
 class Signals:
     """While this context is entered, in the main thread, the first signal raises StopAskedError.
 
-    After ``hold`` it is only noted, in ``asked``. A second one raises StopAtOnceError. A signal that is ignored, as HUP
+    After ``hold`` it is only noted, in ``asked``. A further INT, or any further signal a second after the first, raises
+    StopAtOnceError; others that come together with the first are the same request. A signal that is ignored, as HUP
     under nohup or INT in the background, stays ignored.
     """
 
     def __init__(self) -> None:
         self.asked: int | None = None
+        self._since = 0.0  # when that was asked, by time.monotonic
         self._before: dict[int, Any] = {}
         self._held = False
 
@@ -54,9 +58,11 @@ class Signals:
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         if self.asked is not None:
+            if number != signal.SIGINT and time.monotonic() - self._since <= _TOGETHER:
+                return
             self._restore()
             raise StopAtOnceError(number)
-        self.asked = number
+        self.asked, self._since = number, time.monotonic()
         if not self._held:
             raise StopAskedError(number)
 

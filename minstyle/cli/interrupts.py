@@ -1,4 +1,4 @@
-"""INT, TERM and HUP: the first ends the run once the evaluation is done, with its picture; a second one at once."""
+"""INT, TERM and HUP: the first ends the run once the evaluation is done, with its picture; a later one at once."""
 
 from __future__ import annotations
 

@@ -6,10 +6,12 @@ import signal
 import threading
 import time
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # not every system has the last
 _TOGETHER = 1.0  # seconds in which a closing terminal or the end of a login sends all its signals
+
+_Own = TypeVar("_Own", bound="Signals")
 
 
 class StopAskedError(KeyboardInterrupt):
@@ -42,7 +44,7 @@ class Signals:
         self._before: dict[int, Any] = {}
         self._held = False
 
-    def __enter__(self) -> Signals:
+    def __enter__(self: _Own) -> _Own:
         if threading.current_thread() is threading.main_thread():
             for number in (getattr(signal, name, None) for name in _NAMES):
                 if number is not None and signal.getsignal(number) is not signal.SIG_IGN:

@@ -76,8 +76,8 @@ class Case:
         if not self.out.exists():
             if evaluated and name != "KILL":
                 return "picture lost"
-            # -number is the signal's own end, where it came before minstyle heard of it.
-            good = (code, said) == (-number, "") or (name != "KILL" and code == 128 + number and said in TOLD)
+            # -number is the signal's own end: it came in the imports, before minstyle or in what Python takes for that.
+            good = (code == 128 + number and said in TOLD) or (code == -number and said in {"", *TOLD})
             return "no picture yet" if good else f"exit code {code} without a picture, saying {said!r}"
         try:
             load_image(self.out)

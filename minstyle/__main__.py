@@ -8,12 +8,12 @@ from .front import run
 def main() -> int:
     """Run the command line of this process; returns the exit code."""
 
-    def command() -> int:
-        from .cli.main import main  # here: it takes long enough to be interrupted
+    def load_and_run() -> int:
+        from .cli.main import command  # here: it takes long enough to be interrupted
 
-        return main()
+        return command()
 
-    return run("minstyle", command)
+    return run("minstyle", load_and_run)
 
 
 if __name__ == "__main__":

@@ -89,7 +89,30 @@ def check_writable(path: str | Path) -> None:
     Temporary files that a killed process left in its folder, a day ago or more, are removed.
     """
     path = Path(path)
-    folder = _target(path).parent
+    folder = _place(path).parent
+    probe = folder / _own_name()
+    with _named(path):  # permission bits do not tell for every user and file system: try
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    _clear(folder)
+
+
+def check_open(path: str | Path) -> None:
+    """Raise FileError now if a file at ``path`` could not be opened later, to be written in its place, line by line."""
+    path = Path(path)
+    target = _place(path)
+    with _named(path):
+        there = target.exists()
+        with open(target, "ab"):
+            pass
+        if not there:
+            target.unlink()
+
+
+def _place(path: Path) -> Path:
+    """``_target``, in a folder that is there. Raises FileError, also for a folder."""
+    target = _target(path)
+    folder = target.parent
     with _named(path):
         there = folder.exists()
     if not there:
@@ -98,11 +121,7 @@ def check_writable(path: str | Path) -> None:
         raise FileError(f"cannot write {path}: {folder} is not a folder")
     if os.path.isdir(path):
         raise FileError(f"cannot write {path}: it is a folder; name a file in it")
-    probe = folder / _own_name()
-    with _named(path):  # permission bits do not tell for every user and file system: try
-        probe.touch(exist_ok=False)
-        probe.unlink()
-    _clear(folder)
+    return target
 
 
 @contextlib.contextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import os
 import re
 import sys
@@ -127,14 +129,21 @@ class _Lenient:
         return getattr(self._stream, name)
 
 
+class _Closed(io.TextIOBase):
+    """A standard output that is closed: what was asked for on it is lost, which is an error."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+
 @contextlib.contextmanager
 def _usable_streams() -> Iterator[None]:
-    """Where standard streams are closed, open ones to nowhere; a standard error whose failures nobody hears of."""
+    """Streams in the place of closed ones; a standard error whose failures nobody hears of."""
     while (nowhere := os.open(os.devnull, os.O_RDWR)) < 3:
         pass  # it has the number of one that was closed, which no file is to get that something is written to
     before = sys.stdout, sys.stderr
     with open(nowhere, "w", encoding="utf-8") as empty:
-        sys.stdout = before[0] or empty
+        sys.stdout = before[0] or cast(TextIO, _Closed())
         sys.stderr = cast(TextIO, _Lenient(before[1] or empty))
         try:
             yield

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # not every system has the last
+_TOGETHER = 1.0  # seconds in which a closing terminal or the end of a login sends all its signals
+
+_Own = TypeVar("_Own", bound="Signals")
 
 
 class StopAskedError(KeyboardInterrupt):
@@ -29,16 +33,18 @@ class StopAtOnceError(BaseException):
 class Signals:
     """While this context is entered, in the main thread, the first signal raises StopAskedError.
 
-    After ``hold`` it is only noted, in ``asked``. A second one raises StopAtOnceError. A signal that is ignored, as HUP
+    After ``hold`` it is only noted, in ``asked``. A further INT, or any further signal a second after the first, raises
+    StopAtOnceError; others that come together with the first are the same request. A signal that is ignored, as HUP
     under nohup or INT in the background, stays ignored.
     """
 
     def __init__(self) -> None:
         self.asked: int | None = None
+        self._since = 0.0  # when that was asked, by time.monotonic
         self._before: dict[int, Any] = {}
         self._held = False
 
-    def __enter__(self) -> Signals:
+    def __enter__(self: _Own) -> _Own:
         if threading.current_thread() is threading.main_thread():
             for number in (getattr(signal, name, None) for name in _NAMES):
                 if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
@@ -54,9 +60,11 @@ class Signals:
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         if self.asked is not None:
+            if number != signal.SIGINT and time.monotonic() - self._since <= _TOGETHER:
+                return
             self._restore()
             raise StopAtOnceError(number)
-        self.asked = number
+        self.asked, self._since = number, time.monotonic()
         if not self._held:
             raise StopAskedError(number)
 

@@ -28,27 +28,32 @@ from minstyle.errors import ImageError
 ROOT = Path(__file__).resolve().parents[1]
 SIGNALS = ("INT", "TERM", "HUP", "KILL")
 EVALUATIONS = 60
+TOLD = {f"minstyle: interrupted{when}\n" for when in ("", " before there was a picture")}
 
 
 class Case:
     """A run, and the folder that it works in."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.out = folder, folder / "out.png"
+        self.folder, self.out, self.trace = folder, folder / "out.png", folder / "trace.jsonl"
         self.good = [folder / "content.png", folder / "style.png"]
         generator = np.random.default_rng(0)
         for path in self.good:
             save_image(np.kron(generator.uniform(0, 255, (8, 8, 3)), np.ones((8, 8, 1))), path)
         self.words = [*map(str, [*self.good, self.out]), "--network", "mini", "--size", "64", "--evaluations",
-                      str(EVALUATIONS), "--save-every", "1000", "--trace", str(folder / "trace.jsonl")]  # fmt: skip
+                      str(EVALUATIONS), "--save-every", "1000", "--trace", str(self.trace), "--quiet"]  # fmt: skip
         began = time.monotonic()
         assert self._start().wait() == 0
         self.seconds = time.monotonic() - began
+        self.evaluations = self._evaluated()
         self.clear()
 
     def _start(self) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "minstyle", *self.words]
         return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+    def _evaluated(self) -> int:
+        return self.trace.read_text().count("\n") if self.trace.exists() else 0
 
     def clear(self) -> None:
         for path in self.folder.iterdir():
@@ -62,20 +67,25 @@ class Case:
         number = getattr(signal, f"SIG{name}")
         process.send_signal(number)
         _, said = process.communicate()
-        evaluated = (self.folder / "trace.jsonl").exists() and (self.folder / "trace.jsonl").read_text().count("\n")
-        expected = {*self.good, self.out, self.folder / "trace.jsonl", Path(f"{self.out}.checkpoint")}
+        code, evaluated = process.returncode, self._evaluated()
+        expected = {*self.good, self.out, self.trace, Path(f"{self.out}.checkpoint")}
         if name != "KILL" and {*self.folder.iterdir()} - expected:
             return "files left"
         if "Traceback" in said:
             return "traceback"
         if not self.out.exists():
-            return "picture lost" if evaluated and name != "KILL" else "no picture yet"
+            if evaluated and name != "KILL":
+                return "picture lost"
+            # -number is the signal's own end: it came in the imports, before minstyle or in what Python takes for that.
+            good = (code == 128 + number and said in TOLD) or (code == -number and said in {"", *TOLD})
+            return "no picture yet" if good else f"exit code {code} without a picture, saying {said!r}"
         try:
             load_image(self.out)
         except ImageError:
             return "half a picture"
-        good = process.returncode in (0, 128 + number, -number)
-        return "picture" if good else f"exit code {process.returncode}"
+        ended = evaluated == self.evaluations  # then the signal may have come after all else
+        good = code in (0, 128 + number, -number) if ended else code == 128 + number
+        return "picture" if good else f"exit code {code} with {evaluated} evaluations"
 
 
 def table(moments: int, seed: int) -> str:

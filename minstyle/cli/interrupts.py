@@ -1,9 +1,9 @@
-"""INT, TERM and HUP: the first ends the run once the evaluation is done, with its picture; a second one at once."""
+"""INT, TERM and HUP: the first ends the run once the evaluation is done, with its picture; a later one at once."""
 
 from __future__ import annotations
 
 from ..run.observer import Observer, Plan, Step
-from ..signals import Signals, StopAskedError
+from ..signals import Signals, StopAskedError, code_of
 
 
 class Interrupts(Signals, Observer):
@@ -11,10 +11,6 @@ class Interrupts(Signals, Observer):
 
     What comes after the run, while the picture is saved, waits for that.
     """
-
-    def __enter__(self) -> Interrupts:
-        super().__enter__()
-        return self
 
     def start(self, plan: Plan) -> None:
         self.hold()
@@ -26,4 +22,4 @@ class Interrupts(Signals, Observer):
     @property
     def code(self) -> int:
         """The exit code of what has gone well: 128 and the number of the signal that came meanwhile, or 0."""
-        return 0 if self.asked is None else 128 + self.asked
+        return 0 if self.asked is None else code_of(StopAskedError(self.asked))

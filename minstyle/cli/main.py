@@ -31,13 +31,14 @@ from .values import ORIGINAL
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, 2 after an error told in one line, 128 + a signal's number."""
+    return run("minstyle", lambda: command(arguments))
 
-    def command() -> int:
-        with Interrupts() as interrupts, warnings.catch_warnings():  # these are the whole process's: it is ours here
-            warnings.filterwarnings("ignore", module=r"PIL\.")  # damage beside a picture is nothing for users
-            return _run(arguments, interrupts)
 
-    return run("minstyle", command)
+def command(arguments: Sequence[str] | None = None) -> int:
+    """``main`` for who calls it by ``front.run``: returns the exit code, raises what that tells of."""
+    with Interrupts() as interrupts, warnings.catch_warnings():  # these are the whole process's: it is ours here
+        warnings.filterwarnings("ignore", module=r"PIL\.")  # damage beside a picture is nothing for users
+        return _run(arguments, interrupts)
 
 
 def _run(arguments: Sequence[str] | None, interrupts: Interrupts) -> int:

@@ -19,7 +19,7 @@ from ..recipe.recipe import Recipe
 from ..recipe.sizes import side_of
 from ..recipe.terms import ORDER, ROLES
 from ..version import __version__
-from .values import ORIGINAL, bytes_of, every, of_field, path_of, positive, quality, weighted
+from .values import ORIGINAL, bytes_of, every, folder_of, of_field, path_of, positive, quality, weighted
 
 DEFAULT_RECIPE = "fine"
 GROUPS = ("look", "styles", "network's use", "size", "optimiser")
@@ -112,7 +112,7 @@ def _add_machine_options(parser: argparse.ArgumentParser) -> None:
         help="vgg19, vgg16, mini (comes with minstyle), auto (vgg19: an installed one, else the one that comes with "
         "minstyle), or a file (default: auto)",
     )
-    group.add_argument("--weights-dir", type=path_of, metavar="DIR", help="a folder to look for weights in first")
+    group.add_argument("--weights-dir", type=folder_of, metavar="DIR", help="a folder to look for weights in first")
     group.add_argument(
         "--device",
         choices=("auto", "cpu", "gpu"),

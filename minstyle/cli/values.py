@@ -48,9 +48,15 @@ def of_field(field: dataclasses.Field[Any]) -> Callable[[str], Any]:
 
 
 def path_of(text: str) -> Path:
-    """A file's or a folder's name, as far as it can be one at all."""
-    if not text or "\0" in text:
+    """A file's name, as far as it can be one at all: "." and "/" have none, ".." is a folder's."""
+    if not text or "\0" in text or Path(text).name in ("", ".."):
         raise Refused(f"expected the name of a file, got {shown(text)}")
+    return Path(text)
+
+
+def folder_of(text: str) -> Path:
+    if not text or "\0" in text:
+        raise Refused(f"expected a folder with weights, got {shown(text)}")
     return Path(text)
 
 

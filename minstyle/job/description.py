@@ -55,7 +55,8 @@ class Job:
         if self.save_every is None:
             return written
         names = [os.path.basename(os.path.realpath(path)) for path in written]
-        return [*written, *snapshots_named(self.out, [*names, *(path.name for path in self.out.parent.glob("*"))])]
+        names += [path.name for path in self.out.parent.glob("*")]
+        return [*written, *snapshots_named(self.out, names, self.save_every)]
 
     @property
     def checkpoint_path(self) -> Path:

@@ -14,11 +14,20 @@ from ..run.observer import Observer, Step
 Save = Callable[[np.ndarray, Path], None]
 
 
-def snapshots_named(path: Path, names: Iterable[str]) -> list[Path]:
-    """The snapshots of ``path`` that have one of these names, or would where upper and lower case are the same."""
-    snapshot = re.compile(re.escape(path.stem) + r"_(eval\d{4,}|round\d{2,})" + re.escape(path.suffix), re.IGNORECASE)
-    marks = {found[1].lower() for found in map(snapshot.fullmatch, names) if found}
-    return [_place(path, mark) for mark in sorted(marks)]
+def snapshots_named(path: Path, names: Iterable[str], every: int) -> list[Path]:
+    """The snapshots of ``path`` that have one of these names, or would where upper and lower case are the same.
+
+    ``every`` counts evaluations, 0 means rounds.
+    """
+    kind = "eval" if every else "round"
+    snapshot = re.compile(rf"{re.escape(path.stem)}_{kind}(\d{{2,18}}){re.escape(path.suffix)}", re.IGNORECASE)
+    digits = {found[1] for found in map(snapshot.fullmatch, names) if found}
+    possible = [text for text in sorted(digits) if int(text) > 0 and int(text) % (every or 1) == 0]
+    return [_place(path, _mark(kind, int(text))) for text in possible if _mark(kind, int(text)) == f"{kind}{text}"]
+
+
+def _mark(kind: str, number: int) -> str:
+    return f"eval{number:04d}" if kind == "eval" else f"round{number:02d}"
 
 
 def _place(path: Path, mark: str) -> Path:
@@ -35,9 +44,9 @@ class Snapshots(Observer):
 
     def step(self, step: Step) -> None:
         if self._every is None and step.ends_round:
-            self._save(step, f"round{step.round:02d}")
+            self._save(step, _mark("round", step.round))
         elif self._every is not None and not step.ends_round and step.record.evaluation % self._every == 0:
-            self._save(step, f"eval{step.record.evaluation:04d}")
+            self._save(step, _mark("eval", step.record.evaluation))
 
     def _save(self, step: Step, mark: str) -> None:
         self._save_image(step.image(), _place(self._path, mark))

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from ..errors import FileError
-from ..files import check_writable
+from ..files import check_open
 from ..run.observer import Observer, Plan, Step
 
 
@@ -23,7 +23,7 @@ class Trace(Observer):
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
-        check_writable(path)
+        check_open(path)
 
     def start(self, plan: Plan) -> None:
         done = len(plan.history)

@@ -11,12 +11,12 @@ from ..front import run
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code: 0, 2 after one line on standard error, 128 and the number of a signal."""
 
-    def command() -> int:
+    def load_and_run() -> int:
         from .commands import command  # here: it takes long enough to be interrupted
 
         return command(arguments)
 
-    return run("python -m minstyle.weights", command)
+    return run("python -m minstyle.weights", load_and_run)
 
 
 if __name__ == "__main__":

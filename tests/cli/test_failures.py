@@ -7,6 +7,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -222,6 +223,16 @@ def test_a_trace_whose_disk_is_full_for_a_while_has_whole_lines(
     assert f"cannot write {studio.trace}: File too large" in told_in_one_line(capsys)
     assert studio.out.read_bytes() == expected
     assert [json.loads(line)["evaluation"] for line in studio.trace.read_text().splitlines()] == [1, 3, 4, 5]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a system that keeps who runs a file from changes to it")
+def test_a_trace_that_cannot_be_written_is_told_before_the_run(studio: Studio, capsys: Captured) -> None:
+    """Its folder can be: a program lies there that runs, which may be replaced, and not be opened."""
+    shutil.copy(shutil.which("cat") or "", studio.trace)
+    with subprocess.Popen(["cat"], executable=studio.trace, stdin=subprocess.PIPE):
+        assert studio.run("--quiet", "--trace", studio.trace) == 2
+    assert f"cannot write {studio.trace}: {os.strerror(errno.ETXTBSY)}" in told_in_one_line(capsys)
+    assert os.listdir(studio.results) == [studio.trace.name]
 
 
 @pytest.mark.parametrize("number", [1, 3])

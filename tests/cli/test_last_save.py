@@ -168,16 +168,85 @@ def test_a_signal_waits_for_the_save(
 
 @pytest.mark.usefixtures("interruptible", "temporary")
 @every_command
-def test_a_second_signal_in_the_save_stops_at_once(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: Captured, command: list[str]
-) -> None:
+@pytest.mark.parametrize(("first", "second", "seconds"), [
+    (signal.SIGTERM, signal.SIGINT, 0), (signal.SIGTERM, signal.SIGTERM, 1.2),
+])  # fmt: skip
+def test_a_further_interrupt_or_a_later_signal_in_the_save_stops_at_once(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: Captured, command: list[str],
+    first: int, second: int, seconds: float,
+) -> None:  # fmt: skip
+    clock = time.monotonic()
+    monkeypatch.setattr("minstyle.signals.time.monotonic", lambda: clock)
+
     def twice(path: Path) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGTERM)
+        nonlocal clock
+        os.kill(os.getpid(), first)
+        clock += seconds
+        os.kill(os.getpid(), second)
 
     saving(monkeypatch, twice)
-    assert studio.run("--quiet", *command) == 128 + signal.SIGTERM
+    assert studio.run("--quiet", *command) == 128 + second
     assert capsys.readouterr().err == "minstyle: stopped at once\n"
+    assert os.listdir(studio.results) == []
+
+
+together = pytest.mark.parametrize(
+    ("first", "second"), [(signal.SIGTERM, signal.SIGHUP), (signal.SIGHUP, signal.SIGHUP)]
+)
+
+
+@together
+@every_command
+@pytest.mark.usefixtures("interruptible", "temporary")
+def test_signals_that_come_together_in_the_save_wait_for_it(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, command: list[str], first: int, second: int
+) -> None:
+    def both(path: Path) -> None:
+        os.kill(os.getpid(), first)
+        time.sleep(0.02)
+        os.kill(os.getpid(), second)
+
+    saving(monkeypatch, both)
+    assert studio.run("--quiet", *command) == 128 + first
+    assert load_image(studio.out).ndim == 3
+    assert os.listdir(studio.results) == ["out.png"]
+
+
+@together
+@pytest.mark.usefixtures("interruptible")
+def test_signals_that_come_together_end_the_run_with_its_picture(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: Captured, first: int, second: int
+) -> None:
+    usual = Interrupts.step
+
+    def step(self: Interrupts, step: Any) -> None:
+        if step.record.evaluation == 2:
+            os.kill(os.getpid(), first)
+            os.kill(os.getpid(), second)
+        usual(self, step)
+
+    monkeypatch.setattr(Interrupts, "step", step)
+    assert studio.run("--no-checkpoint") == 128 + first
+    captured = capsys.readouterr()
+    assert ("interrupted in" in captured.out, "at once" in captured.err) == (True, False)
+    assert load_image(studio.out).shape == (32, 40, 3)
+
+
+@together
+@pytest.mark.usefixtures("interruptible")
+def test_signals_that_come_together_before_the_run_end_it_in_one_line(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: Captured, first: int, second: int
+) -> None:
+    def stop(*given: object, **named: object) -> None:
+        try:
+            os.kill(os.getpid(), first)
+            time.sleep(5)
+        finally:  # what is cleaned up is cleaned up whole
+            os.kill(os.getpid(), second)
+
+    monkeypatch.setattr("minstyle.job.job.load_networks", stop)
+    assert studio.run("--quiet") == 128 + first
+    assert capsys.readouterr() == ("", "minstyle: interrupted before there was a picture\n")
     assert os.listdir(studio.results) == []
 
 

@@ -110,6 +110,31 @@ def test_no_two_outputs_are_one_file(
             assert os.listdir(studio.results) == []
 
 
+@pytest.mark.parametrize(("name", "every"), [
+    ("out_eval0002.png", "round"), ("out_eval0002.png", "3"), ("out_eval00002.png", "2"), ("out_eval0000.png", "2"),
+    ("out_round01.png", "1"), ("out_round001.png", "round"), (f"out_eval{'4' * 200}.png", "2"),
+])  # fmt: skip
+def test_a_snapshot_that_this_run_never_writes_may_be_read(studio: Studio, name: str, every: str) -> None:
+    start = studio.results / name
+    save_image(picture(32, 40, 3), start)
+    before = start.read_bytes()
+    studio.image("--init", start, "--save-every", every)
+    assert start.read_bytes() == before
+
+
+@pytest.mark.parametrize(("name", "every"), [
+    ("out_eval0002.png", "1"), ("out_eval0002.png", "2"), ("out_eval10000.png", "5"), ("out_round02.png", "round"),
+    ("out_round100.png", "round"),
+])  # fmt: skip
+def test_a_snapshot_that_this_run_may_write_is_not_read(
+    studio: Studio, capsys: Captured, name: str, every: str
+) -> None:
+    start = studio.results / name
+    save_image(picture(32, 40, 3), start)
+    assert studio.run("--quiet", "--init", start, "--save-every", every) == 2
+    assert f"{name}: expected a file of its own for the result" in told_in_one_line(capsys)
+
+
 def test_names_that_differ_are_files_of_their_own_where_the_system_tells_them_apart(studio: Studio) -> None:
     """What is there, the system itself tells."""
     for name in ("RUN.JSONL", "OUT_EVAL0003.PNG"):

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from minstyle.cli.main import main
 from minstyle.images import load_image, save_image
 from minstyle.weights.__main__ import main as weights_main
 from tests.support.small import picture
@@ -138,7 +137,8 @@ def test_a_pipe_is_named_as_one(studio: Studio, capsys: Captured) -> None:
 
 
 def test_a_folder_and_a_zero_byte_are_named(studio: Studio, capsys: Captured) -> None:
-    for name, words in ((str(studio.folder), "is a folder: expected a picture file"), ("a\0b.png", "cannot be opened")):
-        arguments = studio.arguments("--quiet")
-        assert main([name, *arguments[1:]]) == 2
+    folder, zero = studio.folder, Path("a\0b.png")
+    for name, words in ((folder, "is a folder: expected a picture file"), (zero, "expected the name of a file")):
+        studio.content = name
+        assert studio.run("--quiet") == 2
         assert words in told_in_one_line(capsys)

@@ -323,11 +323,11 @@ def test_a_second_interrupt_stops_at_once_with_the_last_checkpoint_whole(
     def twice(self: Interrupts, step: Step) -> None:
         if step.record.evaluation == 8:
             os.kill(os.getpid(), signal.SIGTERM)
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGINT)
         usual(self, step)
 
     monkeypatch.setattr(Interrupts, "step", twice)
-    assert studio.run(*LBFGS) == 128 + signal.SIGTERM
+    assert studio.run(*LBFGS) == 128 + signal.SIGINT
     assert capsys.readouterr().err == f"minstyle: stopped at once\nminstyle: to go on: minstyle --resume {studio.out}\n"
     assert files(studio) == ["out.png.checkpoint", "out.png.checkpoint.old"]
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before

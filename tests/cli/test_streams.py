@@ -21,7 +21,7 @@ def under(shell: str, module: str, *arguments: object) -> subprocess.CompletedPr
 
 
 @pytest.mark.parametrize(
-    "shell", ["2>&-", ">&- 2>&- <&-", "2>/dev/full", ">/dev/full 2>/dev/full", "2>&1 | head -c 100", "| true"]
+    "shell", ["2>&-", ">&-", ">&- 2>&- <&-", "2>/dev/full", ">/dev/full 2>/dev/full", "2>&1 | head -c 100", "| true"]
 )
 def test_a_run_has_its_picture_whatever_its_streams_are(studio: Studio, shell: str) -> None:
     done = under(shell, "minstyle", *studio.arguments("--trace", studio.trace))
@@ -44,6 +44,20 @@ def test_what_is_asked_for_on_standard_output_is_needed(module: str, argument: s
     told = f"{name}: error: cannot write to standard output: No space left on device\n"
     assert (full.returncode, full.stderr) == (2, told)
     assert (gone.returncode, gone.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("module", "arguments"), [
+    ("minstyle", ["--version"]), ("minstyle", ["--help"]), ("minstyle", ["--print-recipe"]),
+    ("minstyle.weights", ["list"]), ("minstyle.weights", ["fetch", "--help"]),
+])  # fmt: skip
+@pytest.mark.parametrize("shell", [">&-", "<&- >&-"])
+def test_a_closed_standard_output_is_an_error_where_that_is_asked_for(
+    module: str, arguments: list[str], shell: str
+) -> None:
+    done = under(shell, module, *arguments)
+    name = "minstyle" if module == "minstyle" else f"python -m {module}"
+    told = f"{name}: error: cannot write to standard output: Bad file descriptor\n"
+    assert (done.returncode, done.stderr) == (2, told)
 
 
 # Interrupts while the program's parts are imported

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -47,15 +48,42 @@ def test_any_value_is_taken_or_refused_in_one_line(flag: str, capsys: Captured) 
                                              "See minstyle --help")  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["", "a\0b"])
-@pytest.mark.parametrize("place", [
-    "CONTENT STYLE [STYLE ...] OUT", "--mask", "--checkpoint", "--resume", "--trace", "--plot", "--sheet",
-    "--weights-dir", "--show-recipe",
+FILES = ["CONTENT STYLE [STYLE ...] OUT", "--mask", "--checkpoint", "--resume", "--trace", "--plot", "--sheet",
+         "--show-recipe"]  # fmt: skip
+NO_FOLDER = ["", "a\0b"]
+NO_FILE = [*NO_FOLDER, ".", "./", "/", "//", "..", "results/..", "../"]
+
+
+@pytest.mark.parametrize(("place", "name"), [
+    *itertools.product(FILES, NO_FILE), *itertools.product(["--weights-dir"], NO_FOLDER)
 ])  # fmt: skip
-def test_what_can_be_no_files_name(place: str, name: str, capsys: Captured) -> None:
-    words = ["photo.jpg", "painting.jpg", *([f"{place}={name}"] if place.startswith("--") else [name])]
-    code, line = outcome(capsys, *words)
-    assert (code, f"argument {place}: expected the name of a file, got {name!r}" in line) == (2, True)
+def test_what_can_be_no_files_name(studio: Studio, capsys: Captured, place: str, name: str) -> None:
+    """In a real run, not one that only prints its recipe."""
+    words = [str(studio.content), str(studio.style), *([f"{place}={name}"] if place.startswith("--") else [name])]
+    with pytest.raises(SystemExit) as end:
+        main([*words, "--network", "mini"])
+    what = "a folder with weights" if place == "--weights-dir" else "the name of a file"
+    line = told_in_one_line(capsys)
+    assert (end.value.code, f"argument {place}: expected {what}, got {name!r}" in line) == (2, True)
+
+
+@pytest.mark.parametrize("name", [".", "/", "..", "results/.."])
+@pytest.mark.parametrize("option", ["--init", "--recipe", "--network", "--compare"])
+def test_a_folder_is_refused_where_a_name_or_a_file_may_stand(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: Captured, option: str, name: str
+) -> None:
+    monkeypatch.chdir(studio.folder)
+    assert studio.run("--quiet", option, name) == 2
+    assert "Error:" not in told_in_one_line(capsys)
+    assert os.listdir(studio.results) == []
+
+
+def test_weights_may_lie_in_the_current_folder(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.chdir(studio.folder)
+    studio.network.rename(studio.folder / "vgg19.h5")
+    assert studio.run("--quiet", "--network", "vgg19", "--weights-dir", ".") == 0
 
 
 def test_the_options_are_all_there() -> None:

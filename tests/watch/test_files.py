@@ -6,6 +6,8 @@ import dataclasses
 import json
 import os
 import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -60,6 +62,51 @@ def test_a_trace_can_be_followed_while_the_run_goes(tiny_network: Network, tmp_p
     run(tiny_network, [Trace(path), Follower()])
     assert counts
     assert all(written == evaluation for written, evaluation in counts)
+
+
+@pytest.fixture
+def own_folder() -> Iterator[Path]:
+    """A folder of a user who is not allowed everything, as root is, and that user at work."""
+    with tempfile.TemporaryDirectory() as name:
+        user = 65534 if os.geteuid() == 0 else os.geteuid()
+        os.chown(name, user, -1)
+        before = os.geteuid()
+        os.seteuid(user)
+        try:
+            yield Path(name)
+        finally:
+            os.chmod(name, 0o700)
+            os.seteuid(before)
+
+
+def test_a_trace_that_only_its_folder_lets_be_written_is_refused_before_the_run(own_folder: Path) -> None:
+    path = own_folder / "run.jsonl"
+    path.write_text("a trace of yesterday\n")
+    path.chmod(0o400)
+    with pytest.raises(FileError, match=f"^cannot write {path}: Permission denied$"):
+        Trace(path)
+    assert os.listdir(own_folder) == ["run.jsonl"]
+
+
+def test_a_trace_in_a_closed_folder_is_written_in_its_place(tiny_network: Network, own_folder: Path) -> None:
+    path = own_folder / "run.jsonl"
+    path.touch()
+    own_folder.chmod(0o500)
+    result = run(tiny_network, [Trace(path)])
+    assert len(lines(path)) == result.evaluations
+    with pytest.raises(FileError, match="Permission denied"):
+        Trace(own_folder / "new.jsonl")
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["a file", "no file yet"])
+def test_before_the_run_a_trace_changes_nothing(tmp_path: Path, there: bool) -> None:
+    target, link = tmp_path / "target.jsonl", tmp_path / "link.jsonl"
+    if there:
+        target.write_text("a trace of yesterday\n")
+    link.symlink_to(target)
+    Trace(link)
+    assert (link.is_symlink(), target.exists()) == (True, there)
+    assert not there or target.read_text() == "a trace of yesterday\n"
 
 
 @pytest.mark.parametrize(

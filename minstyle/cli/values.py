@@ -6,7 +6,6 @@ import argparse
 import dataclasses
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from ..network.layers import canonical
@@ -45,13 +44,6 @@ def of_field(field: dataclasses.Field[Any]) -> Callable[[str], Any]:
         return tuple(ORIGINAL if part.strip() == "original" else next(numbers) for part in parts)
 
     return sizes if field.name == "sizes" else convert
-
-
-def path_of(text: str) -> Path:
-    """A file's or a folder's name, as far as it can be one at all."""
-    if not text or "\0" in text:
-        raise Refused(f"expected the name of a file, got {shown(text)}")
-    return Path(text)
 
 
 def weighted(text: str) -> dict[str, float | None]:

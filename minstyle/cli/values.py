@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..network.layers import canonical
-from ..recipe.settings import EXPECTED, MAX_WEIGHT, shown, span_of, what_is_wrong
+from ..recipe.settings import EXPECTED, MAX_WEIGHT, expectation, expected_number, shown
 
 ORIGINAL = -(2**62)  # among sizes: the photograph's own
 _UNITS = {"K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
@@ -28,7 +28,7 @@ def of_field(field: dataclasses.Field[Any]) -> Callable[[str], Any]:
         except ValueError:
             raise Refused(f"expected {expected}, got {shown(text)}") from None
         # Choices are argparse's to check.
-        wanted = "" if parse is str else what_is_wrong(field, value)[0]
+        wanted = "" if parse is str else expectation(field, value)[0]
         if wanted:
             raise Refused(f"expected {wanted}, got {shown(text)}")
         return value
@@ -63,7 +63,7 @@ def _weight(name: str, text: str) -> float:
         value = float(text)
     except ValueError:
         raise Refused(f"expected a number after {shown(name)[1:-1]}:, got {shown(text)}") from None
-    if expected := span_of(value, 0, MAX_WEIGHT):
+    if expected := expected_number(value, 0, MAX_WEIGHT):
         raise Refused(f"weight of {shown(name)[1:-1]}: expected {expected}, got {shown(text)}")
     return value
 

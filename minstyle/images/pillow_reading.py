@@ -44,7 +44,7 @@ def read_pillow(stream: IO[bytes], name: str, fit: Fit | None = None) -> Stored:
         whole = enough == (height, width)
         if picture.format in _JPEG and not whole:
             picture.draft(None, enough[::-1])
-        if png is not None and not png.whole:
+        if png is not None and not png.plausible:
             raise ImageError(f"{name}: {width} x {height}, of which its file can hold a part at most; get it again")
         deep = png is not None and png.depth == 16
         check_room(name, picture.height, picture.width, len(picture.getbands()) * (4 if deep else 2), whole)

@@ -7,8 +7,7 @@ from typing import IO
 
 import numpy as np
 
-from ..errors import ImageError
-from .arrays import fill_hidden, lay_over
+from .arrays import check_seen, fill_hidden, lay_over
 from .jpeg12 import is_jpeg12, read_jpeg12, shape_of_jpeg12
 from .metadata import read_exif
 from .opening import named_errors
@@ -86,8 +85,7 @@ def load_mask(source: Source) -> np.ndarray:
             values = _srgb(samples, stored.icc)
             return _upright(values, stored.orientation, np.uint8 if values.dtype == np.uint8 else np.float32)
         picture = _picture(stored, None)
-        if picture.opacity is not None and not picture.opacity.any():
-            raise ImageError(f"{name}: expected pixels that can be seen, got a mask that is transparent altogether")
+        check_seen(name, picture.opacity)
     return lay_over(picture.image, picture.opacity)
 
 

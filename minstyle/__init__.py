@@ -16,9 +16,21 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    """A name of the library, which is imported when the first is asked for: the command line begins with less."""
-    return getattr(import_module(".library", __name__), name)
+    """A name of the library, which is imported when the first is asked for: the command line begins with less.
+
+    Or one of the package's folders and files.
+    """
+    library = import_module(".library", __name__)
+    if name == "__all__" or name in library.__all__:
+        return getattr(library, name)
+    if name.isidentifier() and not name.startswith("_"):
+        try:
+            return import_module(f".{name}", __name__)
+        except ModuleNotFoundError as error:
+            if error.name != f"{__name__}.{name}":  # one that it needs is missing
+                raise
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *__getattr__("__all__")]
+    return [*globals(), *import_module(".library", __name__).__all__]

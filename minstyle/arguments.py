@@ -1,12 +1,14 @@
-"""A command-line parser whose errors are one line, for all of minstyle's commands."""
+"""A command-line parser whose errors are one line, and names of files, for all of minstyle's commands."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
+from .errors import short
 from .front import say, tell
 
 
@@ -28,3 +30,16 @@ class OneLineParser(argparse.ArgumentParser):
 
     def _print_message(self, message: str, file: Any = None) -> None:
         say(*message.rstrip("\n").split("\n"))  # the help or the version
+
+
+def path_of(text: str) -> Path:
+    """A file's name, as far as it can be one at all: "." and "/" have none, ".." is a folder's."""
+    if not text or "\0" in text or Path(text).name in ("", ".."):
+        raise argparse.ArgumentTypeError(f"expected the name of a file, got {short(repr(text))}")
+    return Path(text)
+
+
+def folder_of(text: str) -> Path:
+    if not text or "\0" in text:
+        raise argparse.ArgumentTypeError(f"expected a folder with weights, got {short(repr(text))}")
+    return Path(text)

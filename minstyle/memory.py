@@ -23,9 +23,10 @@ class Room:
     limit: str
 
 
-def allowed(most: int | None) -> Room | None:
-    """The limit that the user set, in bytes; None where there is none."""
-    return None if most is None else Room(most, "--memory")
+def tightest(most: int | None) -> Room | None:
+    """The tighter of what there is and ``most`` bytes, the limit that the user set; None where neither is known."""
+    limits = [room(), None if most is None else Room(most, "--memory")]
+    return min((limit for limit in limits if limit is not None), key=lambda limit: limit.bytes, default=None)
 
 
 def resident() -> int:

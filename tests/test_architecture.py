@@ -176,6 +176,25 @@ def test_the_exports_are_these() -> None:
     assert public - modules == set(minstyle.__all__) - {"__version__"}
 
 
+@pytest.mark.parametrize(("code", "found"), [
+    ("import minstyle; print(minstyle.images.load_mask.__name__)", "load_mask"),
+    ("import minstyle; print(minstyle.weights.__name__, minstyle.memory.__name__)", "minstyle.weights minstyle.memory"),
+    ("import minstyle; print(minstyle.stylize.__name__)", "stylize"),
+    ("from minstyle import *; print(stylize.__name__, RECIPES['fine'].name)", "stylize fine"),
+    ("import minstyle; print({'stylize', 'Recipe', '__version__'} <= set(dir(minstyle)))", "True"),
+    ("import minstyle; print(hasattr(minstyle, 'nothing'), hasattr(minstyle, '__wrapped__'))", "False False"),
+    ("import minstyle; print(hasattr(minstyle, 'images.reading'), hasattr(minstyle, ''))", "False False"),
+])  # fmt: skip
+def test_what_the_package_gives_is_there_at_the_first_try(code: str, found: str) -> None:
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (run.stdout.strip(), run.stderr) == (found, "")
+
+
+def test_what_the_package_does_not_have_is_told_by_its_name() -> None:
+    with pytest.raises(AttributeError, match=r"^module 'minstyle' has no attribute 'nothing'$"):
+        minstyle.nothing  # noqa: B018
+
+
 def test_importing_prints_nothing_and_leaves_heavy_libraries_alone() -> None:
     heavy = ("cupy", "torch", "scipy", "h5py", "tqdm", "requests", "matplotlib")
     code = f"import sys, minstyle; minstyle.stylize; print([m for m in {heavy} if m in sys.modules])"

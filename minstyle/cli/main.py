@@ -134,7 +134,7 @@ def _compare(options: argparse.Namespace, interrupts: Interrupts) -> int:
     recipes = parse_variants(options.compare, lambda recipe: changed(recipe, options))
     runs = paint_comparison(options.content, options.styles, options.out, recipes, machine_of(options),
                             watch=lambda networks: [*_observers(options, networks), interrupts],
-                            also_read=variant_files(options.compare), **small)  # fmt: skip
+                            also_read=variant_files(options.compare), memory=options.memory, **small)  # fmt: skip
     made = sum(run.result is not None for run in runs)
     if made == 0 and runs[0].error is not None:
         return fail("minstyle", reason(runs[0].error))

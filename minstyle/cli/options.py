@@ -7,7 +7,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from ..arguments import OneLineParser
+from ..arguments import OneLineParser, folder_of, path_of
 from ..errors import RecipeError, require
 from ..images import picture_shape
 from ..job.changes import change_recipe
@@ -19,7 +19,7 @@ from ..recipe.recipe import Recipe
 from ..recipe.sizes import side_of
 from ..recipe.terms import ORDER, ROLES
 from ..version import __version__
-from .values import ORIGINAL, bytes_of, every, folder_of, of_field, path_of, positive, quality, weighted
+from .values import ORIGINAL, bytes_of, every, of_field, positive, quality, weighted
 
 DEFAULT_RECIPE = "fine"
 GROUPS = ("look", "styles", "network's use", "size", "optimiser")

@@ -6,11 +6,10 @@ import argparse
 import dataclasses
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from ..network.layers import canonical
-from ..recipe.settings import EXPECTED, MAX_WEIGHT, shown, span_of, what_is_wrong
+from ..recipe.settings import EXPECTED, MAX_WEIGHT, expectation, expected_number, shown
 
 ORIGINAL = -(2**62)  # among sizes: the photograph's own
 _UNITS = {"K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
@@ -29,7 +28,7 @@ def of_field(field: dataclasses.Field[Any]) -> Callable[[str], Any]:
         except ValueError:
             raise Refused(f"expected {expected}, got {shown(text)}") from None
         # Choices are argparse's to check.
-        wanted = "" if parse is str else what_is_wrong(field, value)[0]
+        wanted = "" if parse is str else expectation(field, value)[0]
         if wanted:
             raise Refused(f"expected {wanted}, got {shown(text)}")
         return value
@@ -45,19 +44,6 @@ def of_field(field: dataclasses.Field[Any]) -> Callable[[str], Any]:
         return tuple(ORIGINAL if part.strip() == "original" else next(numbers) for part in parts)
 
     return sizes if field.name == "sizes" else convert
-
-
-def path_of(text: str) -> Path:
-    """A file's name, as far as it can be one at all: "." and "/" have none, ".." is a folder's."""
-    if not text or "\0" in text or Path(text).name in ("", ".."):
-        raise Refused(f"expected the name of a file, got {shown(text)}")
-    return Path(text)
-
-
-def folder_of(text: str) -> Path:
-    if not text or "\0" in text:
-        raise Refused(f"expected a folder with weights, got {shown(text)}")
-    return Path(text)
 
 
 def weighted(text: str) -> dict[str, float | None]:
@@ -77,7 +63,7 @@ def _weight(name: str, text: str) -> float:
         value = float(text)
     except ValueError:
         raise Refused(f"expected a number after {shown(name)[1:-1]}:, got {shown(text)}") from None
-    if expected := span_of(value, 0, MAX_WEIGHT):
+    if expected := expected_number(value, 0, MAX_WEIGHT):
         raise Refused(f"weight of {shown(name)[1:-1]}: expected {expected}, got {shown(text)}")
     return value
 

@@ -5,7 +5,7 @@ Everywhere else an image is a float array (H, W, 3), sRGB, 0..255.
 
 from __future__ import annotations
 
-from .arrays import lay_over, resize, resize_values
+from .arrays import check_seen, lay_over, resize, resize_values
 from .reading import Picture, load_image, load_mask, load_picture, picture_shape
 from .recipetext import read_text
 from .writing import WRITERS, check_image_path, save_image, save_picture, writer_for
@@ -14,6 +14,7 @@ __all__ = [
     "WRITERS",
     "Picture",
     "check_image_path",
+    "check_seen",
     "lay_over",
     "load_image",
     "load_mask",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from ..errors import ImageError, require
+
 # How recipes may have pictures resized; the table of the recipe's choices too.
 RESAMPLES = {
     "nearest": Image.Resampling.NEAREST,
@@ -40,6 +42,12 @@ def lay_over(image: np.ndarray, opacity: np.ndarray | None, colour: float = 255)
     alpha = opacity[:, :, None]
     laid: np.ndarray = image * alpha + np.float32(colour) * (1 - alpha)
     return laid
+
+
+def check_seen(name: str, opacity: np.ndarray | None) -> None:
+    """Raise ImageError where nothing of the picture ``name``, of opacity (H, W), is visible: it would be white."""
+    good = opacity is None or bool(opacity.any())
+    require(good, name, "pixels that can be seen", "a picture that is transparent altogether", ImageError)
 
 
 def fill_hidden(image: np.ndarray, opacity: np.ndarray | None) -> np.ndarray:

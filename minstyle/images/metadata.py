@@ -27,7 +27,7 @@ def read_dpi(picture: Image.Image, exif: Image.Exif) -> tuple[float, float] | No
     if stored is not None:
         return dpi_of(stored)
     # WebP and AVIF have no other place
-    return dpi_of([exif.get(_RESOLUTION[axis], 0) for axis in "xy"], exif.get(_RESOLUTION["unit"], 2))
+    return dpi_of([_entry(exif, _RESOLUTION[axis], 0) for axis in "xy"], _entry(exif, _RESOLUTION["unit"], 2))
 
 
 def dpi_of(stored: Any, unit: Any = 2) -> tuple[float, float] | None:
@@ -55,13 +55,23 @@ def exif_of(picture: Image.Image, *, header: bool = False) -> Image.Exif:
     try:
         # A PNG's own method decodes it, to look behind the pixels too.
         return Image.Image.getexif(picture) if header else picture.getexif()
-    except Exception:  # damage beside the picture: the picture counts
-        return Image.Exif()
+    except Exception:  # damage beside the picture, or a warning of it that is made an error: the picture counts
+        picture._exif = Image.Exif()  # asked again, Pillow would give the part that it had read
+        picture._exif._loaded = True
+        return picture._exif
+
+
+def _entry(exif: Image.Exif, tag: int, default: Any) -> Any:
+    """An entry of EXIF data, which Pillow reads only now; ``default`` for a broken one too."""
+    try:
+        return exif.get(tag, default)
+    except Exception:  # as in exif_of
+        return default
 
 
 def orientation_of(exif: Image.Exif) -> int:
     """EXIF orientation 1..8; 1 for what is none."""
-    found = exif.get(ORIENTATION, 1)
+    found = _entry(exif, ORIENTATION, 1)
     return found if isinstance(found, int) else 1
 
 

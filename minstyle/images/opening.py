@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 
 from ..errors import ImageError
 from .room import MAX_PIXELS, check_pixels
@@ -26,6 +26,13 @@ FORMATS = {
 _ONE_IS_MEANT = {"MPO", "PSD", "HEIF"}
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _JPEG_XL = (b"\xff\x0a", b"\0\0\0\x0cJXL ")
+
+
+class _JpegOfBrokenExif(JpegImagePlugin.JpegImageFile):
+    """A JPEG of which Pillow does not read EXIF data while it opens it: the resolution that it looks for is ours."""
+
+    def _read_dpi_from_exif(self) -> None:
+        pass
 
 
 @contextlib.contextmanager
@@ -81,8 +88,18 @@ def _open(stream: IO[bytes], start: bytes) -> Any:
             with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):  # it is not of that format
                 if accept is None or _knows(accept, start):
                     stream.seek(0)
-                    return reader(stream, "")
+                    return _read(reader, stream)
     return None
+
+
+def _read(reader: Callable[..., Any], stream: IO[bytes]) -> Any:
+    try:
+        return reader(stream, "")
+    except Warning:  # where the host program makes warnings errors
+        if reader is not JpegImagePlugin.jpeg_factory:
+            raise
+        stream.seek(0)
+        return _JpegOfBrokenExif(stream, "")
 
 
 def _knows(accept: Callable[[bytes], bool | str], start: bytes) -> bool:
@@ -109,6 +126,8 @@ def _unknown(start: bytes) -> str:
     for kind, (reader, accept) in Image.OPEN.items():
         with contextlib.suppress(IndexError, struct.error):  # of a beginning that is too short
             if kind not in FORMATS and accept is not None and _knows(accept, start):
+                if kind == "TIFF":  # tifffile, which reads the others, does not know this one
+                    return "a broken TIFF"
                 described = getattr(reader, "format_description", None) or kind
                 return f"{kind} ({described}) is not read, for what such a file may do; save it as a PNG or JPEG"
     return "not a picture of a known format"

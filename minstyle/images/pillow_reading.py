@@ -28,9 +28,10 @@ def shape_by_pillow(stream: IO[bytes], name: str) -> Shape:
         return stored_shape((picture.height, picture.width), orientation_of(exif_of(picture, header=True)))
 
 
-def read_pillow(stream: IO[bytes], name: str, fit: Fit | None = None) -> Stored:
+def read_pillow(stream: IO[bytes], name: str, fit: Fit | None = None, *, mask: bool = False) -> Stored:
     """The picture in a file that Pillow opens; a JPEG at the least of its scales that has the shape that ``fit`` gives.
 
+    ``mask``: room is asked for as ``load_mask`` takes it, which keeps levels of 8 bits without a profile.
     Raises ImageError, and whatever a decoder says.
     """
     stream.seek(0)
@@ -44,10 +45,11 @@ def read_pillow(stream: IO[bytes], name: str, fit: Fit | None = None) -> Stored:
         whole = enough == (height, width)
         if picture.format in _JPEG and not whole:
             picture.draft(None, enough[::-1])
-        if png is not None and not png.whole:
+        if png is not None and not png.plausible:
             raise ImageError(f"{name}: {width} x {height}, of which its file can hold a part at most; get it again")
         deep = png is not None and png.depth == 16
-        check_room(name, picture.height, picture.width, len(picture.getbands()) * (4 if deep else 2), whole)
+        levels = mask and _are_levels(picture, png, stream)
+        check_room(name, picture.height, picture.width, len(picture.getbands()) * (4 if deep else 2), whole, levels)
         if png is not None and png.deep_colour:
             samples = _deep_png(png, stream, picture.info.get("transparency"))
         else:
@@ -57,6 +59,12 @@ def read_pillow(stream: IO[bytes], name: str, fit: Fit | None = None) -> Stored:
         rgb = samples.values.shape[2] == 3 and not samples.lab
         icc = _colour(picture, png, stream, exif if rgb else Image.Exif())
         return Stored(samples, icc, orientation_of(exif), read_dpi(picture, exif), exif, (height, width))
+
+
+def _are_levels(picture: Image.Image, png: PngChunks | None, stream: IO[bytes]) -> bool:
+    """Whether ``load_mask`` gives the levels that are stored, as far as is known before they are decoded."""
+    plain = picture.mode in ("1", "L", "P", "RGB") and not picture.has_transparency_data
+    return plain and (png is None or png.depth <= 8) and _colour(picture, png, stream, Image.Exif()) is None
 
 
 def _colour(picture: Image.Image, png: PngChunks | None, stream: IO[bytes], exif: Image.Exif) -> bytes | None:

@@ -28,13 +28,13 @@ _KEPT_TEXT = {b"minstyle", b"Software", b"Raw profile type exif", b"Raw profile 
 class PngChunks:
     """``beside``: the sound chunks that tell of colour and resolution, by name; ``stream``: the file for a decoder.
 
-    ``whole``: whether its pixels can be as many as it declares. ``recipe`` is the text under "minstyle", None where
+    ``plausible``: whether its pixels can be as many as it declares. ``recipe`` is the text under "minstyle", None where
     there is none; of one too long, its first MAX_TEXT + 1 bytes.
     """
 
     depth: int
     colour: int
-    whole: bool
+    plausible: bool
     stream: IO[bytes]
     beside: dict[bytes, bytes] = field(default_factory=dict)
     icc: bytes | None = None
@@ -75,8 +75,8 @@ def read_chunks(stream: IO[bytes]) -> PngChunks:
     width, height, depth, colour = struct.unpack(">IIBB", stream.read(10).ljust(10, b"\0"))
     stream.seek(0)
     bits = depth * {2: 3, 4: 2, 6: 4}.get(colour, 1)
-    whole = width * height * bits <= 8 * _MOST_PACKED * packed
-    return PngChunks(depth, colour, whole, stream if sound else _parts(stream, places), found, icc, recipe)
+    plausible = width * height * bits <= 8 * _MOST_PACKED * packed
+    return PngChunks(depth, colour, plausible, stream if sound else _parts(stream, places), found, icc, recipe)
 
 
 def bare(stream: IO[bytes]) -> bytes:

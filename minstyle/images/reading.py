@@ -7,8 +7,7 @@ from typing import IO
 
 import numpy as np
 
-from ..errors import ImageError
-from .arrays import fill_hidden, lay_over
+from .arrays import check_seen, fill_hidden, lay_over
 from .jpeg12 import is_jpeg12, read_jpeg12, shape_of_jpeg12
 from .metadata import read_exif
 from .opening import named_errors
@@ -80,14 +79,13 @@ def load_image(source: Source) -> np.ndarray:
 def load_mask(source: Source) -> np.ndarray:
     """The numbers of ``load_image``, as uint8 where they are whole levels: large masks take a quarter of the memory."""
     with stream_of(source) as (stream, name), named_errors(name):
-        stored = _stored(stream, name, None)
+        stored = _stored(stream, name, None, mask=True)
         samples = stored.samples
         if samples.values.dtype == np.uint8 and (samples.opacity is None or is_opaque(samples.opacity)):
             values = _srgb(samples, stored.icc)
             return _upright(values, stored.orientation, np.uint8 if values.dtype == np.uint8 else np.float32)
         picture = _picture(stored, None)
-        if picture.opacity is not None and not picture.opacity.any():
-            raise ImageError(f"{name}: expected pixels that can be seen, got a mask that is transparent altogether")
+        check_seen(name, picture.opacity)
     return lay_over(picture.image, picture.opacity)
 
 
@@ -112,10 +110,10 @@ def _picture(stored: Stored, fit: Fit | None) -> Picture:
     )
 
 
-def _stored(stream: IO[bytes], name: str, fit: Fit | None) -> Stored:
+def _stored(stream: IO[bytes], name: str, fit: Fit | None, mask: bool = False) -> Stored:
     if is_tiff(stream.read(4)):
         return read_tiff(stream, name, fit)
-    return read_jpeg12(stream, name) if is_jpeg12(stream) else read_pillow(stream, name, fit)
+    return read_jpeg12(stream, name) if is_jpeg12(stream) else read_pillow(stream, name, fit, mask=mask)
 
 
 def _srgb(samples: Samples, icc: bytes | None) -> np.ndarray:

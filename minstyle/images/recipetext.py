@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from PIL import Image
 
 from ..errors import ImageError
@@ -47,7 +49,9 @@ def read_text(source: Source) -> str | None:
 
 
 def _of_comment(picture: Image.Image) -> str | None:
-    stored = exif_of(picture).get_ifd(EXIF_IFD).get(USER_COMMENT, b"")
+    stored: object = b""
+    with contextlib.suppress(Warning):  # of damage beside the picture, where the host program makes them errors
+        stored = exif_of(picture).get_ifd(EXIF_IFD).get(USER_COMMENT, b"")
     if isinstance(stored, bytes):
         stored = stored[8:].decode("ascii", "replace") if stored.startswith(b"ASCII\0\0\0") else ""
     return _labelled(stored)

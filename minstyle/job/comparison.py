@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from ..engine.kernels import use_threads
-from ..errors import ImageError, require
+from ..errors import ImageError, MinstyleError, require
 from ..files import check_outputs
 from ..images import check_image_path, load_picture, save_image
+from ..memory import tightest
 from ..recipe.recipe import Recipe
-from ..recipe.sizes import SMALLEST, Shape, check_shape
-from ..run.compare import SmallRun, compare
+from ..recipe.sizes import SMALLEST, Shape, check_shape, side_of
+from ..run.compare import SmallRun, compare, small_recipe
+from ..run.estimate import Estimator, check_room
 from ..run.observer import Observer
 from ..watch.compare_sheet import compare_sheet
 from .inputs import check_forgotten_out
@@ -30,12 +35,13 @@ def paint_comparison(
     size: int = 256,
     evaluations: int = 60,
     also_read: Sequence[Path] = (),
+    memory: int | None = None,
 ) -> list[SmallRun]:
     """Run each of ``recipes`` (label to recipe) small, and save them side by side where any of them made a picture.
 
     ``watch``, given the networks once they are loaded, returns observers, who are told of each run in turn.
-    ``also_read`` are files that the recipes were read from. Raises a MinstyleError that says what is wrong; errors of
-    single runs stand in them.
+    ``also_read`` are files that the recipes were read from; ``memory``: no more bytes may be taken. Raises a
+    MinstyleError that says what is wrong, before any run starts; errors of single runs stand in them.
     """
     check_outputs([out], [content, *styles, *also_read, *weights_files(machine, recipes.values())])
     check_forgotten_out(out, len(styles))
@@ -50,11 +56,33 @@ def paint_comparison(
     given, *paintings = (picture.image for picture in pictures)
     networks = load_networks(machine, recipes.values())
     with use_threads(machine.threads):
+        small = [small_recipe(recipe, given.shape, networks.network, size=size, evaluations=evaluations)
+                 for recipe in recipes.values()]  # fmt: skip
+        _check_memory(given, paintings, small, networks, memory)
         runs = compare(given, paintings, recipes, network=networks.network, draft=networks.draft,
                        observers=watch(networks), size=size, evaluations=evaluations)  # fmt: skip
     if any(run.result is not None for run in runs):
         save_or_rescue(compare_sheet(given, paintings, runs), out, save_image)
     return runs
+
+
+def _check_memory(
+    content: np.ndarray, styles: Sequence[np.ndarray], small: Sequence[Recipe], networks: Networks, memory: int | None
+) -> None:
+    """Raise ResourceError, with the largest size that fits, where one of the runs takes more memory than there is."""
+    estimated = []
+    for recipe in small:
+        with contextlib.suppress(MinstyleError):  # it ends its own run, which tells it
+            estimator = Estimator(content.shape, [style.shape for style in styles], recipe, networks.network,
+                                  networks.draft, quick=True)  # fmt: skip
+            estimated.append((estimator, estimator.estimate()))
+    if estimated:
+        largest = max(estimated, key=lambda pair: pair[1].memory)
+
+        def advice(recipe: Recipe) -> str:  # a comparison's size is of the long side
+            return str(recipe.sizes[-1] * max(content.shape[:2]) // side_of(content.shape, recipe))
+
+        check_room(*largest, tightest(memory), advice)
 
 
 def _enough(shape: Shape, size: int) -> Shape:

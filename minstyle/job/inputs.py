@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..errors import FileError, ImageError, RecipeError, require
-from ..images import WRITERS, Picture, lay_over, load_mask, load_picture, picture_shape, read_text
+from ..errors import FileError, RecipeError, require
+from ..images import WRITERS, Picture, check_seen, lay_over, load_mask, load_picture, picture_shape, read_text
 from ..notices import COLOURS_LOST, MASK_RESAMPLED, Notice
 from ..recipe.recipe import Recipe
 from ..recipe.sizes import SMALLEST, Shape, check_shape, check_shapes, crop_of, fitted_shape, shapes_of
@@ -56,7 +56,7 @@ def read_pictures(
         fit = (lambda shape, seen=seen: _enough(shape, seen, recipe)) if whole else None
         paintings.append(load_picture(path, fit))
     for path, picture in zip((content, *styles), (photograph, *paintings), strict=True):
-        _check_seen(path, picture)
+        check_seen(str(path), picture.opacity)
         if picture.outside > 0.005:
             text = f"{path}: {picture.outside:.0%} of it has colours outside sRGB; the nearest in it are taken"
             notify(Notice(COLOURS_LOST, text))
@@ -67,14 +67,8 @@ def read_initial(path: Path, content: Picture, recipe: Recipe) -> Picture:
     """The start image, over white where it is transparent; as ``read_pictures``, read at twice the largest size."""
     shapes = shapes_of(content.image.shape, recipe)
     picture = load_picture(path, lambda own: _enough(own, lambda _: shapes, recipe))
-    _check_seen(path, picture)
+    check_seen(str(path), picture.opacity)
     return Picture(lay_over(picture.image, picture.opacity))
-
-
-def _check_seen(path: Path, picture: Picture) -> None:
-    """Raise ImageError for what would be painted from, or begun with, as white."""
-    good = picture.opacity is None or bool(picture.opacity.any())
-    require(good, f"{path}", "pixels that can be seen", "a picture that is transparent altogether", ImageError)
 
 
 def _enough(shape: Shape, seen: Callable[[Shape], list[Shape]], recipe: Recipe) -> Shape:

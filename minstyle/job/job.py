@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from ..engine.kernels import use_threads
 from ..files import check_outputs
 from ..images import Picture, check_image_path
-from ..memory import allowed, room
+from ..memory import tightest
 from ..notices import Notice
 from ..recipe.sizes import check_styles
 from ..run.estimate import Estimate, Estimator, check_room
@@ -99,8 +99,7 @@ def _check_files(job: Job, kept: Kept | None) -> None:
 
 def check_memory(prepared: Prepared) -> None:
     """Raise ResourceError, with the largest size that fits, where the job takes more memory than there is."""
-    limits = [limit for limit in (room(), allowed(prepared.job.memory)) if limit is not None]
-    check_room(prepared.estimator, prepared.estimate, min(limits, key=lambda limit: limit.bytes, default=None))
+    check_room(prepared.estimator, prepared.estimate, tightest(prepared.job.memory))
 
 
 def paint(prepared: Prepared, observers: Sequence[Observer] = (), last: Sequence[Observer] = ()) -> Result:

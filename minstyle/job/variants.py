@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import RecipeError, require
 from ..recipe.recipe import Recipe
-from ..recipe.settings import shown, what_is_wrong
+from ..recipe.settings import expectation, shown
 from .recipefile import named_recipe, recipe_file
 
 
@@ -74,6 +74,6 @@ def _parse_change(text: str) -> tuple[str, Any]:
         default = field.default
         such = ",".join(map(str, default)) if isinstance(default, tuple) else "1" if default is None else default
         raise RecipeError(f"{name}: expected a value such as {such}, got {shown(value)}") from None
-    expected, _ = what_is_wrong(field, parsed)
+    expected, _ = expectation(field, parsed)
     require(not expected, name, expected, shown(value), RecipeError)
     return field.name, parsed

@@ -195,7 +195,8 @@ def _first(state: LbfgsState, preconditioner: Preconditioner | None, first_step:
     direction = _applied(preconditioner, state.gradient.copy())
     flat = direction.reshape(-1)
     mean = sum(by_rows(lambda rows: float(abs(flat[rows]).sum()), flat)) / max(flat.size, 1)
-    direction *= -first_step / mean if mean > 0 else 0.0
+    least = first_step / float(np.finfo(direction.dtype).max)  # of a smaller mean, the factor would be infinite
+    direction *= -first_step / mean if mean > least else 0.0
     return direction
 
 
@@ -227,7 +228,7 @@ def _direction(state: LbfgsState, preconditioner: Preconditioner | None) -> Arra
 def _learn(state: LbfgsState, step: Array, g: Array, preconditioner: Preconditioner | None) -> None:
     """The pair of a step and of the gradient's change to g takes the place of the oldest.
 
-    Not if the loss bends the wrong way along it, which would make the next direction go up.
+    Not if the loss bends the wrong way along it, which would make the next direction go up, or by nothing at all.
     """
     used, history = state.order, len(state.steps)
     slot = used.pop(0) if len(used) == history else min(set(range(history)) - set(used))
@@ -241,9 +242,12 @@ def _learn(state: LbfgsState, step: Array, g: Array, preconditioner: Preconditio
     state.products[:, slot] = slopes - state.slopes  # S (g - the g before)
     state.products[slot, slot] = bend
     state.slopes = slopes
-    if bend > _CURVATURE * math.sqrt(_dot(step, step) * _dot(change, change)):
+    squared = _dot(change, change)
+    norm = preconditioner.squared_norm(change) if preconditioner else squared
+    # The norm of a tiny change, squared, may be 0 in its type.
+    if norm > 0 and bend > _CURVATURE * math.sqrt(_dot(step, step) * squared):
         state.order = [*used, slot]
-        state.scale = bend / (preconditioner.squared_norm(change) if preconditioner else _dot(change, change))
+        state.scale = bend / norm
 
 
 def _applied(preconditioner: Preconditioner | None, v: Array) -> Array:

@@ -233,10 +233,10 @@ class Recipe:
         self._check_together()
 
     def _check_together(self) -> None:
-        weights = {term.name: self.effective_weight(term) for term in self.terms}
-        if not any(weight > 0 for weight in weights.values()):
+        weights = [(term.name, self.effective_weight(term)) for term in self.terms]  # a name may stand there twice
+        if not any(weight > 0 for _, weight in weights):
             raise RecipeError(f"recipe {self.name}: expected a term of weight above 0, got none")
-        for name, weight in weights.items():
+        for name, weight in weights:
             check(weight <= MAX_WEIGHT, f"weight of {name} times that of its role", f"at most {MAX_WEIGHT:g}", weight)
         if list(self.sizes) != sorted(set(self.sizes)):
             raise RecipeError(f"sizes: expected growing numbers, got {', '.join(map(str, self.sizes))}")

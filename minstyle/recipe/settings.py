@@ -69,12 +69,12 @@ def is_many(field: dataclasses.Field[Any]) -> bool:
 
 def check_setting(field: dataclasses.Field[Any], value: Any) -> None:
     """Raises RecipeError unless a setting has the type, the choices and the range that its metadata says."""
-    expected, wrong = what_is_wrong(field, value)
+    expected, wrong = expectation(field, value)
     check(not expected, field.name, expected, wrong)
 
 
-def what_is_wrong(field: dataclasses.Field[Any], value: Any) -> tuple[str, Any]:
-    """What is expected of a setting, and what of ``value`` is not that; ("", None) for a good value."""
+def expectation(field: dataclasses.Field[Any], value: Any) -> tuple[str, Any]:
+    """What was expected of a setting in place of ``value``, and the part of it that is wrong; ("", None) if none is."""
     data = field.metadata
     parse, expected, wrong = data["parse"], "", value
     if parse is str:
@@ -88,21 +88,21 @@ def what_is_wrong(field: dataclasses.Field[Any], value: Any) -> tuple[str, Any]:
         elif parse is windows:
             expected = "" if all(map(_is_window, value)) else "left < right and top < bottom from 0 to 1 for each"
         else:
-            spans = ((span_of(number, data["minimum"], data["maximum"], whole), number) for number in value)
+            spans = ((expected_number(number, data["minimum"], data["maximum"], whole), number) for number in value)
             expected, wrong = next((found for found in spans if found[0]), ("", None))
     elif value is not None or field.default is not None:
-        expected = span_of(value, data["minimum"], data["maximum"], parse is int)
+        expected = expected_number(value, data["minimum"], data["maximum"], parse is int)
     return expected, wrong if expected else None
 
 
 def check_number(name: str, value: Any, minimum: float, maximum: float | None = None, whole: bool = False) -> None:
     """Raises RecipeError that names the number and its range."""
-    expected = span_of(value, minimum, maximum, whole)
+    expected = expected_number(value, minimum, maximum, whole)
     check(not expected, name, expected, value)
 
 
-def span_of(value: Any, minimum: float, maximum: float | None, whole: bool = False) -> str:
-    """ "" for a number in its range; else what was expected."""
+def expected_number(value: Any, minimum: float, maximum: float | None, whole: bool = False) -> str:
+    """What was expected in place of ``value``; "" if it is a number in its range."""
     good = isinstance(value, (int,) if whole else (int, float)) and not isinstance(value, bool)
     good = good and minimum <= value <= (MAX_WHOLE_NUMBER if whole else sys.float_info.max)
     if good and (maximum is None or value <= maximum):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..errors import ResourceError
@@ -158,10 +158,15 @@ class Estimator:
         )
 
 
-def check_room(estimator: Estimator, estimate: Estimate, there: Room | None) -> None:
+def check_room(
+    estimator: Estimator,
+    estimate: Estimate,
+    there: Room | None,
+    advice: Callable[[Recipe], str] = lambda recipe: ",".join(map(str, recipe.sizes)),
+) -> None:
     """Raise ResourceError, with the largest size that fits, where a run takes more memory than is there.
 
-    None for ``there`` is a system that does not tell.
+    None for ``there`` is a system that does not tell; ``advice`` gives what to ask for to have the sizes of a recipe.
     """
     if there is None or estimate.memory <= there.bytes:
         return
@@ -171,7 +176,7 @@ def check_room(estimator: Estimator, estimate: Estimate, there: Room | None) -> 
     if recipe is None:
         raise ResourceError(f"{said}; no size fits: try --network mini, or more memory")
     others = "" if recipe.optimizer == "adam" or recipe.history <= 20 else ", or try a smaller --history"
-    raise ResourceError(f"{said}; the largest that fits is --size {','.join(map(str, recipe.sizes))}{others}")
+    raise ResourceError(f"{said}; the largest that fits is --size {advice(recipe)}{others}")
 
 
 def gigabytes(count: float) -> str:

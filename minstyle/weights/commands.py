@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from ..arguments import OneLineParser
+from ..arguments import OneLineParser, folder_of, path_of
 from ..errors import WeightsError
 from ..front import fail, say, shown, tell
 from ..network.layers import BLOCKS
@@ -33,7 +32,7 @@ def command(arguments: Sequence[str] | None = None) -> int:
     except UnreachableError as error:
         return fail(NAME, *str(error).split("\n"))
     except (KeyboardInterrupt, StopAtOnceError) as error:
-        tell("minstyle.weights: interrupted; nothing was changed")
+        tell(f"{NAME}: interrupted; nothing was changed")
         return code_of(error)
     return 0
 
@@ -109,9 +108,9 @@ def _parser() -> OneLineParser:
     command.add_argument("network", choices=tuple(SOURCES))
     where = command.add_mutually_exclusive_group()
     where.add_argument("--source", metavar="NAME", help="only this source (default: one after another)")
-    where.add_argument("--from", dest="file", type=Path, metavar="FILE", help="a file that you downloaded yourself")
+    where.add_argument("--from", dest="file", type=path_of, metavar="FILE", help="a file that you downloaded yourself")
     _add_dtype(command)
-    command.add_argument("--weights-dir", type=Path, metavar="DIR", help=f"where to (default: {user_folder()})")
+    command.add_argument("--weights-dir", type=folder_of, metavar="DIR", help=f"where to (default: {user_folder()})")
     command.add_argument("--quiet", action="store_true", help="no progress bar")
 
     command = commands.add_parser("list", help="what is installed, where it is looked for, what can be had")
@@ -128,15 +127,15 @@ def _parser() -> OneLineParser:
     command.set_defaults(run=_remove)
     command.add_argument("network", choices=tuple(BLOCKS))
     command.add_argument("--yes", action="store_true", help="do not ask")
-    command.add_argument("--weights-dir", type=Path, metavar="DIR", help="from this folder only")
+    command.add_argument("--weights-dir", type=folder_of, metavar="DIR", help="from this folder only")
     return parser
 
 
 def _add_convert(commands: Any) -> None:
     command = commands.add_parser("convert", help="convert a VGG file to minstyle's format")
     command.set_defaults(run=_convert)
-    command.add_argument("source", type=Path, metavar="SRC", help="a VGG16 or VGG19 file of any known format")
-    command.add_argument("target", type=Path, metavar="DST", help="the file to write, for example vgg19.h5")
+    command.add_argument("source", type=path_of, metavar="SRC", help="a VGG16 or VGG19 file of any known format")
+    command.add_argument("target", type=path_of, metavar="DST", help="the file to write, for example vgg19.h5")
     command.add_argument("--network", choices=tuple(BLOCKS), help="refuse any other (default: what the file holds)")
     command.add_argument("--through", metavar="LAYER", help="leave out the layers after this one")
     command.add_argument(
@@ -154,4 +153,4 @@ def _add_dtype(command: argparse.ArgumentParser) -> None:
 
 
 def _add_folder(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--weights-dir", type=Path, metavar="DIR", help="look in this folder first")
+    command.add_argument("--weights-dir", type=folder_of, metavar="DIR", help="look in this folder first")

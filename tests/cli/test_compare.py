@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 
 import minstyle.job.comparison as module
 from minstyle.cli.main import main
+from minstyle.memory import resident
 from minstyle.recipe.presets import RECIPES
 from tests.support.studio import Captured, Studio, told_in_one_line
 
@@ -92,3 +94,22 @@ def test_a_comparison_refuses_what_it_would_pass_over(
 ) -> None:
     assert studio.run("--quiet", "--compare", "document", *options) == 2
     assert told_in_one_line(capsys).endswith(f"--compare: expected no option of a single run, got {told}")
+
+
+@pytest.mark.parametrize("size_of", ["height", "long"])
+def test_a_comparison_that_takes_more_memory_than_allowed_is_refused(
+    studio: Studio, capsys: Captured, monkeypatch: pytest.MonkeyPatch, size_of: str
+) -> None:
+    painted: list[object] = []
+    monkeypatch.setattr(module, "compare", lambda *arguments, **settings: painted.append(settings) or [])
+    limit = resident() + 150_000_000
+    words = ["--quiet", "--compare", "document,fine", "--size-of", size_of, "--memory", str(limit)]
+    assert studio.run(*words, "--size", "20000") == 2
+    line = told_in_one_line(capsys)
+    assert re.search(r"memory: expected a run that takes at most \S+ GB \(--memory\), got one of about", line)
+    assert (painted, studio.out.exists()) == ([], False)
+    advised = re.search(r"the largest that fits is --size (\d+)", line)
+    assert advised is not None
+    with pytest.raises(IndexError):  # of a comparison without runs: it began
+        studio.run(*words, "--size", advised[1])
+    assert [settings["size"] for settings in painted] == [int(advised[1])]

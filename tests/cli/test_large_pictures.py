@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from minstyle import memory
-from minstyle.images import load_picture, room, save_image
+from minstyle.errors import ImageError
+from minstyle.images import load_mask, load_picture, room, save_image
 from tests.support import icc_profiles as icc
 from tests.support.small import picture
 from tests.support.studio import Captured, Studio, told_in_one_line
@@ -140,6 +141,25 @@ def test_what_the_memory_does_not_hold_is_refused_by_its_header(
     assert "5000 x 5000 pixels need 0.2 GB of memory, 0.1 GB are free; make it smaller" in told_in_one_line(capsys)
     save_image(picture(32, 40, 1), studio.content)
     studio.image()
+
+
+@pytest.mark.parametrize(("mode", "profile", "there"), [
+    ("L", None, 15), ("RGB", None, 19), ("P", None, 15), ("L", WIDE, 35), ("RGB", WIDE, 39), ("RGBA", None, 41),
+])  # fmt: skip
+def test_a_mask_asks_for_the_room_that_masks_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, profile: bytes | None, there: int
+) -> None:
+    """``there``: bytes a pixel that are enough; of levels without a profile half of a picture's."""
+    monkeypatch.setattr(room, "resident", lambda: 0)
+    Image.new(mode, (400, 300)).save(tmp_path / "mask.png", icc_profile=profile)
+    read = load_picture if mode == "RGBA" else load_mask
+    for bytes_each, wanted in ((there, True), (there - 2, False)):
+        monkeypatch.setattr(room, "room", lambda each=bytes_each: memory.Room(400 * 300 * each, "a test"))
+        if wanted:
+            read(tmp_path / "mask.png")
+        else:
+            with pytest.raises(ImageError, match="400 x 300 pixels need"):
+                read(tmp_path / "mask.png")
 
 
 def test_a_comparison_reads_pictures_as_large_as_it_shows_them(studio: Studio) -> None:

@@ -42,8 +42,7 @@ def outcome(capsys: Captured, *arguments: str) -> tuple[int, str]:
 def test_any_value_is_taken_or_refused_in_one_line(flag: str, capsys: Captured) -> None:
     for value in VALUES:
         _, line = outcome(capsys, f"{flag}={value}")
-        paths_and_choices = ("invalid choice", "too long")
-        assert value not in LONG.values() or len(line) < 4000 or any(words in line for words in paths_and_choices)
+        assert len(value) < 210 or value[:210] not in line
     assert outcome(capsys, f"{flag}=--") == (2, f"minstyle: error: argument {flag}: expected a value, got '--'. "
                                              "See minstyle --help")  # fmt: skip
 

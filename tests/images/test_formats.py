@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import struct
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ import minstyle
 from minstyle.errors import ImageError, MinstyleError
 from minstyle.images import load_image, load_picture, picture_shape, read_text, save_image
 from minstyle.images.opening import FORMATS
+from minstyle.images.samples import Fit
 from tests.support.small import picture
 from tests.support.studio import Captured, Studio, told_in_one_line
 
@@ -60,6 +62,13 @@ def test_the_others_are_refused_by_their_names(tmp_path: Path, kind: str) -> Non
     for read in (load_picture, picture_shape, read_text):
         with pytest.raises(ImageError, match=rf"in\.png: {kind} \(.+\) is not read"):
             read(tmp_path / "in.png")
+
+
+@pytest.mark.parametrize("start", [b"MM*\0", b"II\0*"])
+def test_a_tiff_of_a_broken_beginning_is_called_so(start: bytes) -> None:
+    for read in (load_picture, picture_shape, read_text):
+        with pytest.raises(ImageError, match=r": a broken TIFF$"):
+            read(start + bytes(60))
 
 
 @pytest.mark.parametrize("kind", POSTSCRIPT)
@@ -119,6 +128,29 @@ def test_reading_in_threads_leaves_the_warnings_of_the_process_alone() -> None:
     watching.join()
     assert changed == []
     assert warnings.filters == before
+
+
+@pytest.mark.parametrize("entry", [
+    struct.pack("<HHII", 0x10E, 2, 100, 99999),  # a text behind the end
+    struct.pack("<HHII", 0x11A, 5, 1, 99999),  # and a resolution
+    struct.pack("<HHIHH", 0x112, 3, 2, 6, 1),  # two orientations
+])  # fmt: skip
+@pytest.mark.parametrize("good_first", [False, True])
+@pytest.mark.filterwarnings("error")
+def test_damage_beside_the_picture_is_none_where_warnings_are_errors(entry: bytes, good_first: bool) -> None:
+    good = struct.pack("<HHIHH", 0x13B, 2, 1, 65, 0)
+    entries = [good, entry] if good_first else [entry, good]
+    file = io.BytesIO()
+    block = b"Exif\0\0II*\0\x08\0\0\0\x02\0" + b"".join(entries) + bytes(4)
+    Image.new("RGB", (800, 640), (9, 99, 200)).save(file, "JPEG", exif=block)
+    eighth: Fit = lambda shape: (shape[0] // 8, shape[1] // 8)  # noqa: E731
+    for fit in (None, eighth):
+        picture = load_picture(file.getvalue(), fit)
+        assert picture.full in (None, (640, 800))
+        assert picture.image.shape == ((640, 800, 3) if fit is None else (80, 100, 3))
+        np.testing.assert_allclose(picture.image[40, 40], (9, 99, 200), atol=2)
+    assert picture_shape(file.getvalue()) == (640, 800)
+    assert read_text(file.getvalue()) is None
 
 
 def test_the_command_line_says_nothing_of_damage_beside_the_picture(studio: Studio, capsys: Captured) -> None:

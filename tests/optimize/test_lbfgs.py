@@ -248,3 +248,18 @@ def test_memory_a_pixel() -> None:
     finally:
         tracemalloc.stop()
     assert peak / (height * width) < 290
+
+
+@pytest.mark.parametrize("preconditioner", [None, PYRAMID], ids=["plain", "pyramid"])
+@pytest.mark.parametrize("weight", [1e-30, 1e-39, 1e-44])
+def test_a_loss_so_small_that_its_squares_are_zero_ends_the_run(
+    preconditioner: Preconditioner | None, weight: float
+) -> None:
+    def tiny(x: Array) -> tuple[float, Array]:
+        loss, g = bowl(x)
+        return weight * loss, (weight * g.astype(np.float64)).astype(np.float32)
+
+    found = lbfgs(tiny, np.zeros((4, 5, 3), np.float32), preconditioner=preconditioner, evaluations=30)
+    assert np.isfinite(found.x).all()
+    assert 0 <= found.loss <= weight * bowl(np.zeros((4, 5, 3)))[0]
+    assert found.message

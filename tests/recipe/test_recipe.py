@@ -249,3 +249,14 @@ def test_a_name_that_a_terminal_would_not_show_is_refused(name: str) -> None:
 def test_more_pairs_than_scipy_can_count_are_refused() -> None:
     with pytest.raises(RecipeError, match="history: expected a whole number from 1 to 1000"):
         dataclasses.replace(RECIPES["fine"], history=2**31 - 1)
+
+
+@pytest.mark.parametrize("weights", [(1.0, 0.0), (0.0, 1.0)])
+def test_terms_of_one_name_count_each_by_itself(weights: tuple[float, float]) -> None:
+    terms = tuple(Term("gram_mean", "block1_conv1", weight) for weight in weights)
+    assert Recipe("twice", terms=terms).terms == terms
+    with pytest.raises(RecipeError, match="expected a term of weight above 0, got none"):
+        Recipe("twice", terms=tuple(dataclasses.replace(term, weight=0.0) for term in terms))
+    large = tuple(dataclasses.replace(term, weight=1e3 * term.weight) for term in terms)
+    with pytest.raises(RecipeError, match=r"times that of its role: expected at most 1e\+12, got 1000000000000000\.0"):
+        Recipe("twice", terms=large, style_weight=1e12)

@@ -386,3 +386,22 @@ def test_the_module_runs_as_a_command(home: Path) -> None:
     run = subprocess.run([sys.executable, "-m", "minstyle.weights", "list"], capture_output=True, text=True, check=True)
     assert "to be had with" in run.stdout
     assert run.stderr == ""
+
+
+@pytest.mark.parametrize("name", ["", "a\0b"])
+@pytest.mark.parametrize(("words", "place", "expected"), [
+    (["convert", "{}", "out.h5"], "SRC", "the name of a file"),
+    (["convert", "vgg.h5", "{}"], "DST", "the name of a file"),
+    (["fetch", "vgg19", "--from={}"], "--from", "the name of a file"),
+    (["fetch", "vgg19", "--weights-dir={}"], "--weights-dir", "a folder with weights"),
+    (["list", "--weights-dir={}"], "--weights-dir", "a folder with weights"),
+    (["verify", "vgg19", "--weights-dir={}"], "--weights-dir", "a folder with weights"),
+    (["remove", "vgg19", "--weights-dir={}"], "--weights-dir", "a folder with weights"),
+])  # fmt: skip
+def test_what_can_be_no_name_is_refused(
+    home: Path, capsys: Capture, words: list[str], place: str, expected: str, name: str
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([word.format(name) for word in words])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert (end.value.code, f"argument {place}: expected {expected}, got {name!r}" in line) == (2, True)

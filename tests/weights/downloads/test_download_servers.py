@@ -133,7 +133,7 @@ def test_a_server_that_drips_is_left_within_the_limit_of_the_whole(
     tmp_path: Path, server: Server, content: bytes, monkeypatch: pytest.MonkeyPatch, what: str, size: int | None
 ) -> None:
     """It never meets the timeout of a socket, which begins anew with each byte."""
-    monkeypatch.setattr(patience, "MINUTE", 0.15)
+    monkeypatch.setattr(patience, "PERIOD", 0.15)
     threads = threading.active_count()
     offer(monkeypatch, source(server.url("/a", DRIPS[what]), content, size=size),
           source(server.url("/b", whole(content)), content, "second"))  # fmt: skip
@@ -149,18 +149,36 @@ def test_a_server_that_drips_is_left_within_the_limit_of_the_whole(
 def test_a_line_that_is_slow_but_moves_is_waited_for(
     tmp_path: Path, server: Server, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In eight times the minute, which is a limit of what stands still, not of the whole."""
-    monkeypatch.setattr(patience, "MINUTE", 0.2)
+    """In eight times the period, which is a limit of what stands still, not of the whole."""
+    monkeypatch.setattr(patience, "PERIOD", 0.2)
     monkeypatch.setattr(patience, "LEAST", 4000)
     monkeypatch.setattr(download, "_CHUNK", 1024)
     offer(monkeypatch, source(server.url("/a", slow(content, 1.6, pieces=40)), content))
     assert arrive(tmp_path) == []
 
 
+def test_a_line_that_moves_but_takes_too_long_is_left_at_once(
+    tmp_path: Path, server: Server, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would bring the file, but in 20 seconds; no second try would be faster."""
+    monkeypatch.setattr(patience, "PERIOD", 0.1)
+    monkeypatch.setattr(patience, "LEAST", 1)
+    monkeypatch.setattr(download, "PATIENCE", 0.5)
+    monkeypatch.setattr(download, "SLOWEST", 1e12)
+    monkeypatch.setattr(download, "_CHUNK", 16)
+    offer(monkeypatch, source(server.url("/a", slow(content, 20, pieces=400)), content),
+          source(server.url("/b", whole(content)), content, "second"))  # fmt: skip
+    started = time.monotonic()
+    (line,) = arrive(tmp_path)
+    assert time.monotonic() - started < 5
+    assert line.startswith(f"first: {server.host} is too slow: not done in 0 minutes")
+    assert server.requests == ["/a", "/b"]
+
+
 def test_headers_that_drip_after_a_redirect(
     tmp_path: Path, server: Server, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "MINUTE", 0.15)
+    monkeypatch.setattr(patience, "PERIOD", 0.15)
     server.url("/there", DRIPS["headers"])
     offer(monkeypatch, source(server.url("/here", redirect("/there")), content))
     assert "is too slow" in failure(tmp_path)

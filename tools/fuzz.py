@@ -199,6 +199,7 @@ def work(name: str, first: int, count: int, keep: Path) -> None:
             if number % 64 == 0:
                 os.write(1, f"{number}\n".encode())
             signal.setitimer(signal.ITIMER_PROF, SECONDS)
+            signal.setitimer(signal.ITIMER_REAL, 3 * SECONDS)
             began, wrong = time.process_time(), ""
             try:
                 read(case)
@@ -209,6 +210,7 @@ def work(name: str, first: int, count: int, keep: Path) -> None:
             except Exception as error:
                 wrong = f"raised {error!r}"
             signal.setitimer(signal.ITIMER_PROF, 0)
+            signal.setitimer(signal.ITIMER_REAL, 0)
             slowest = max(slowest, time.process_time() - began)
             if wrong:
                 (keep / f"{name.replace(' ', '_')}_{number}{suffix}").write_bytes(case.read_bytes())

@@ -322,8 +322,8 @@ def test_a_second_interrupt_stops_at_once_with_the_last_checkpoint_whole(
 
     def twice(self: Interrupts, step: Step) -> None:
         if step.record.evaluation == 8:
-            os.kill(os.getpid(), signal.SIGTERM)
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGTERM)  # in this thread: to the process, they may arrive later
+            signal.raise_signal(signal.SIGINT)
         usual(self, step)
 
     monkeypatch.setattr(Interrupts, "step", twice)

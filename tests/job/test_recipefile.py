@@ -87,7 +87,7 @@ LIMITS: dict[str, tuple[dict[str, object], str]] = {
     "a layer": ({"terms": [{"kind": "gram_mean", "layer": "x" * 10_000}]}, "layer of gram_mean: expected a name"),
     "a loss": ({"terms": [{"kind": "x" * 10_000, "layer": "a"}]}, "unknown loss 'xxx"),
     "a field": ({"x" * 10_000: 1}, "unexpected keyword argument 'xxx"),
-    "a choice": ({"color": "x" * 10_000}, "color: expected style or content"),
+    "a choice": ({"color": "x" * 10_000}, "color: expected style or auto or content"),
     "depth": ({"blend": [[[[1]]]]}, "lists in a list at most"),
     "a product": ({"style_weight": 1e12, "terms": [{"kind": "gram_mean", "layer": "a", "weight": 2}]}, "at most 1e+12"),
 }

@@ -121,11 +121,14 @@ def _main(how: str, count: int, paths: list[Path], folder: Path) -> None:
         if isinstance(content, bytes):
             source.write_bytes(content)
         print(f"{how} {i} of {case.name if case is content else paths[0].name}", flush=True)
-        signal.setitimer(signal.ITIMER_PROF, SECONDS)  # of the processor; ends the process, whatever library it is in
+        # They end the process, whatever library it is in: of the processor, and, for what waits, of the clock.
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
+        signal.setitimer(signal.ITIMER_REAL, 3 * SECONDS)
         start = time.process_time()
         outcome, why = _convert_one(case, target, how)
         slowest = max(slowest, time.process_time() - start)
         signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         counts[outcome] += 1
         if outcome == "wrong":
             wrong.append(f"{how} {i} of {case.name}: {why}")

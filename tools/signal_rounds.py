@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -53,7 +54,8 @@ class Case:
 
     def _start(self) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "minstyle", *self.words]
-        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        pipes: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen(command, cwd=ROOT, preexec_fn=_heard, **pipes)
 
     def _evaluated(self) -> int:
         return self.trace.read_text().count("\n") if self.trace.exists() else 0
@@ -94,6 +96,12 @@ class Case:
         ended = evaluated == self.evaluations  # then the signal may have come after all else
         good = code in (0, 128 + number, -number) if ended else code == 128 + number
         return "picture" if good else f"exit code {code} with {evaluated} evaluations"
+
+
+def _heard() -> None:
+    """What starts this tool may ignore signals, as nohup and background jobs do; its runs do not."""
+    for name in SIGNALS[:-1]:
+        signal.signal(getattr(signal, f"SIG{name}"), signal.SIG_DFL)
 
 
 def table(moments: int, seed: int) -> str:

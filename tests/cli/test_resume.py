@@ -310,7 +310,7 @@ def test_lies_about_the_job_are_refused_in_one_line(stopped: Studio, capsys: Cap
 # Signals
 
 
-@pytest.mark.usefixtures("long")
+@pytest.mark.usefixtures("long", "interruptible")
 def test_a_second_interrupt_stops_at_once_with_the_last_checkpoint_whole(
     studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:

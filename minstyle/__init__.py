@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from .library import *  # noqa: F403
+    from .library import *  # noqa: F403 (for type checkers: the names stand in library.py alone)
 
 
 def __getattr__(name: str) -> Any:

@@ -3,13 +3,15 @@
 import sys
 
 from .front import run
+from .signals import Signals
 
 
 def main() -> int:
     """Run the command line of this process; returns the exit code."""
 
     def load_and_run() -> int:
-        from .cli.main import command  # here: it takes long enough to be interrupted
+        with Signals():
+            from .cli.main import command  # here: it takes long enough to be interrupted
 
         return command()
 

@@ -15,6 +15,7 @@ from .front import say, tell
 class OneLineParser(argparse.ArgumentParser):
     """Answers a wrong argument with one line that names it and the way to the help, and exit code 2."""
 
+    # argparse has overloads of it, which say no more than this does.
     def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
         """As in argparse, which takes the "--" of "--option=--" for the end of the options, and hands over no value."""
         for word in sys.argv[1:] if args is None else args:

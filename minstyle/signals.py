@@ -53,6 +53,9 @@ class Signals:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._restore()
+        if isinstance(error, Exception) and self.asked is not None and not self._held:
+            # What the signal has become on its way: an import of NumPy's turns it into an ImportError.
+            raise StopAskedError(self.asked) from error
 
     def hold(self) -> None:
         """From here on the first signal waits."""

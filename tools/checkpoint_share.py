@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from typing import Any
+from unittest import mock
 
 from minstyle.cli.main import main as command_line
 from minstyle.watch.checkpoints import Checkpoints
@@ -23,9 +24,9 @@ def main() -> None:
         write(self, state)
         taken.append((time.perf_counter() - began, self._latest.stat().st_size))
 
-    Checkpoints._write = timed  # type: ignore[method-assign]
     began = time.perf_counter()
-    command_line(sys.argv[1:])
+    with mock.patch.object(Checkpoints, "_write", timed):
+        command_line(sys.argv[1:])
     whole, spent = time.perf_counter() - began, sum(seconds for seconds, _ in taken)
     size = taken[-1][1] / 1e6 if taken else 0.0
     print(

@@ -76,21 +76,26 @@ def change_inside(data: bytes, generator: random.Random) -> bytes:
     """An archive with one of its records changed, and its checksums right."""
     if generator.random() < 0.5:
         return change(data, generator)
+
+    def changed(record: bytes) -> bytes:
+        head, body = record[:128], record[128:]
+        if generator.random() < 0.3:
+            return change(record, generator)
+        return head + change(body, generator)[: len(body)].ljust(len(body))  # of the length that the header says
+
+    return packed_again(
+        data, lambda names: "text.npy" if generator.random() < 0.5 else generator.choice(names), changed
+    )
+
+
+def packed_again(data: bytes, choose: Callable[[list[str]], str], changed: Callable[[bytes], bytes]) -> bytes:
+    """The archive with the record that ``choose`` takes of its names changed, and its checksums right."""
     packed = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(packed, "w") as new:
-        names = old.namelist()
-        chosen = "text.npy" if generator.random() < 0.5 else generator.choice(names)
-        for name in names:
+        chosen = choose(old.namelist())
+        for name in old.namelist():
             record = old.read(name)
-            if name != chosen:
-                new.writestr(name, record)
-                continue
-            head, body = record[:128], record[128:]
-            if generator.random() < 0.3:
-                new.writestr(name, change(record, generator))
-            else:  # the text, at the length that its header says
-                changed = change(body, generator)[: len(body)]
-                new.writestr(name, head + changed.ljust(len(body)))
+            new.writestr(name, changed(record) if name == chosen else record)
     return packed.getvalue()
 
 
@@ -98,14 +103,12 @@ def change_record(data: bytes, generator: random.Random) -> bytes:
     """An archive with something in one of its records changed, and its checksums right; or changed like any file."""
     if generator.random() < 0.3:
         return change(data, generator)
-    packed = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(packed, "w") as new:
-        names = old.namelist()
+
+    def choose(names: list[str]) -> str:
         described = [name for name in names if name.endswith("/data.pkl")]  # of PyTorch: what all the others are
-        chosen = generator.choice(described or names) if generator.random() < 0.7 else generator.choice(names)
-        for name in names:
-            new.writestr(name, change(old.read(name), generator) if name == chosen else old.read(name))
-    return packed.getvalue()
+        return generator.choice(described or names) if generator.random() < 0.7 else generator.choice(names)
+
+    return packed_again(data, choose, lambda record: change(record, generator))
 
 
 def states(folder: Path) -> list[Path]:

@@ -18,6 +18,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -43,7 +45,7 @@ class Deadly(io.FileIO):
 
     left, written = float("inf"), 0
 
-    def write(self, data: bytes) -> int:  # type: ignore[override]
+    def write(self, data: Any) -> int:
         size = memoryview(data).nbytes
         if size > Deadly.left:
             super().write(memoryview(data).cast("B")[: int(Deadly.left)])
@@ -55,8 +57,8 @@ class Deadly(io.FileIO):
 def in_child(most: float, words: list[str]) -> None:
     """The command line with a checkpoint at every border; it is killed once ``most`` bytes of them are written."""
     Deadly.left, checkpoints.SHARE = most, 1e9
-    statefile.open = Deadly  # type: ignore[attr-defined]
-    code = command_line(words)
+    with mock.patch.object(statefile, "open", Deadly, create=True):
+        code = command_line(words)
     print(Deadly.written)
     sys.exit(code)
 

@@ -6,13 +6,15 @@ import sys
 from collections.abc import Sequence
 
 from ..front import run
+from ..signals import Signals
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code: 0, 2 after one line on standard error, 128 and the number of a signal."""
 
     def load_and_run() -> int:
-        from .commands import command  # here: it takes long enough to be interrupted
+        with Signals():
+            from .commands import command  # here: it takes long enough to be interrupted
 
         return command(arguments)
 

@@ -32,7 +32,7 @@ def command(arguments: Sequence[str] | None = None) -> int:
     except UnreachableError as error:
         return fail(NAME, *str(error).split("\n"))
     except (KeyboardInterrupt, StopAtOnceError) as error:
-        tell(f"{NAME}: interrupted; nothing was changed")
+        tell(f"{NAME}: interrupted")
         return code_of(error)
     return 0
 

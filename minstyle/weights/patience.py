@@ -29,6 +29,7 @@ class _CuttableAdapter(HTTPAdapter):
         pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
         sockets = self.sockets
 
+        # urllib3's class for HTTP or for HTTPS: which one is known only here.
         class Connection(pool.ConnectionCls):  # type: ignore[misc]
             def _new_conn(self) -> socket.socket:
                 made: socket.socket = super()._new_conn()

@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -81,25 +80,12 @@ def test_an_interrupt_before_the_first_evaluation_writes_nothing(
 
 @pytest.mark.usefixtures("interruptible")
 def test_control_c_in_a_process_of_its_own(studio: Studio) -> None:
-    arguments = studio.arguments("--rounds", 100_000, "--factr", 0, "--pgtol", 0, "--trace", studio.trace)
-    command = [sys.executable, "-m", "minstyle", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=studio.folder)
-    try:
-        end = time.monotonic() + 60
-        while not (studio.trace.is_file() and studio.trace.read_text().count("\n") >= 3):
-            assert process.poll() is None, process.communicate()[1]
-            assert time.monotonic() < end
-            time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
-        out, error = process.communicate(timeout=60)
-    finally:
-        process.kill()
-        process.communicate()
-    assert process.returncode == 130, error
-    summary = SUMMARY.fullmatch(last_line(out))
+    done = studio.signalled(signal.SIGINT, "--rounds", 100_000, "--factr", 0, "--pgtol", 0)
+    assert done.returncode == 130, done.stderr
+    summary = SUMMARY.fullmatch(last_line(done.stdout))
     assert summary is not None
     assert summary["word"] == "interrupted"
-    assert "Traceback" not in error
+    assert "Traceback" not in done.stderr
     assert load_image(studio.out).shape == (32, 40, 3)
     left = sorted(os.listdir(studio.results))
     # A run of so many rounds is a long one, which has a checkpoint to go on from.
@@ -225,7 +211,9 @@ def test_a_trace_whose_disk_is_full_for_a_while_has_whole_lines(
     assert [json.loads(line)["evaluation"] for line in studio.trace.read_text().splitlines()] == [1, 3, 4, 5]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="needs a system that keeps who runs a file from changes to it")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="needs a system that keeps running programs from being opened to write"
+)
 def test_a_trace_that_cannot_be_written_is_told_before_the_run(studio: Studio, capsys: Captured) -> None:
     """Its folder can be: a program lies there that runs, which may be replaced, and not be opened."""
     shutil.copy(shutil.which("cat") or "", studio.trace)

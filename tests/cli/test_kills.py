@@ -14,7 +14,7 @@ from minstyle.network.weightfile import write_weights
 from tests.support.small import random_weights
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 @pytest.mark.parametrize(("name", "how"), list(zip(RUNS, (WRITING, MOMENT, WRITING), strict=True)))
 def test_a_killed_run_goes_on_to_the_same_picture(name: str, how: str, tmp_path: Path) -> None:
     network, folder = tmp_path / "net.h5", tmp_path / "run"

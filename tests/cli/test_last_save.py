@@ -298,7 +298,7 @@ def test_a_signal_while_weights_are_written_leaves_nothing(
 
     monkeypatch.setattr("minstyle.files._finish", stop)
     assert weights_main(["convert", str(studio.network), str(studio.results / "new.h5")]) == 128 + number
-    assert capsys.readouterr().err == "python -m minstyle.weights: interrupted; nothing was changed\n"
+    assert capsys.readouterr().err == "python -m minstyle.weights: interrupted\n"
     assert os.listdir(studio.results) == []
 
 

@@ -6,9 +6,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -339,23 +336,11 @@ def test_a_second_interrupt_stops_at_once_with_the_last_checkpoint_whole(
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_signals_to_a_process_of_its_own(studio: Studio, name: str) -> None:
-    given = [*RUNS["lbfgs"], "--rounds", 100_000, "--evaluations", 30, "--pgtol", 0, "--trace", studio.trace]
-    command = [sys.executable, "-m", "minstyle", *studio.arguments(*given)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=studio.folder)
-    try:
-        end = time.monotonic() + 60
-        while not (studio.trace.is_file() and studio.trace.read_text().count("\n") >= 3):
-            assert process.poll() is None, process.communicate()[1]
-            assert time.monotonic() < end
-            time.sleep(0.02)
-        process.send_signal(getattr(signal, name))
-        out, error = process.communicate(timeout=60)
-    finally:
-        process.kill()
-        process.communicate()
-    assert process.returncode == 128 + getattr(signal, name), error
-    assert "interrupted in" in out
-    assert error.splitlines()[-1] == f"minstyle: to go on: minstyle --resume {studio.out}"
+    number = getattr(signal, name)
+    done = studio.signalled(number, *RUNS["lbfgs"], "--rounds", 100_000, "--evaluations", 30, "--pgtol", 0)
+    assert done.returncode == 128 + number, done.stderr
+    assert "interrupted in" in done.stdout
+    assert done.stderr.splitlines()[-1] == f"minstyle: to go on: minstyle --resume {studio.out}"
     assert load_image(studio.out).shape == (32, 40, 3)
     assert {"out.png", "out.png.checkpoint"} <= set(files(studio)) <= {
         "out.png", "out.png.checkpoint", "out.png.checkpoint.old", "run.jsonl"}  # fmt: skip

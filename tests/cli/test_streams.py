@@ -79,6 +79,7 @@ runpy.run_module(module, run_name="__main__", alter_sys=True)
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(("module", "argument", "name"), [
     ("minstyle", "--version", "argparse"), ("minstyle", "--version", "PIL"), ("minstyle.weights", "list", "h5py"),
+    ("minstyle", "--version", "datetime"),  # within NumPy's C code, which makes an ImportError of it
 ])  # fmt: skip
 def test_an_interrupt_of_the_imports_is_one_line(module: str, argument: str, name: str) -> None:
     command = [sys.executable, "-c", IMPORTING, name, module, argument]

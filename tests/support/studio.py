@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +65,23 @@ class Studio:
             return main(self.arguments(*options))
         except SystemExit as end:  # argparse's way to refuse
             return int(end.code or 0)
+
+    def signalled(self, number: int, *options: object) -> subprocess.CompletedProcess[str]:
+        """Run in a process of its own, which gets the signal after three evaluations."""
+        command = [sys.executable, "-m", "minstyle", *self.arguments(*options, "--trace", self.trace)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.folder)
+        try:
+            end = time.monotonic() + 60
+            while not (self.trace.is_file() and self.trace.read_text().count("\n") >= 3):
+                assert process.poll() is None, process.communicate()[1]
+                assert time.monotonic() < end
+                time.sleep(0.02)
+            process.send_signal(number)
+            out, error = process.communicate(timeout=60)
+        finally:
+            process.kill()
+            process.communicate()
+        return subprocess.CompletedProcess(command, process.returncode, out, error)
 
     def traced(self, *options: object) -> list[dict[str, Any]]:
         """Run, and give the records of the trace."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -12,30 +13,59 @@ import hypothesis
 import numpy as np
 import pytest
 
-from minstyle.backend import choose_device
+from minstyle.backend import Device
 from minstyle.errors import WeightsError
 from minstyle.network.vgg import Network
 from minstyle.network.weightfile import Weights, read_weights
 from minstyle.weights.fetch import fetch
 from minstyle.weights.locate import find_weights
+from tests.support import devices
 from tests.support.small import random_weights
 
 if TYPE_CHECKING:
     from tests.support.studio import Studio
 
-GPU = choose_device("auto")
+ON_DEVICE = pytest.param(devices.NAME, marks=pytest.mark.gpu)
 
 # How long an example takes says something of the machine and of what else it does.
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
 
 
-@pytest.fixture(params=["numpy", "cupy"])
-def xp(request: pytest.FixtureRequest) -> ModuleType:
-    """NumPy, and CuPy where a device answers."""
-    if request.param == "cupy" and GPU.name != "gpu":
-        pytest.skip(GPU.note)
-    return GPU.xp if request.param == "cupy" else np
+@pytest.fixture(params=["numpy", ON_DEVICE])
+def xp(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
+    """NumPy; and CuPy, or where no GPU answers its double."""
+    if request.param == "numpy":
+        yield np
+    else:
+        with _device(request) as device:
+            yield device.xp
+
+
+@pytest.fixture(params=[ON_DEVICE])
+def gpu(request: pytest.FixtureRequest) -> Iterator[Device]:
+    """The GPU, or where none answers the double of CuPy in its place."""
+    with _device(request) as device:
+        yield device
+
+
+@contextmanager
+def _device(request: pytest.FixtureRequest) -> Iterator[Device]:
+    request.node.user_properties.append(("device", devices.NAME))
+    with devices.device() as device:
+        yield device
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the tests of a device ran on, in a line."""
+    counts = {
+        outcome: sum(("device", devices.NAME) in report.user_properties for report in reports)
+        for outcome in ("passed", "failed", "error")
+        if (reports := terminalreporter.getreports(outcome))
+    }
+    if any(counts.values()):
+        told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+        terminalreporter.write_line(f"tests of a device: {told}, on {devices.description()}")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,74 @@
+"""The command line with --device gpu: the pictures of the CPU, what it says, how it goes on, a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from minstyle.backend import Device, choose_device
+from minstyle.cli.interrupts import Interrupts
+from minstyle.cli.main import main
+from minstyle.images import load_image, save_image
+from minstyle.run.observer import Step
+from minstyle.signals import StopAskedError
+from tests.support import devices
+from tests.support.studio import Captured, Studio
+
+FINE = ["--recipe", "fine", "--size", "40", "--evaluations", "2"]
+RARE = ["--style-loss", "wasserstein,histogram", "--tv-loss", "tv_stencil,tv_absolute"]
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("options", [FINE, RARE], ids=["fine", "rare losses"])
+def test_the_picture_is_that_of_the_cpu(options: list[str], studio: Studio) -> None:
+    """Within the last of 16 bits; by a mask."""
+    masks = [studio.folder / f"{name}.png" for name in ("mask", "masks")]
+    for path, (height, width) in zip(masks, ((32, 40), (40, 36)), strict=True):
+        drawn = np.zeros((height, width, 3))
+        drawn[:, width // 2 :] = 255
+        save_image(drawn, path)
+    pictures = []
+    for device in ("cpu", "gpu"):
+        studio.image(*options, "--mask", *masks, "--dtype", "float64", "--depth", "16", "--device", device)
+        pictures.append(load_image(studio.out))
+    on_cpu, on_device = pictures
+    np.testing.assert_allclose(on_device, on_cpu, atol=1.01 / 257)
+    assert (on_device == on_cpu).mean() > 0.99
+
+
+def test_the_first_lines_name_what_computes(gpu: Device, studio: Studio, capsys: Captured) -> None:
+    assert studio.run("--device", "auto") == 0
+    captured = capsys.readouterr()
+    assert gpu.note in captured.err
+    assert "computing on the CPU" not in captured.err
+    assert ", float32, gpu" in captured.err
+
+
+@pytest.mark.usefixtures("gpu")
+def test_an_interrupted_run_goes_on_to_the_same_picture(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = ["--device", "gpu", "--optimizer", "lbfgs", "--checkpoint", studio.folder / "state"]
+    whole = studio.image(*options)
+
+    def step(self: Interrupts, step: Step) -> None:
+        if step.record.evaluation == 3:
+            raise StopAskedError(2)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Interrupts, "step", step)
+        assert studio.run("--quiet", *options) == 130
+    assert studio.out.read_bytes() != whole
+    assert main(["--resume", str(studio.folder / "state"), "--quiet"]) == 0
+    assert studio.out.read_bytes() == whole
+
+
+@pytest.mark.usefixtures("gpu")
+def test_a_process_of_its_own_computes_there(studio: Studio) -> None:
+    command: list[Any] = [sys.executable, "-m", "minstyle", *studio.arguments("--device", "gpu", "--evaluations", 2)]
+    run = subprocess.run(command, env=devices.environment(), capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert choose_device("gpu").note in run.stderr
+    assert studio.out.is_file()

@@ -92,11 +92,14 @@ class Network:
     It owns its normalisation: the mean is subtracted as the first step; scale and channel order are folded into the
     first kernel (that is exact, since zero padding comes after the mean).
 
-    Raises WeightsError when the weights are not those of the network that they name.
+    ``precision``: how an objective multiplies on a GPU, one of ``kernels.PRECISIONS``; None: as the caller has it, which
+    is "tf32" unless he says otherwise. Raises WeightsError when the weights are not those of the network that they name.
     """
 
-    def __init__(self, weights: Weights, device: Device = CPU, dtype: Any = np.float32) -> None:
-        self.name, self.device, self.dtype = weights.network, device, np.dtype(dtype)
+    def __init__(
+        self, weights: Weights, device: Device = CPU, dtype: Any = np.float32, precision: str | None = None
+    ) -> None:
+        self.name, self.device, self.dtype, self.precision = weights.network, device, np.dtype(dtype), precision
         self.source = weights.source
         # Grey levels (of 0..255) in one unit of the input: 1 for Caffe's weights, about 58 for torchvision's.
         self.unit = float(np.mean(weights.std))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..backend import Array
+from ..backend import Array, array_module, to_host
 from ..engine import kernels, ops
 from ..engine.autodiff import Var, gradient
 from ..errors import ShapeError, require
@@ -57,7 +57,7 @@ class Objective:
     ) -> None:
         self.shape = (*shape, 3)
         self.recipe, self.network = recipe, network
-        self._arena = kernels.Arena()
+        self._arena, self._replay = kernels.Arena(), kernels.Replay()
         self._terms, self._areas = tuple(terms), areas
         self._shares = [1.0] if areas is None else areas.shares
         self._layers = tuple(weighted.term.layer for weighted in terms)
@@ -70,12 +70,25 @@ class Objective:
     def evaluate(self, image: Array) -> Evaluation:
         """As calling it, with the loss by term. Raises ShapeError for an image of another shape."""
         require(tuple(image.shape) == self.shape, "image", self.shape, tuple(image.shape))
-        x = Var(self.network.device.asarray(image, self.network.dtype))
-        with self._arena.use():
-            losses = self._losses(x)
-            total = functools.reduce(ops.add, losses.values())
-            (dx,) = gradient(total, [x])
-        return Evaluation(float(total.value), dx, {name: float(v.value) for name, v in losses.items()})
+        array = self.network.device.asarray(image, self.network.dtype)
+        with self._arena.use(), kernels.use_precision(self.network.precision):
+            found, dx = self._replay(self._evaluate, array)
+        total, *losses = map(float, to_host(found))  # all in one: on a device the host waits here, and only here
+        return Evaluation(total, dx, dict(zip(self._names(), losses, strict=True)))
+
+    def _evaluate(self, array: Array) -> tuple[Array, Array]:
+        """(the total loss and that of each of ``_names``, in float64; the gradient)"""
+        x = Var(array)
+        losses = self._losses(x)
+        total = functools.reduce(ops.add, losses.values())
+        (dx,) = gradient(total, [x])
+        xp = array_module(array)
+        return xp.stack([v.value.astype(xp.float64) for v in (total, *losses.values())]), dx
+
+    def _names(self) -> list[str]:
+        """Of the terms of the total, each once, in their order."""
+        names = dict.fromkeys(weighted.term.name for weighted in self._terms)
+        return [*names, *(["out_of_range"] if self.recipe.range_weight > 0 else [])]
 
     def culprit(self, image: Array) -> str | None:
         """The name of the first term whose loss or gradient, at ``image``, is no finite number; None where none is."""
@@ -142,8 +155,9 @@ def build_objective(
         for term, weight in wanted
     ]
     terms = [term for term, _ in named]
-    of_styles = style_targets(styles, [t for t in terms if t.role == "style"], recipe, network, regions)
-    of_content = content_targets(content, [t for t in terms if t.role != "style"], recipe, network)
+    with kernels.use_precision(network.precision):
+        of_styles = style_targets(styles, [t for t in terms if t.role == "style"], recipe, network, regions)
+        of_content = content_targets(content, [t for t in terms if t.role != "style"], recipe, network)
     targets = of_styles | of_content
     weighted = [WeightedTerm(t, w * _scale(t, network, recipe), targets[t]) for t, w in named]
     areas = None if regions is None else Areas(regions.content, regions.names, network)

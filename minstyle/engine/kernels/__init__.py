@@ -1,7 +1,7 @@
 """The kernels' public functions, the dispatch: arrays in, arrays out, no differentiation.
 
 Callers say what they want; which code computes it is decided here. The code in ``cpu`` takes NumPy arrays only (its
-``masks`` CuPy's too); ``direct``, ``bands`` and ``variation`` take those of either library.
+``masks`` CuPy's too), that in ``gpu`` CuPy arrays; ``direct``, ``bands``, ``halving`` and ``variation`` take both.
 """
 
 from __future__ import annotations
@@ -9,62 +9,29 @@ from __future__ import annotations
 import numpy as np
 
 from ...backend import Array, array_module, is_cupy
-from . import direct
+from . import direct, gpu
 from .bands import by_rows
-from .cpu import few_channels, grams, masks, sorting, strips, tiles, winograd
+from .cpu import few_channels, grams, masks, sorting, strips, tiles
 from .cpu.masks import ArgMax, BitReluMask, MapReluMask, ReluMask, max_pool, window_corners
 from .cpu.strips import MOST_SHARED
 from .cpu.threads import Arena, use_threads
+from .constant import Kernel
+from .gpu import PRECISIONS, Replay, use_precision
+from .halving import add_enlarged, shrunk
 from .variation import total_variation, total_variation_gradient
 
 __all__ = [
-    "MOST_SHARED", "Arena", "ArgMax", "BitReluMask", "Kernel", "Mask", "add_product", "by_rows", "convolve",
-    "convolve_relu", "convolve_relu_pool", "gram", "input_gradient", "kernel_gradient", "max_pool", "plus_transpose",
-    "sort_columns",
-    "total_variation", "total_variation_gradient", "unsort_columns", "use_threads", "weighted_sum", "window_corners",
+    "MOST_SHARED", "PRECISIONS", "Arena", "ArgMax", "BitReluMask", "Kernel", "Mask", "Replay", "add_enlarged",
+    "add_product", "by_rows", "convolve", "convolve_relu", "convolve_relu_pool", "gram", "input_gradient",
+    "kernel_gradient", "max_pool", "plus_transpose", "shrunk", "sort_columns", "total_variation",
+    "total_variation_gradient", "unsort_columns", "use_precision", "use_threads", "weighted_sum", "window_corners",
     "zero_pad",
 ]  # fmt: skip
 
 # Below this many channels the transforms of Winograd's method cost more than it saves.
 _FEWEST_CHANNELS = 16
-# Up to this many entries BLAS is slow with a transposed matrix, and a copy of the matrix is small.
-_SMALL = 36 * 160 * 160
 
-Mask = ReluMask | ArgMax
-
-
-class Kernel:
-    """A constant kernel (k, k, Cin, Cout) whose Winograd transforms are computed once, when they are first needed.
-
-    The kernel itself is then released. Maps of another floating type are converted to the kernel's.
-    """
-
-    def __init__(self, array: Array) -> None:
-        self._array: Array | None = array
-        self.shape: tuple[int, ...] = tuple(array.shape)
-        self.ndim = len(self.shape)
-        self.dtype, self.on_device = array.dtype, is_cupy(array)
-        self._transformed: tuple[np.ndarray, np.ndarray] | None = None
-
-    @property
-    def array(self) -> Array:
-        if self._array is None:
-            raise AssertionError("a kernel that Winograd's method uses is not asked for by others")
-        return self._array
-
-    @property
-    def transformed(self) -> tuple[np.ndarray, np.ndarray]:
-        """(36, Cin, Cout), and (36, Cout, Cin) of the kernel turned by 180 degrees: see ``winograd``."""
-        # No lock, since a fork could copy it locked. Two threads may both do the work; the result is stored before the
-        # kernel is released, so that a third finds the one or the other.
-        array = self._array
-        if self._transformed is None and array is not None:
-            forward = winograd.transform_kernel(array)
-            back = forward.swapaxes(1, 2)
-            self._transformed = forward, np.ascontiguousarray(back) if back.size <= _SMALL else back
-            self._array = None
-        assert self._transformed is not None
-        return self._transformed
+Mask = ReluMask | ArgMax | gpu.WordReluMask
 
 
 def convolve(x: Array, kernel: Array | Kernel, bias: Array | None, valid: bool = False) -> Array:
@@ -77,11 +44,17 @@ def convolve(x: Array, kernel: Array | Kernel, bias: Array | None, valid: bool =
     if valid:
         if _suits_few_channels(x, kernel):
             return few_channels.convolve_few_to_many(x, kernel.array, bias, relu=False, valid=True)
+        if gpu.suits_few(x, kernel):
+            return gpu.few_to_many(x, kernel.array, bias, relu=False, bits=False, valid=True)[0]
         return _inside(convolve(x, kernel, bias), kernel)
     if _suits_winograd(x, kernel):
         y = np.empty((*x.shape[:2], kernel.shape[3]), dtype=x.dtype)
         _forward(x, kernel, bias, tiles.Store(y))
         return y
+    if gpu.suits(x, kernel):
+        return gpu.convolve(x, kernel.packed[0], bias)
+    if gpu.suits_few(x, kernel):
+        return gpu.few_to_many(x, kernel.array, bias, relu=False, bits=False, valid=False)[0]
     if _suits_product(x, kernel):
         y = add_product(x, kernel.array[0, 0], None)
         if bias is not None:
@@ -94,12 +67,14 @@ def convolve(x: Array, kernel: Array | Kernel, bias: Array | None, valid: bool =
 
 def convolve_relu(
     x: Array, kernel: Array | Kernel, bias: Array | None, caller_keeps: bool = False, valid: bool = False
-) -> tuple[Array, ReluMask]:
+) -> tuple[Array, ReluMask | gpu.WordReluMask]:
     """(max(y, 0), its mask y > 0) for y = ``convolve(...)``, in one pass.
 
     ``caller_keeps``: the result stays in memory anyway, so the mask refers to it instead of storing bits.
     """
     x, kernel = _prepared(x, kernel)
+    if gpu.suits_few(x, kernel) or (gpu.suits(x, kernel) and not valid):
+        return _convolve_relu_on_device(x, kernel, bias, not caller_keeps, valid)
     r = kernel.shape[0] // 2 if valid else 0
     shape = (x.shape[0] - 2 * r, x.shape[1] - 2 * r, kernel.shape[3])
     mask = BitReluMask(shape) if _on_host(x, kernel) and not caller_keeps else None
@@ -115,6 +90,16 @@ def convolve_relu(
     return y, MapReluMask(y) if mask is None else mask
 
 
+def _convolve_relu_on_device(
+    x: Array, kernel: Kernel, bias: Array | None, bits: bool, valid: bool
+) -> tuple[Array, ReluMask | gpu.WordReluMask]:
+    if gpu.suits(x, kernel):
+        y, words = gpu.convolve_relu(x, kernel.packed[0], bias, bits)
+    else:
+        y, words = gpu.few_to_many(x, kernel.array, bias, True, bits, valid)
+    return y, MapReluMask(y) if words is None else words
+
+
 def convolve_relu_pool(x: Array, kernel: Array | Kernel, bias: Array | None) -> tuple[Array, ArgMax]:
     """``max_pool`` of ``convolve_relu``'s result, in one pass; a window without an entry above zero has index NONE."""
     x, kernel = _prepared(x, kernel)
@@ -124,8 +109,11 @@ def convolve_relu_pool(x: Array, kernel: Array | Kernel, bias: Array | None) -> 
         y, argmax = np.empty(pooled, dtype=x.dtype), ArgMax(shape, np.empty(pooled, dtype=np.uint8))
         _forward(x, kernel, bias, tiles.RectifyAndPool(y, argmax))
         return y, argmax
+    if gpu.suits(x, kernel):
+        return gpu.convolve_relu_pool(x, kernel.packed[0], bias)
     y, argmax = max_pool(convolve_relu(x, kernel, bias, caller_keeps=True)[0])
-    argmax.index[~(y > 0)] = masks.NONE
+    xp = array_module(y)
+    argmax.index = xp.where(y > 0, argmax.index, xp.uint8(masks.NONE))  # on a device, assigning by a mask would wait
     return y, argmax
 
 
@@ -140,7 +128,7 @@ def input_gradient(
     (H - 2r, W - 2r, Cout).
     """
     g, kernel = _prepared(g, kernel)
-    if valid and not _suits_few_channels(g, kernel):
+    if valid and not (_suits_few_channels(g, kernel) or gpu.suits_few(g, kernel)):
         g, mask = zero_pad(g if mask is None else mask.backward(g), kernel), None
     if _suits_winograd(g, kernel):
         shape = g.shape[:2] if mask is None else mask.shape[:2]
@@ -148,6 +136,13 @@ def input_gradient(
         sink = tiles.Store(dx) if into is None else tiles.Add(dx)
         strips.convolve(_source(g, mask), kernel.transformed[1], True, None, sink)
         return dx
+    if gpu.suits(g, kernel):
+        g = g if mask is None else gpu.adjoint(g, mask, rounded=gpu.product() > 0)
+        return gpu.convolve(g, kernel.packed[1], None, into)
+    if gpu.suits_few(g, kernel):
+        words = mask if isinstance(mask, gpu.WordReluMask) else None
+        g = g if mask is words else gpu.adjoint(g, mask, rounded=False)
+        return gpu.many_to_few(g, kernel.array, words, into, valid)
     if _suits_product(g, kernel):
         back = array_module(g).ascontiguousarray(kernel.array[0, 0].T)  # BLAS is slow with the transposed view
         return add_product(g if mask is None else mask.backward(g), back, into)
@@ -184,6 +179,8 @@ def gram(flat: Array, weights: Array | None = None) -> Array:
     """F^T diag(weights) F of F (M, C), weights (M,) of non-negative numbers (None: ones). -> (C, C)"""
     if not is_cupy(flat):
         return grams.gram(flat, weights)
+    if gpu.suits_map(flat):
+        return gpu.gram(flat, weights)
     return flat.T @ (flat if weights is None else flat * weights[:, None])
 
 
@@ -204,6 +201,8 @@ def add_product(f: Array, matrix: Array, into: Array | None, weights: Array | No
     """
     if not is_cupy(f):
         return grams.add_product(f, matrix, into, weights)
+    if gpu.suits(f, matrix[None, None]):
+        return gpu.convolve(f, gpu.Packed(matrix[None, None], turned=False), None, into, weights)
     # One product, not one a row of the map, which is what CuPy would make of it.
     product = (f.reshape(-1, f.shape[2]) @ matrix).reshape(*f.shape[:2], -1)
     if weights is not None:

@@ -105,7 +105,7 @@ def relu(x: Array) -> ValueAndVjps:
 def squared_excess(x: Array, *, low: float = 0.0, high: float = 255.0) -> ValueAndVjps:
     """mean of (x - x clipped to low..high)^2, a float64 scalar. Keeps that difference e: dx = 2 g e / x.size."""
     xp = array_module(x)
-    excess = x - x.clip(low, high)
+    excess = x - xp.minimum(xp.maximum(x, low), high)
     return xp.mean(excess * excess, dtype=xp.float64), (lambda g: (2 * g / x.size).astype(x.dtype) * excess,)
 
 

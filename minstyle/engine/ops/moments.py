@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from ...backend import Array, array_module
+from ...backend import Array, array_module, is_cupy
 from ...errors import require
 from .. import kernels
 from ..autodiff import Accumulating, ValueAndVjps, Var, differentiable
@@ -66,7 +66,7 @@ def _gram(
 
     if recompute is None:
         return value, (Accumulating(lambda g, into: kernels.add_product(f, symmetric(g), into, weights)),)
-    step = max(1, STRIP // math.prod(shape[1:]))
+    step = max(1, (STRIP << 3 if is_cupy(f) else STRIP) // math.prod(shape[1:]))
 
     def vjp(g: Array, into: Array | None) -> Array:
         into = xp.zeros(shape, dtype=dtype) if into is None else into

@@ -26,7 +26,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from . import array, comparing, device, making, operators, reductions, shaping, solvers  # noqa: F401 - they fill ``cupy``
+from . import (  # noqa: F401 - they fill ``cupy``
+    array, comparing, device, making, operators, raw_kernels, reductions, shaping, solvers,
+)  # fmt: skip
 from .ledger import LEDGER
 from .modules import MODULES, NotInDouble, Undefined, cupy
 

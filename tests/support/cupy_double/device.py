@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
 from .ledger import LEDGER
-from .modules import cuda, memory, public, runtime
+from .modules import NotInDouble, cuda, memory, public, runtime
 
 NAME = "the double of CuPy"
 
@@ -15,11 +19,14 @@ def is_available() -> bool:
 
 cuda.is_available = is_available
 runtime.getDeviceCount = lambda: 1
-runtime.getDeviceProperties = lambda device: {"name": NAME.encode(), "totalGlobalMem": 1 << 34}
+runtime.getDevice = lambda: 0
+runtime.getDeviceProperties = lambda device: {"name": NAME.encode(), "totalGlobalMem": 1 << 34, "multiProcessorCount": 4}
 
 
 @public("Device", cuda)
 class Device:
+    compute_capability = "75"  # it has no matrix units that TF32 needs
+
     def __init__(self, device: int = 0) -> None:
         self.id = device
 
@@ -38,3 +45,45 @@ class OutOfMemoryError(MemoryError):
 
 
 CUDARuntimeError.__module__ = "cupy_backends.cuda.api.runtime"  # where CuPy has it
+
+
+@public("MemoryPool", cuda)
+class MemoryPool:
+    """All memory is the host's."""
+
+    def malloc(self, size: int) -> None:
+        raise NotInDouble("memory by the byte")
+
+
+@public("using_allocator", cuda)
+@contextlib.contextmanager
+def using_allocator(allocator: Any = None) -> Iterator[None]:
+    yield
+
+
+@public("Stream", cuda)
+class Stream:
+    """Everything is done at once, in order; nothing can be recorded."""
+
+    def __init__(self, null: bool = False, non_blocking: bool = False, ptds: bool = False, priority: Any = None) -> None:
+        pass
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def synchronize(self) -> None:
+        LEDGER.wait("Stream.synchronize")
+
+    def begin_capture(self, mode: Any = None) -> None:
+        raise RuntimeError("the double records nothing")
+
+    def end_capture(self) -> None:
+        raise RuntimeError("nothing is recorded")
+
+
+@public("get_current_stream", cuda)
+def get_current_stream(device_id: int = -1) -> Stream:
+    return Stream(null=True)

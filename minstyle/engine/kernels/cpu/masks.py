@@ -54,14 +54,14 @@ class MapReluMask:
     """The same mask, read from the map itself: for a map that stays in memory anyway."""
 
     def __init__(self, y: Array) -> None:
-        self.shape, self._y = tuple(y.shape), y
+        self.shape, self.map = tuple(y.shape), y
 
     def get(self, rows: slice, columns: slice) -> Array:
-        return self._y[rows, columns] > 0
+        return self.map[rows, columns] > 0
 
     def backward(self, g: Array) -> Array:
         """g where the map is above zero, else 0."""
-        return g * (self._y > 0)
+        return g * (self.map > 0)
 
 
 ReluMask = BitReluMask | MapReluMask

@@ -1,0 +1,54 @@
+"""A kernel that stays the same from call to call: what the methods make of it is made once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...backend import Array, is_cupy
+from . import gpu
+from .cpu import winograd
+
+# Up to this many entries BLAS is slow with a transposed matrix, and a copy of the matrix is small.
+_SMALL = 36 * 160 * 160
+
+
+class Kernel:
+    """A constant kernel (k, k, Cin, Cout) whose Winograd transforms are computed once, when they are first needed.
+
+    The kernel itself is then released. Maps of another floating type are converted to the kernel's.
+    """
+
+    def __init__(self, array: Array) -> None:
+        self._array: Array | None = array
+        self.shape: tuple[int, ...] = tuple(array.shape)
+        self.ndim = len(self.shape)
+        self.dtype, self.on_device = array.dtype, is_cupy(array)
+        self._transformed: tuple[np.ndarray, np.ndarray] | None = None
+        self._packed: tuple[gpu.Packed, gpu.Packed] | None = None
+
+    @property
+    def array(self) -> Array:
+        if self._array is None:
+            raise AssertionError("a kernel that Winograd's method uses is not asked for by others")
+        return self._array
+
+    @property
+    def packed(self) -> tuple[gpu.Packed, gpu.Packed]:
+        """What ``gpu.convolve`` reads: the kernel, and the kernel of the gradient."""
+        if self._packed is None:
+            self._packed = gpu.Packed(self.array, turned=False), gpu.Packed(self.array, turned=True)
+        return self._packed
+
+    @property
+    def transformed(self) -> tuple[np.ndarray, np.ndarray]:
+        """(36, Cin, Cout), and (36, Cout, Cin) of the kernel turned by 180 degrees: see ``winograd``."""
+        # No lock, since a fork could copy it locked. Two threads may both do the work; the result is stored before the
+        # kernel is released, so that a third finds the one or the other.
+        array = self._array
+        if self._transformed is None and array is not None:
+            forward = winograd.transform_kernel(array)
+            back = forward.swapaxes(1, 2)
+            self._transformed = forward, np.ascontiguousarray(back) if back.size <= _SMALL else back
+            self._array = None
+        assert self._transformed is not None
+        return self._transformed

@@ -1,0 +1,46 @@
+"""Kernels for CuPy arrays of float32, by our own CUDA sources; what they cannot take goes the way of ``direct``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ....backend import Array, is_cupy
+from .compiled import product
+from .convolution import Packed, convolve, convolve_relu, convolve_relu_pool
+from .first_layer import few_to_many, many_to_few
+from .grams import gram
+from .masks import Mask, WordReluMask, adjoint
+from .pyramid import add_enlarged, shrink
+from .precision import PRECISIONS, use_precision
+from .replay import Replay
+
+__all__ = [
+    "PRECISIONS", "Mask", "Packed", "Replay", "WordReluMask", "add_enlarged", "adjoint", "convolve", "convolve_relu",
+    "convolve_relu_pool", "few_to_many", "gram", "many_to_few", "product", "shrink", "suits", "suits_few", "suits_map",
+    "use_precision",
+]  # fmt: skip
+
+_PICTURE = 3  # channels
+
+
+def suits(x: Array, kernel: Any) -> bool:
+    """Whether ``convolve`` takes maps of x's kind and this kernel: 3x3 or 1x1, a multiple of 4 channels on both sides."""
+    cin, cout = kernel.shape[2:]
+    return _float32(x) and _float32(kernel) and kernel.shape[:2] in ((1, 1), (3, 3)) and cin % 4 == cout % 4 == 0
+
+
+def suits_few(x: Array, kernel: Any) -> bool:
+    """Whether ``few_to_many`` and ``many_to_few`` do."""
+    cin, cout = kernel.shape[2:]
+    return _float32(x) and _float32(kernel) and kernel.shape[:2] == (3, 3) and cin == _PICTURE and cout % 4 == 0
+
+
+def suits_map(x: Array, multiple: int = 4) -> bool:
+    """Whether x is a map in float32 on a device, its channels a multiple of that, as ``gram`` takes."""
+    return _float32(x) and x.shape[-1] % multiple == 0
+
+
+def _float32(x: Any) -> bool:
+    return bool(x.dtype == np.float32 and getattr(x, "on_device", is_cupy(x)))

@@ -1,0 +1,144 @@
+"""The CUDA sources of this folder, compiled for the card at hand. All that is private to CuPy is in this file.
+
+Each source is compiled when one of its kernels is first asked for, and the result kept in a cache on disk. PRODUCT says
+how matrices are multiplied: see ``sources/products.cuh``.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ....backend import Array
+from ....errors import FileError
+from ....files import replacing
+from .precision import precision
+
+_SOURCES = Path(__file__).parent / "sources"
+_TF32_SINCE, _HOPPER = 80, 90  # compute capabilities
+
+
+def product() -> int:
+    """How the current precision multiplies on the current card: 0 in float32, 1 in TF32 by mma, 2 by wgmma."""
+    if precision() == "fp32":
+        return 0
+    capability = _capability(_device())
+    return 2 if capability == _HOPPER else 1 if capability >= _TF32_SINCE else 0
+
+
+def kernel(source: str, name: str, shared: int = 0) -> Any:
+    """The kernel ``name`` of a source, for the current card and precision, with so much shared memory (bytes)."""
+    return _kernel(source, name, product(), _device(), shared)
+
+
+def launch(kernel: Any, grid: Sequence[int], threads: int, arguments: Sequence[Any], shared: int = 0) -> None:
+    """Start it: arrays are passed as pointers (None as no pointer), ints as 32 bits, ``numpy.int64`` as such."""
+    plain = tuple(
+        np.uint64(0) if a is None else np.int32(a) if isinstance(a, (bool, int)) else a for a in arguments
+    )
+    kernel(tuple(grid), (threads,), plain, shared_mem=shared)
+
+
+def blocks(count: int, size: int) -> int:
+    """How many blocks of ``size`` cover ``count``."""
+    return -(-count // size)
+
+
+def multiprocessors() -> int:
+    """How many blocks the current card runs side by side, at the least."""
+    return _multiprocessors(_device())
+
+
+@functools.cache
+def _kernel(source: str, name: str, product: int, device: int, shared: int) -> Any:
+    function = _module(source, product, device).get_function(name)
+    if shared > 48 << 10:  # what CUDA allows unasked
+        function.max_dynamic_shared_size_bytes = shared
+    return function
+
+
+@functools.cache
+def _module(source: str, product: int, device: int) -> Any:
+    import cupy
+
+    text, options = sources_in_one(source), (f"-DPRODUCT={product}",)
+    if product == 2:
+        return cupy.RawModule(path=str(_for_hopper(source, text, options)))
+    return cupy.RawModule(code=text, options=("-std=c++17", *options), backend="nvrtc")
+
+
+def _for_hopper(name: str, text: str, options: tuple[str, ...]) -> Path:
+    """The file of the source compiled with Hopper's own instructions, which CuPy's public interface cannot name."""
+    import platformdirs
+    from cupy_backends.cuda.libs import nvrtc
+
+    options = (*options, "-std=c++17", "--gpu-architecture=sm_90a", "--device-as-default-execution-space")
+    mark = hashlib.sha256(repr((text, options, nvrtc.getVersion())).encode()).hexdigest()[:32]
+    path = Path(platformdirs.user_cache_dir("minstyle"), "kernels", f"{mark}.cubin")
+    if path.exists():
+        return path
+    program = nvrtc.createProgram(text, name, (), ())
+    try:
+        nvrtc.compileProgram(program, options)
+        code = nvrtc.getCUBIN(program)
+    except nvrtc.NVRTCError as error:
+        raise RuntimeError(f"{name}: {nvrtc.getProgramLog(program)}") from error
+    finally:
+        nvrtc.destroyProgram(program)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            temporary.write_bytes(code)
+    except (OSError, FileError):  # no place to keep it: then it is compiled anew the next time
+        path = Path(tempfile.mkdtemp(), path.name)
+        path.write_bytes(code)
+    return path
+
+
+@functools.cache
+def sources_in_one(name: str) -> str:
+    """A source with the headers of its folder in place of their #include lines, each once."""
+    seen: set[str] = set()
+
+    def inline(name: str) -> str:
+        if name in seen:
+            return ""
+        seen.add(name)
+        text = (_SOURCES / name).read_text(encoding="utf-8").replace("#pragma once\n", "")
+        return re.sub(r'#include "(.*)"\n', lambda found: inline(found[1]), text)
+
+    return inline(name)
+
+
+def _device() -> int:
+    import cupy
+
+    return int(cupy.cuda.runtime.getDevice())
+
+
+@functools.cache
+def _capability(device: int) -> int:
+    import cupy
+
+    return int(cupy.cuda.Device(device).compute_capability)
+
+
+@functools.cache
+def _multiprocessors(device: int) -> int:
+    import cupy
+
+    return int(cupy.cuda.runtime.getDeviceProperties(device)["multiProcessorCount"])
+
+
+def contiguous(array: Array) -> Array:
+    """The array itself, or a copy whose entries lie one behind the other: kernels know no strides."""
+    import cupy
+
+    return cupy.ascontiguousarray(array)

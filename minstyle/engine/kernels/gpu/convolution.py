@@ -1,0 +1,108 @@
+"""Convolution 3x3 and products at every pixel on a device, by the kernels of ``sources/convolution.cu``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ....backend import Array, array_module
+from ..cpu.masks import ArgMax
+from .compiled import blocks, contiguous, kernel, launch, multiprocessors, product
+from .masks import WordReluMask
+
+# Tiles: (channels of the result, patches of 8 rows one above the other), and the ring's stages: see convolution.cu.
+_STAGES = {(64, 1): 4, (64, 2): 3, (128, 1): 4}
+_COLUMNS, _ROW = 16, 128
+Tile = tuple[int, int]
+
+
+class Packed:
+    """A constant kernel (k, k, Cin, Cout), k = 1 or 3, in the order in which the kernels of a device read it.
+
+    ``turned``: by 180 degrees, with its channel axes swapped, for the gradient. Packed once for each tile and precision.
+    """
+
+    def __init__(self, array: Array, turned: bool) -> None:
+        self.array, self.turned = contiguous(array), turned
+        self.taps = array.shape[0] ** 2
+        self.inner, self.outer = array.shape[:1:-1] if turned else array.shape[2:]
+        self._packed: dict[tuple[int, bool], Array] = {}
+
+    def tiles(self, width: int, rounded: bool) -> Array:
+        """The tiles of ``width`` channels of the result, flat; ``rounded`` to TF32."""
+        if (width, rounded) not in self._packed:
+            cin, cout = self.array.shape[2:]
+            source = array_module(self.array).ascontiguousarray(self.array[::-1, ::-1]) if self.turned else self.array
+            steps = (cin * cout, 1, cout) if self.turned else (cin * cout, cout, 1)
+            chunks, rows = blocks(self.inner, 32), blocks(self.outer, width) * width
+            out = array_module(source).empty(self.taps * chunks * 32 * rows, dtype=source.dtype)
+            arguments = [source, out, width, self.taps, self.inner, self.outer, *steps, rounded]
+            launch(kernel("convolution.cu", "pack"), (chunks, self.taps, rows // 32), 256, arguments, 32 * 33 * 4)
+            self._packed[width, rounded] = out
+        return self._packed[width, rounded]
+
+
+def convolve(x: Array, packed: Packed, bias: Array | None, into: Array | None = None, weights: Array | None = None) -> Array:
+    """``kernels.convolve`` or, with a kernel 1x1, ``kernels.add_product``: added to ``into`` if that is given.
+
+    x float32 (H, W, Cin). ``weights`` (H, W): the result is multiplied by them before it is added. -> (H, W, Cout)
+    """
+    y = array_module(x).empty((*x.shape[:2], packed.outer), dtype=x.dtype) if into is None else into
+    target = contiguous(y)
+    arguments: dict[str, Any] = {"scale": weights, "y": target, "add": into is not None}
+    _start("product" if packed.taps == 1 else "convolve", x, packed, bias, **arguments)
+    if target is not y:
+        y[...] = target
+    return y
+
+
+def convolve_relu(x: Array, packed: Packed, bias: Array | None, bits: bool) -> tuple[Array, WordReluMask | None]:
+    """``kernels.convolve_relu``; the mask only if ``bits``. In TF32 the result is rounded to what the next layer reads."""
+    y = array_module(x).empty((*x.shape[:2], packed.outer), dtype=x.dtype)
+    mask = WordReluMask.empty(y.shape, x) if bits else None
+    _start("convolve_relu", x, packed, bias, y=y, mask=mask and mask.words, rounded=product() > 0)
+    return y, mask
+
+
+def convolve_relu_pool(x: Array, packed: Packed, bias: Array | None) -> tuple[Array, ArgMax]:
+    """``kernels.convolve_relu_pool``."""
+    xp, height, width = array_module(x), *x.shape[:2]
+    y = xp.empty((height // 2, width // 2, packed.outer), dtype=x.dtype)
+    index = xp.empty(y.shape, dtype=np.uint8)
+    _start("convolve_relu_pool", x, packed, bias, y=y, index=index, rounded=product() > 0)
+    return y, ArgMax((height, width, packed.outer), index)
+
+
+def _start(
+    name: str, x: Array, packed: Packed, bias: Array | None, *, y: Array, scale: Array | None = None,
+    mask: Array | None = None, index: Array | None = None, add: bool = False, rounded: bool = False,
+) -> None:  # fmt: skip
+    height, width, inner = x.shape
+    if height * width == 0:
+        return
+    tile = _tile(height, width, packed.outer)
+    n, up = tile
+    shared, threads = _shared(tile, packed.taps), 256 + 32 * (product() == 2)
+    grid = blocks(packed.outer, n) * blocks(height, 8 * up) * blocks(width, _COLUMNS)
+    arguments = [
+        contiguous(x), packed.tiles(n, product() > 0), bias, None if scale is None else contiguous(scale), y, mask, index,
+        height, width, inner, packed.outer, add, rounded,
+    ]  # fmt: skip
+    launch(kernel("convolution.cu", f"{name}_{n}_{up}", shared), (grid,), threads, arguments, shared)
+
+
+def _tile(height: int, width: int, outer: int) -> Tile:
+    """The largest tile that gives every multiprocessor work; of 64 channels where there are no more."""
+    across = blocks(width, _COLUMNS)
+    if outer <= 64:
+        return (64, 2) if blocks(height, 16) * across >= multiprocessors() else (64, 1)
+    return (128, 1) if blocks(height, 8) * across * blocks(outer, 128) > multiprocessors() // 2 else (64, 1)
+
+
+def _shared(tile: Tile, taps: int) -> int:
+    """Bytes of shared memory: two patches, the ring with its barriers, and what aligning them to 1024 may take."""
+    n, up = tile
+    frame = 2 * (taps == 9)
+    patch = blocks((8 * up + frame) * (_COLUMNS + frame) * _ROW, 1024) * 1024
+    return 1024 + 2 * patch + _STAGES[tile] * (n * _ROW + 16)

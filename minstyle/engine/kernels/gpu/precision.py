@@ -1,0 +1,35 @@
+"""How kernels on a GPU multiply matrices of float32: a choice of the caller, for as long as he says."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+
+from ....errors import DeviceError, require
+
+# "tf32": factors rounded to 10 bits of mantissa, sums in float32, on cards that have it; "fp32": float32 throughout.
+PRECISIONS = ("tf32", "fp32")
+_precision: ContextVar[str] = ContextVar("precision", default="tf32")
+
+
+@contextlib.contextmanager
+def use_precision(name: str | None) -> Iterator[None]:
+    """Within, kernels called from this thread multiply so: one of PRECISIONS, or None, as they did before.
+
+    Raises DeviceError for another.
+    """
+    if name is None:
+        yield
+        return
+    require(name in PRECISIONS, "precision", " or ".join(PRECISIONS), repr(name), DeviceError)
+    token = _precision.set(name)
+    try:
+        yield
+    finally:
+        _precision.reset(token)
+
+
+def precision() -> str:
+    """How kernels called from this thread multiply."""
+    return _precision.get()

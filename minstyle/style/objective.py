@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..backend import Array
+from ..backend import Array, device_errors
 from ..engine import kernels, ops
 from ..engine.autodiff import Var, gradient
 from ..errors import ShapeError, require
@@ -67,8 +67,9 @@ class Objective:
         evaluation = self.evaluate(image)
         return evaluation.loss, evaluation.gradient
 
+    @device_errors()
     def evaluate(self, image: Array) -> Evaluation:
-        """As calling it, with the loss by term. Raises ShapeError for an image of another shape."""
+        """As calling it, with the loss by term. Raises ShapeError for an image of another shape, DeviceError."""
         require(tuple(image.shape) == self.shape, "image", self.shape, tuple(image.shape))
         x = Var(self.network.device.asarray(image, self.network.dtype))
         with self._arena.use():

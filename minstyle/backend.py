@@ -6,7 +6,7 @@ Everything above asks the arrays themselves (``xp = array_module(x)``), so one s
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
@@ -43,6 +43,14 @@ def to_host(array: Array) -> np.ndarray:
         return np.asarray(array)
     with device_errors():
         return array.get()  # type: ignore[no-any-return]
+
+
+def numbers(scalars: Sequence[Array]) -> list[float]:
+    """Scalars of one library as Python's numbers. Those of a device come in one copy, for which alone it is waited."""
+    if not any(map(is_cupy, scalars)):
+        return [float(scalar) for scalar in scalars]
+    found: list[float] = to_host(array_module(*scalars).stack(scalars)).tolist()
+    return found
 
 
 @contextmanager

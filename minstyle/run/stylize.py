@@ -186,12 +186,12 @@ def _run_round(objective: Objective, stage: Stage, state: RunState, notify: Call
     evaluated: Array | None = None
     whole = True  # the arrays of ``state.midway``: the optimiser works on them after an evaluation
 
-    def evaluate(x: Array) -> tuple[float, Array]:
+    def evaluate(x: Array) -> tuple[float, Array, float]:
         nonlocal terms, evaluated, whole
         evaluated, whole = x, True
         evaluation = objective.evaluate(x)
         terms = evaluation.terms
-        return evaluation.loss, evaluation.gradient
+        return evaluation.loss, evaluation.gradient, evaluation.largest
 
     def on_evaluation(x: Array, loss: float) -> bool:
         nonlocal whole

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..backend import Array, device_errors
+from ..backend import Array, device_errors, numbers
 from ..engine import kernels, ops
 from ..engine.autodiff import Var, gradient
 from ..errors import ShapeError, require
@@ -24,11 +24,15 @@ from .targets import content_targets, style_targets
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One forward and one backward pass: total loss, its gradient (H, W, 3), and each term's part of it by name."""
+    """One forward and one backward pass: total loss, its gradient (H, W, 3), and each term's part of it by name.
+
+    ``largest`` is the largest absolute value in the gradient, NaN if one is NaN.
+    """
 
     loss: float
     gradient: Array
     terms: dict[str, float]
+    largest: float
 
 
 @dataclass(frozen=True)
@@ -76,14 +80,16 @@ class Objective:
             losses = self._losses(x)
             total = functools.reduce(ops.add, losses.values())
             (dx,) = gradient(total, [x])
-        return Evaluation(float(total.value), dx, {name: float(v.value) for name, v in losses.items()})
+        scalars = [total.value, kernels.largest_entry(dx), *(loss.value for loss in losses.values())]
+        loss, largest, *terms = numbers(scalars)
+        return Evaluation(loss, dx, dict(zip(losses, terms, strict=True)), largest)
 
     def culprit(self, image: Array) -> str | None:
         """The name of the first term whose loss or gradient, at ``image``, is no finite number; None where none is."""
         for weighted in self._terms:
             alone = Objective(self.shape[:2], [weighted], self.recipe, self.network, self._areas)
-            loss, gradient = alone(image)
-            if not (math.isfinite(loss) and math.isfinite(float(abs(gradient).max()))):
+            evaluation = alone.evaluate(image)
+            if not (math.isfinite(evaluation.loss) and math.isfinite(evaluation.largest)):
                 return weighted.term.name
         return None
 

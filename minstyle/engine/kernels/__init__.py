@@ -10,7 +10,7 @@ import numpy as np
 
 from ...backend import Array, array_module, is_cupy
 from . import direct
-from .bands import by_rows
+from .bands import by_rows, largest_entry
 from .cpu import few_channels, grams, masks, sorting, strips, tiles, winograd
 from .cpu.masks import ArgMax, BitReluMask, MapReluMask, ReluMask, max_pool, window_corners
 from .cpu.strips import MOST_SHARED
@@ -19,10 +19,9 @@ from .variation import total_variation, total_variation_gradient
 
 __all__ = [
     "MOST_SHARED", "Arena", "ArgMax", "BitReluMask", "Kernel", "Mask", "add_product", "by_rows", "convolve",
-    "convolve_relu", "convolve_relu_pool", "gram", "input_gradient", "kernel_gradient", "max_pool", "plus_transpose",
-    "sort_columns",
-    "total_variation", "total_variation_gradient", "unsort_columns", "use_threads", "weighted_sum", "window_corners",
-    "zero_pad",
+    "convolve_relu", "convolve_relu_pool", "gram", "input_gradient", "kernel_gradient", "largest_entry", "max_pool",
+    "plus_transpose", "sort_columns", "total_variation", "total_variation_gradient", "unsort_columns", "use_threads",
+    "weighted_sum", "window_corners", "zero_pad",
 ]  # fmt: skip
 
 # Below this many channels the transforms of Winograd's method cost more than it saves.
@@ -125,7 +124,7 @@ def convolve_relu_pool(x: Array, kernel: Array | Kernel, bias: Array | None) -> 
         _forward(x, kernel, bias, tiles.RectifyAndPool(y, argmax))
         return y, argmax
     y, argmax = max_pool(convolve_relu(x, kernel, bias, caller_keeps=True)[0])
-    argmax.index[~(y > 0)] = masks.NONE
+    argmax.index = array_module(y).where(y > 0, argmax.index, np.uint8(masks.NONE))  # a mask as an index would wait
     return y, argmax
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from minstyle.backend import CPU, Device, array_module, choose_device, device_errors, is_cupy, to_host
+from minstyle.backend import CPU, Device, array_module, choose_device, device_errors, is_cupy, numbers, to_host
 from minstyle.errors import DeviceError, ShapeError
 from tests.support import cupy_double
 
@@ -79,6 +79,17 @@ def test_to_host_gives_a_numpy_array(cupy: Any) -> None:
     assert type(found) is np.ndarray
     np.testing.assert_array_equal(found, values)
     np.testing.assert_array_equal(to_host([1, 2]), [1, 2])
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_numbers_come_in_one_copy(cupy: Any, count: int) -> None:
+    values = [1.5 * i for i in range(count)]
+    with cupy_double.LEDGER.counting() as ledger:
+        assert numbers([cupy.asarray(value) for value in values]) == values
+    assert (ledger.waits, ledger.to_host) == ({"get": 1}, {"get": 8 * count})
+    found = numbers([np.float32(value) for value in values])
+    assert found == values
+    assert all(type(value) is float for value in found)
 
 
 # Devices

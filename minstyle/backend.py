@@ -6,6 +6,8 @@ Everything above asks the arrays themselves (``xp = array_module(x)``), so one s
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -36,8 +38,26 @@ def array_module(*arrays: Array) -> ModuleType:
 
 
 def to_host(array: Array) -> np.ndarray:
-    """The array as a NumPy array; a NumPy array comes back as it is."""
-    return array.get() if is_cupy(array) else np.asarray(array)
+    """The array as a NumPy array; a NumPy array comes back as it is. Raises DeviceError where the device fails."""
+    if not is_cupy(array):
+        return np.asarray(array)
+    with device_errors():
+        return array.get()  # type: ignore[no-any-return]
+
+
+@contextmanager
+def device_errors() -> Iterator[None]:
+    """What CuPy raises within becomes a DeviceError: a failed kernel, a library's status. Not a lack of memory.
+
+    A device works behind: it may tell of an error in any later call. After most of them it answers to nothing more.
+    """
+    try:
+        yield
+    except Exception as error:
+        of_cupy = type(error).__module__.split(".")[0] in ("cupy", "cupy_backends", "cupyx")
+        if not of_cupy or isinstance(error, MemoryError):
+            raise
+        raise DeviceError(f"the GPU failed ({_first_line(error)}); --device cpu computes without it") from error
 
 
 @dataclass(frozen=True)
@@ -52,7 +72,8 @@ class Device:
         """The array on this device (copied only if it is elsewhere or of another type)."""
         if self.name == "cpu":
             return np.asarray(to_host(array), dtype=dtype)
-        return self.xp.asarray(array, dtype=dtype)
+        with device_errors():
+            return self.xp.asarray(array, dtype=dtype)
 
 
 CPU = Device("cpu", np)
@@ -77,7 +98,7 @@ def choose_device(wish: str = "auto") -> Device:
 
 
 def _try_gpu() -> tuple[ModuleType | None, str]:
-    """(cupy, name of the card) after a kernel and a product ran and gave the right answer, else (None, why not)."""
+    """(cupy, name of the card) if what runs need of it gives the right answer, else (None, why not)."""
     try:
         import cupy
     except Exception as error:  # a broken CUDA installation fails in many ways, all of them a "no"
@@ -91,6 +112,9 @@ def _try_gpu() -> tuple[ModuleType | None, str]:
         total = float(((ones @ ones) * 0.5).sum())  # a product (cuBLAS), a kernel (NVRTC), a reduction
         if total != 16 * 16 * 8:
             return None, f"the device computes wrongly (expected 2048, got {total})"
+        largest = float(cupy.linalg.eigh(cupy.eye(2) + 1)[0][1])  # cuSOLVER, which losses may ask for in the run
+        if not abs(largest - 3) < 1e-6:
+            return None, f"the device computes wrongly (expected 3, got {largest})"
         return cupy, cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
     except Exception as error:
         return None, f"the device does not work ({_first_line(error)})"

@@ -1,74 +1,26 @@
-"""backend.py: which library an array belongs to, and which device a run gets, with stand-ins for CuPy."""
+"""backend.py: which library an array belongs to, and which device a run gets, with the double of CuPy."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
-from minstyle.backend import CPU, Device, array_module, choose_device, is_cupy, to_host
+from minstyle.backend import CPU, Device, array_module, choose_device, device_errors, is_cupy, to_host
 from minstyle.errors import DeviceError, ShapeError
-
-
-class FakeArray:
-    """An array "on the device": knows enough for the check that a device computes."""
-
-    def __init__(self, values: Any) -> None:
-        self.values = np.asarray(values)
-
-    @property
-    def ndim(self) -> int:
-        return self.values.ndim
-
-    def get(self) -> np.ndarray:
-        return self.values
-
-    def __matmul__(self, other: FakeArray) -> FakeArray:
-        return FakeArray(self.values @ other.values)
-
-    def __mul__(self, factor: float) -> FakeArray:
-        return FakeArray(self.values * factor)
-
-    def sum(self) -> Any:
-        return self.values.sum()
-
-
-class WrongArray(FakeArray):
-    """Its products are wrong by a little."""
-
-    def __matmul__(self, other: FakeArray) -> FakeArray:
-        return FakeArray(self.values @ other.values + 0.001)
-
-
-class BrokenArray(FakeArray):
-    def __matmul__(self, other: FakeArray) -> FakeArray:
-        raise RuntimeError("cublasCreate failed: CUBLAS_STATUS_NOT_INITIALIZED\n  at line 1\n  at line 2")
-
-
-def fake_cupy(array: type[FakeArray] = FakeArray, available: Any = lambda: True) -> ModuleType:
-    properties = SimpleNamespace(getDeviceProperties=lambda index: {"name": b"Test Card 9000"})
-    module: Any = ModuleType("cupy")
-    module.ndarray, module.float32 = FakeArray, np.float32
-    module.is_available = available
-    module.ones = lambda shape, dtype: array(np.ones(shape, dtype))
-    module.asarray = lambda values, dtype=None: FakeArray(np.asarray(to_host(values), dtype))
-    module.cuda = SimpleNamespace(runtime=properties)
-    return module
+from tests.support import cupy_double
 
 
 @pytest.fixture
-def cupy(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    module = fake_cupy()
-    monkeypatch.setitem(sys.modules, "cupy", module)
-    return module
-
-
-def not_available() -> bool:
-    raise RuntimeError("cudaErrorInsufficientDriver: CUDA driver version is insufficient\nsecond line")
+def cupy() -> Iterator[Any]:
+    """The double of CuPy in CuPy's place."""
+    with cupy_double.installed() as module:
+        yield module
 
 
 # Arrays
@@ -80,8 +32,8 @@ def test_numpy_arrays_and_numbers_belong_to_numpy() -> None:
     assert array_module() is np
 
 
-def test_cupy_arrays_belong_to_cupy(cupy: ModuleType) -> None:
-    device = FakeArray(np.ones(3))
+def test_cupy_arrays_belong_to_cupy(cupy: Any) -> None:
+    device = cupy.ones(3)
     assert is_cupy(device)
     assert array_module(device) is cupy
     assert array_module(device, device) is cupy
@@ -89,17 +41,16 @@ def test_cupy_arrays_belong_to_cupy(cupy: ModuleType) -> None:
     assert array_module(np.ones(3)) is np
 
 
-@pytest.mark.usefixtures("cupy")
 @pytest.mark.parametrize("numpy_first", [True, False])
-def test_arrays_of_both_libraries_in_one_call_are_refused(numpy_first: bool) -> None:
-    arrays = [np.ones(3), FakeArray(np.ones(3))]
+def test_arrays_of_both_libraries_in_one_call_are_refused(cupy: Any, numpy_first: bool) -> None:
+    arrays = [np.ones(3), cupy.ones(3)]
     with pytest.raises(ShapeError, match="both NumPy and CuPy"):
         array_module(*(arrays if numpy_first else reversed(arrays)))
 
 
 @pytest.mark.parametrize("number", [2.0, np.float64(2), np.array(2.0)], ids=["float", "NumPy number", "NumPy 0-d"])
-def test_a_number_beside_a_cupy_array_is_no_mixture(cupy: ModuleType, number: Any) -> None:
-    assert array_module(number, FakeArray(np.ones(3))) is cupy
+def test_a_number_beside_a_cupy_array_is_no_mixture(cupy: Any, number: Any) -> None:
+    assert array_module(number, cupy.ones(3)) is cupy
 
 
 def test_a_module_that_is_no_cupy_disturbs_no_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,11 +72,12 @@ def test_asking_never_imports_cupy(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert "cupy" not in sys.modules
 
 
-@pytest.mark.usefixtures("cupy")
-def test_to_host_gives_a_numpy_array() -> None:
+def test_to_host_gives_a_numpy_array(cupy: Any) -> None:
     values = np.arange(6.0).reshape(2, 3)
     assert to_host(values) is values, "no copy"
-    assert to_host(FakeArray(values)) is values
+    found = to_host(cupy.asarray(values))
+    assert type(found) is np.ndarray
+    np.testing.assert_array_equal(found, values)
     np.testing.assert_array_equal(to_host([1, 2]), [1, 2])
 
 
@@ -136,44 +88,73 @@ def test_cpu_wants_nothing_and_says_nothing() -> None:
     assert choose_device("cpu") == Device("cpu", np, "")
 
 
-def test_asarray_on_the_cpu_copies_only_when_it_must(cupy: ModuleType) -> None:
+def test_asarray_on_the_cpu_copies_only_when_it_must(cupy: Any) -> None:
     values = np.arange(3.0)
     assert CPU.asarray(values) is values
     assert CPU.asarray(values, np.float64) is values
     assert CPU.asarray(values, np.float32).dtype == np.float32
-    from_device = CPU.asarray(FakeArray(values), np.float32)
+    from_device = CPU.asarray(cupy.asarray(values), np.float32)
     assert isinstance(from_device, np.ndarray)
     np.testing.assert_array_equal(from_device, values)
 
 
 @pytest.mark.parametrize("wish", ["auto", "gpu"])
-def test_a_working_card_is_chosen_and_named(cupy: ModuleType, wish: str) -> None:
+def test_a_working_card_is_chosen_and_named(cupy: Any, wish: str) -> None:
     device = choose_device(wish)
-    assert (device.name, device.xp, device.note) == ("gpu", cupy, "Test Card 9000")
+    assert (device.name, device.xp, device.note) == ("gpu", cupy, "the double of CuPy")
     moved = device.asarray(np.arange(3.0), np.float32)
-    assert isinstance(moved, FakeArray)
-    assert moved.values.dtype == np.float32
+    assert is_cupy(moved)
+    assert moved.dtype == np.float32
 
 
-def test_a_working_card_is_left_alone_when_the_cpu_is_asked_for(cupy: ModuleType) -> None:
+@pytest.mark.usefixtures("cupy")
+def test_a_working_card_is_left_alone_when_the_cpu_is_asked_for() -> None:
     assert choose_device("cpu").xp is np
 
 
-REFUSALS: dict[str, tuple[ModuleType | None, str]] = {
-    "not installed": (None, "CuPy is not installed"),
-    "no device": (fake_cupy(available=lambda: False), "CuPy finds no CUDA device"),
-    "no driver": (fake_cupy(available=not_available), "CUDA driver version is insufficient"),
-    "broken": (fake_cupy(BrokenArray), "CUBLAS_STATUS_NOT_INITIALIZED"),
-    "computes wrongly": (fake_cupy(WrongArray), "expected 2048, got 2048.1"),
-    "half installed": (ModuleType("cupy"), "is_available"),
-}
+def raising(error: Exception) -> Callable[..., Any]:
+    def function(*args: Any) -> Any:
+        raise error
+
+    return function
 
 
-@pytest.mark.parametrize(("module", "reason"), REFUSALS.values(), ids=REFUSALS)
-def test_without_a_usable_card_auto_takes_the_cpu_and_gpu_is_refused(
+def off_by(amount: float, function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *args: function(*args) + amount
+
+
+NO_SOLVER = ImportError('Failure finding "libcusolver.so.12": No such file\n\n')
+DOUBLE = cupy_double.cupy
+# The place in CuPy, what is there instead, and what is said.
+REFUSALS: dict[str, tuple[Any, str, Callable[..., Any], str]] = {
+    "no device": (DOUBLE, "is_available", lambda: False, "CuPy finds no CUDA device"),
+    "no driver": (DOUBLE, "is_available", raising(RuntimeError("cudaErrorInsufficientDriver: CUDA driver version is "
+                  "insufficient\nsecond line")), "CUDA driver version is insufficient"),
+    "no cuBLAS": (DOUBLE, "matmul", raising(RuntimeError("CUBLAS_STATUS_NOT_INITIALIZED\n  at line 1")),
+                  "CUBLAS_STATUS_NOT_INITIALIZED"),
+    "multiplies wrongly": (DOUBLE, "matmul", off_by(0.001, DOUBLE.matmul), "expected 2048, got 2048.1"),
+    "no cuSOLVER": (DOUBLE.linalg, "eigh", raising(NO_SOLVER), 'ImportError: Failure finding "libcusolver.so.12"'),
+    "solves wrongly": (DOUBLE.linalg, "eigh", lambda a: (a[0] + 0.5, a), "expected 3, got 1.5"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("place", "name", "instead", "reason"), REFUSALS.values(), ids=REFUSALS)
+def test_a_card_that_runs_could_not_use_is_a_no_with_the_reason(
+    place: Any, name: str, instead: Callable[..., Any], reason: str, cupy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place, name, instead)
+    assert_refused(reason)
+
+
+@pytest.mark.parametrize(("module", "reason"), [(None, "CuPy is not installed"), (ModuleType("cupy"), "is_available")])
+def test_without_cupy_auto_takes_the_cpu_and_gpu_is_refused(
     monkeypatch: pytest.MonkeyPatch, module: ModuleType | None, reason: str
 ) -> None:
     monkeypatch.setitem(sys.modules, "cupy", module)
+    assert_refused(reason)
+
+
+def assert_refused(reason: str) -> None:
     device = choose_device("auto")
     assert (device.name, device.xp) == ("cpu", np)
     assert device.note.startswith("computing on the CPU: ")
@@ -219,3 +200,27 @@ def test_a_cupy_that_does_not_load_is_not_called_absent(
 def test_an_unknown_wish_is_refused_with_the_known_ones(wish: str) -> None:
     with pytest.raises(DeviceError, match=f"unknown device {wish!r}: choose auto, cpu or gpu"):
         choose_device(wish)
+
+
+# Errors of the device
+
+
+def of_module(name: str, base: type[Exception] = RuntimeError) -> type[Exception]:
+    return type("Of", (base,), {"__module__": name})
+
+
+@pytest.mark.parametrize("name", ["cupy.cuda.compiler", "cupy_backends.cuda.libs.cublas", "cupyx.cusolver"])
+def test_an_error_of_the_device_is_told_in_one_line(name: str) -> None:
+    line = r"^the GPU failed \(Of: CUBLAS_STATUS\); --device cpu computes without it$"
+    with pytest.raises(DeviceError, match=line), device_errors():
+        raise of_module(name)("CUBLAS_STATUS\nmore")
+
+
+@pytest.mark.parametrize("error", [
+    RuntimeError("a bug"), MemoryError(), KeyboardInterrupt(), ShapeError("no"), of_module("cupyish")("no"),
+    of_module("cupy.cuda.memory", MemoryError)("Out of memory allocating 8 bytes"),
+], ids=lambda error: f"{type(error).__module__} {type(error).__name__}")  # fmt: skip
+def test_other_errors_stay_what_they_are(error: BaseException) -> None:
+    with pytest.raises(type(error)) as caught, device_errors():
+        raise error
+    assert caught.value is error

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..backend import Array, array_module
 from ..engine.kernels import by_rows
 from ..errors import OptimizeError, ShapeError, require
-from .minimum import Function, Minimum, OnEvaluation, OnIteration, check_evaluation
+from .minimum import Function, Minimum, OnEvaluation, OnIteration, checked
 
 Resize = Callable[[Array, int, int, str], Array]  # (array (H, W, C), height, width, "bicubic" or "bilinear")
 
@@ -84,10 +84,9 @@ def adam(
     """
     settings = _Settings(learning_rate, betas, epsilon, averaging, bounds, iterations)
     iterates = _Iterates(settings, x0, state)
-    largest = math.sqrt(float(iterates.xp.finfo(x0.dtype).max))  # Adam squares the gradient
+    limit = math.sqrt(float(iterates.xp.finfo(x0.dtype).max))  # Adam squares the gradient
     for i in range(iterations):
-        loss, g = objective(iterates.x)
-        check_evaluation(loss, g, i + 1, largest)
+        loss, g = checked(objective(iterates.x), i + 1, limit)
         if on_evaluation(iterates.shown, loss):
             return iterates.minimum(loss, i + 1, "stopped on request", True)
         iterates.step(g)

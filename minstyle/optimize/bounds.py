@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..backend import Array, array_module
 from ..errors import OptimizeError, require
-from .minimum import Function
+from .minimum import Found, Function
 
 
 def bounded(
@@ -48,9 +48,9 @@ def bounded(
         straight, r = tail(image.clip(low + 0.5, high - 0.5))
         return straight + margin * array_module(image).arcsin(r)
 
-    def of_u(u: Array) -> tuple[float, Array]:
+    def of_u(u: Array) -> Found:
         image, t = mapped(u)
-        loss, g = objective(image)
-        return loss, g * array_module(u).cos(t)
+        loss, g, *largest = objective(image)
+        return (loss, g * array_module(u).cos(t), *largest)
 
     return of_u, to_u, to_image

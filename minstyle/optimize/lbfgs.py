@@ -149,13 +149,15 @@ def lbfgs(
     return LbfgsMinimum(state.x, state.loss, evaluate.count, done, message, False, state)
 
 
-def _begin(x: Array, evaluate: Function, history: int) -> LbfgsState:
+def _begin(x: Array, evaluate: Evaluations, history: int) -> LbfgsState:
     loss, g = evaluate(x)
     steps, changes = (array_module(x).zeros((history, x.size), dtype=x.dtype) for _ in range(2))
     return LbfgsState(x, loss, g, steps, changes, np.zeros((history, history)), np.zeros(history), losses=[loss])
 
 
-def _iterate(state: LbfgsState, evaluate: Function, preconditioner: Preconditioner | None, first_step: float) -> bool:
+def _iterate(
+    state: LbfgsState, evaluate: Evaluations, preconditioner: Preconditioner | None, first_step: float
+) -> bool:
     """A step, and the pair that it teaches; False, and all as it was, if no step along the direction brings a fall."""
     direction = _direction(state, preconditioner) if state.order else _first(state, preconditioner, first_step)
     slope = _dot(direction, state.gradient)
@@ -171,7 +173,7 @@ def _iterate(state: LbfgsState, evaluate: Function, preconditioner: Precondition
 
 
 def _search(
-    state: LbfgsState, direction: Array, slope: float, evaluate: Function
+    state: LbfgsState, direction: Array, slope: float, evaluate: Evaluations
 ) -> tuple[Array, float, Array, float] | None:
     """(x, its loss, its gradient, the length) of a step along ``direction`` that brings a fall, or None.
 

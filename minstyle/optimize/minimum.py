@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..backend import Array, array_module
-from ..engine.kernels import by_rows
+from ..backend import Array
+from ..engine import kernels
 from ..errors import OptimizeError
 
-Function = Callable[[Array], tuple[float, Array]]  # x -> (loss, gradient)
+# Loss, gradient, and from who knows it, since a device would have to be waited for, what its entries are at most.
+Found = tuple[float, Array] | tuple[float, Array, float]
+Function = Callable[[Array], Found]
 OnEvaluation = Callable[[Array, float], Any]  # (x, loss) -> true to stop
 # (x, state, evaluations, iterations) of this call, where it can be ended and gone on from: neither is a copy.
 OnIteration = Callable[[Array, Any, int, int], Any]
@@ -49,26 +51,25 @@ class Evaluations:
 
     def __call__(self, x: Array) -> tuple[float, Array]:
         """(loss, gradient); raises OptimizeError where they are no numbers, StopRequestedError where told to stop."""
-        loss, g = self._objective(x)
-        self.count, self.x, self.loss = self.count + 1, x, loss
-        check_evaluation(loss, g, self.count)
+        found = self._objective(x)
+        self.count, self.x, self.loss = self.count + 1, x, found[0]
+        loss, g = checked(found, self.count)
         if self._on_evaluation(x, loss):
             raise StopRequestedError
         return loss, g
 
 
-def check_evaluation(loss: float, g: Array, evaluation: int, largest: float = math.inf) -> None:
-    """Raise OptimizeError unless the loss and its gradient g are finite numbers, and those of g below ``largest``."""
-    size, advice = largest_entry(g), "try smaller weights, or --dtype float64"
+def checked(found: Found, evaluation: int, limit: float = math.inf) -> tuple[float, Array]:
+    """The loss and its gradient g; OptimizeError unless they are finite numbers, and those of g below ``limit``."""
+    loss, g = found[:2]
+    size, advice = found[2] if len(found) == 3 else largest_entry(g), "try smaller weights, or --dtype float64"
     if not (math.isfinite(loss) and math.isfinite(size)):
         raise OptimizeError(f"the loss ({loss}) or its gradient is no number at evaluation {evaluation}: {advice}")
-    if not size < largest:
+    if not size < limit:
         raise OptimizeError(f"the gradient ({size:.3g}) is too large at evaluation {evaluation}: {advice}")
+    return loss, g
 
 
 def largest_entry(g: Array) -> float:
     """The largest absolute value in g, 0 if it is empty, NaN if one is NaN."""
-    xp = array_module(g)
-    g = xp.atleast_1d(g)
-    sizes = by_rows(lambda rows: float(xp.maximum(g[rows].max(), -g[rows].min())), g)
-    return math.nan if any(map(math.isnan, sizes)) else max(sizes, default=0.0)
+    return float(kernels.largest_entry(g))

@@ -19,7 +19,7 @@ from ..errors import CheckpointError, require
 from ..optimize.adam import AdamState, adam
 from ..optimize.bounds import bounded
 from ..optimize.lbfgs import LbfgsState, lbfgs
-from ..optimize.minimum import Function, Minimum, OnEvaluation
+from ..optimize.minimum import Found, Function, Minimum, OnEvaluation
 from ..optimize.pyramid import PYRAMID
 from ..optimize.scipy_lbfgs import scipy_lbfgs
 from ..recipe.recipe import Recipe
@@ -117,7 +117,7 @@ def minimise(
         return _minimise(objective, image, recipe, evaluations, state, on_evaluation, midway, on_midway)
     evaluated = image
 
-    def of_image(image: Array) -> tuple[float, Array]:
+    def of_image(image: Array) -> Found:
         nonlocal evaluated
         evaluated = image
         return objective(image)

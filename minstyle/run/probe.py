@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array
+from ..backend import Array, device_errors
 from ..engine.kernels import MOST_SHARED
 from ..engine.ops.moments import STRIP
 from ..network.layers import canonical
@@ -77,6 +77,7 @@ class Laws:
         return self.threads + min(self.shared * pixels, MOST_SHARED * self.itemsize)
 
 
+@device_errors()
 @np.errstate(all="ignore")  # numbers too large are for the run to refuse
 def measure(
     network: Network, recipe: Recipe, shape: Shape, styles: Sequence[Shape], *, pixels: int, regions: int = 0

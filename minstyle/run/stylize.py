@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..backend import Array, Device, to_host
+from ..backend import Array, Device, device_errors, to_host
 from ..errors import MinstyleError, OptimizeError, RecipeError, require
 from ..images import Picture, resize, resize_values
 from ..network.vgg import Network
@@ -18,6 +18,7 @@ from ..style.objective import Objective, build_objective
 from ..style.regions import Regions
 from .estimate import Estimate
 from .first_steps import FirstSteps
+from .kept import Kept, image_on_host
 from .minimise import Midway, minimise
 from .observer import Observer, Plan, Step
 from .pictures import Pictures
@@ -69,7 +70,7 @@ def stylize(
     ``state`` is kept up to date: a run that was ended goes on from it, in another call with the same pictures, recipe
     and networks, as if it had not ended. ``save_state`` and ``load_state`` put it into a file.
 
-    Raises ImageError for pictures that are no images or too small, RecipeError, LayerError, OptimizeError.
+    Raises ImageError for pictures that are no images or too small, RecipeError, LayerError, OptimizeError, DeviceError.
     """
     pictures = Pictures.of(content, styles, recipe, initial, regions).cropped()
     require(on_interrupt in ("return", "raise"), "on_interrupt", "return or raise", repr(on_interrupt), RecipeError)
@@ -77,12 +78,13 @@ def stylize(
     state, started = RunState() if state is None else state, list[Observer]()
     check_state(state, stages)
     plan = _plan(stages, recipe, estimate, tuple(state.history[: state.done]))
+    kept = Kept(state)
     error: BaseException | None = None
     try:
         for observer in observers:
             observer.start(plan)
             started.append(observer)
-        run_stages(stages, pictures, state, _notifier(pictures, observers))
+        run_stages(stages, pictures, state, _notifier(pictures, observers, kept))
     except _EXPECTED as stop:
         error = stop
         if isinstance(stop, KeyboardInterrupt) and on_interrupt == "raise":
@@ -94,8 +96,8 @@ def stylize(
         raise
     finally:
         error = _close(started, error)
-    image = pictures.finished(_on_host(state.best))
-    return Result(image, state.best_loss, tuple(state.history), state.seconds, recipe, error)
+    image, loss = kept.best()
+    return Result(pictures.finished(image), loss, tuple(state.history), state.seconds, recipe, error)
 
 
 def _close(observers: Sequence[Observer], error: BaseException | None) -> BaseException | None:
@@ -116,6 +118,7 @@ def _plan(stages: Sequence[Stage], recipe: Recipe, estimate: Estimate | None, hi
     return Plan(recipe, shapes, sum(budgets), budgets, costs, history)
 
 
+@device_errors()
 def run_stages(stages: Sequence[Stage], pictures: Pictures, state: RunState, notify: Notify) -> RunState:
     """Run what ``state`` does not count as done. It is updated in place, and returned.
 
@@ -148,7 +151,7 @@ def _run_stage(stage: Stage, pictures: Pictures, state: RunState, notify: Callab
         if state.best is None:
             start = scaled.start(stage.network.mean_color, pictures.initial)
         else:
-            start = _enlarged(_on_host(state.best), scaled.content, stage.recipe)
+            start = _enlarged(image_on_host(state.best), scaled.content, stage.recipe)
         adam_state = state.adam_state and state.adam_state.resized(_resized_adam_moment, *stage.shape)
         state.image, state.adam_state = start, adam_state
         notify(Event.BORDER)
@@ -183,12 +186,12 @@ def _run_round(objective: Objective, stage: Stage, state: RunState, notify: Call
     evaluated: Array | None = None
     whole = True  # the arrays of ``state.midway``: the optimiser works on them after an evaluation
 
-    def evaluate(x: Array) -> tuple[float, Array]:
+    def evaluate(x: Array) -> tuple[float, Array, float]:
         nonlocal terms, evaluated, whole
         evaluated, whole = x, True
         evaluation = objective.evaluate(x)
         terms = evaluation.terms
-        return evaluation.loss, evaluation.gradient
+        return evaluation.loss, evaluation.gradient, evaluation.largest
 
     def on_evaluation(x: Array, loss: float) -> bool:
         nonlocal whole
@@ -220,7 +223,7 @@ def _run_round(objective: Objective, stage: Stage, state: RunState, notify: Call
     return found.stopped
 
 
-def _notifier(pictures: Pictures, observers: Sequence[Observer]) -> Notify:
+def _notifier(pictures: Pictures, observers: Sequence[Observer], kept: Kept) -> Notify:
     first_steps = FirstSteps(pictures.recipe)
 
     def notify(state: RunState, event: Event) -> bool:
@@ -228,11 +231,12 @@ def _notifier(pictures: Pictures, observers: Sequence[Observer]) -> Notify:
             for observer in observers:
                 observer.border(state)
             return False
+        kept.look()
         ends_round = event is Event.END_OF_ROUND
         # From 1 over all stages. ``state.round`` counts rounds done: at the end of one that one too, else not yet.
         number = state.stage * pictures.recipe.rounds + state.round + (not ends_round)
         step = Step(state.history[-1], number, state.seconds, ends_round,
-                    lambda: pictures.finished(_on_host(state.best)))  # fmt: skip
+                    lambda: pictures.finished(kept.best()[0]))  # fmt: skip
         notice = first_steps.look(step)
         if notice is not None:
             for observer in observers:
@@ -240,12 +244,6 @@ def _notifier(pictures: Pictures, observers: Sequence[Observer]) -> Notify:
         return any([observer.step(step) for observer in observers])  # a list: every observer is told
 
     return notify
-
-
-def _on_host(best: Array) -> np.ndarray:
-    """The best image so far (H, W, 3), float32, clipped to 0..255."""
-    image: np.ndarray = to_host(best).astype(np.float32).clip(0, 255)
-    return image
 
 
 def _resized_adam_moment(array: Array, height: int, width: int, resample: str) -> np.ndarray:

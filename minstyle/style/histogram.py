@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..backend import Array, array_module
+import numpy as np
+
+from ..backend import Array, array_module, is_cupy
 from ..engine.kernels import sort_columns, unsort_columns
 
 COUNT = 512  # points of a quantile curve
+_TOGETHER = 1 << 25  # values of a map whose places are computed at a time, on a device
 
 
 def quantiles(f: Array, weights: Array | None = None) -> Array:
@@ -25,9 +28,10 @@ def quantiles(f: Array, weights: Array | None = None) -> Array:
         f, weights = f[counts], weights.ravel()[counts]
     values, order = sort_columns(f)
     wanted = _middles(xp, COUNT)
-    columns = [
-        xp.interp(wanted, _places(places, weights, xp), column) for places, column in zip(order, values.T, strict=True)
-    ]
+    if weights is None:
+        return _sampled(values, wanted[None], f.dtype)
+    columns = [xp.interp(wanted, _places(places, weights), column)
+               for places, column in zip(order, values.T, strict=True)]  # fmt: skip
     return xp.stack(columns, axis=1).astype(f.dtype)
 
 
@@ -37,20 +41,49 @@ def match_histogram(f: Array, curve: Array, weights: Array | None = None) -> Arr
     The k-th smallest value of a channel becomes the k-th smallest of the curve's distribution. Weights as in
     ``quantiles``.
     """
-    xp = array_module(f)
     values, order = sort_columns(f.reshape(-1, f.shape[2]))
-    given, goal = _middles(xp, len(curve)), xp.empty_like(values)
-    for c, places in enumerate(order):
-        goal[:, c] = xp.interp(_places(places, weights, xp), given, curve[:, c])
+    if weights is None:
+        goal = _sampled(curve, _middles(array_module(f), len(order[0]))[None], values.dtype)
+    else:
+        goal = array_module(f).empty_like(values)
+        for some in _parts(order):
+            goal[:, some] = _sampled(curve[:, some], _places(order[some], weights), values.dtype)
     return unsort_columns(goal, order).reshape(f.shape)
 
 
-def _places(order: Array, weights: Array | None, xp: Any) -> Array:
-    """The quantile, 0..1, of each of the sorted values: the middle of its own share of the weights."""
-    if weights is None:
-        return _middles(xp, len(order))
+def _sampled(curve: Array, places: Array, dtype: Any) -> Array:
+    """The quantiles at ``places``, (C, M) or (1, M) for all channels, of curves (n, C) as ``quantiles`` has them.
+
+    -> (M, C). What lies before the first point, or after the last, has its value.
+    """
+    count, channels = curve.shape
+    if not is_cupy(curve):
+        given, found = _middles(np, count), np.empty((channels, places.shape[1]), dtype)
+        for c in range(channels):
+            found[c] = np.interp(places[c % len(places)], given, curve[:, c])
+        return found.T
+    # The points are even, so that it is known between which of them a place lies: a few kernels for all channels.
+    xp = array_module(curve)
+    steps = (places * count - 0.5).clip(0, count - 1)
+    below = steps.astype(xp.int32)
+    share, above = (steps - below).astype(dtype), xp.minimum(below + 1, count - 1)
+    rows, each = curve.T, xp.arange(channels)[:, None]
+    low = rows[each, below]
+    return (low + (rows[each, above] - low) * share).T
+
+
+def _parts(order: Array) -> list[slice]:
+    """Channels of (C, M) to be worked on together: one on the host, where a core's cache holds it, on a device many."""
+    channels, positions = order.shape
+    step = max(1, _TOGETHER // positions) if is_cupy(order) else 1
+    return [slice(c, c + step) for c in range(0, channels, step)]
+
+
+def _places(order: Array, weights: Array) -> Array:
+    """The quantile, 0..1, of each of the sorted values (..., M): the middle of its own share of the weights."""
+    xp = array_module(order)
     shares = weights.ravel()[order].astype(xp.float64)
-    return xp.cumsum(shares) - 0.5 * shares
+    return xp.cumsum(shares, axis=-1) - 0.5 * shares
 
 
 def _middles(xp: Any, count: int) -> Array:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..backend import Array, array_module, to_host
+from ..backend import Array, array_module, device_errors, to_host
 from ..engine import kernels, ops
 from ..engine.autodiff import Var, gradient
 from ..errors import ShapeError, require
@@ -24,11 +24,15 @@ from .targets import content_targets, style_targets
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One forward and one backward pass: total loss, its gradient (H, W, 3), and each term's part of it by name."""
+    """One forward and one backward pass: total loss, its gradient (H, W, 3), and each term's part of it by name.
+
+    ``largest`` is the largest absolute value in the gradient, NaN if one is NaN.
+    """
 
     loss: float
     gradient: Array
     terms: dict[str, float]
+    largest: float
 
 
 @dataclass(frozen=True)
@@ -67,23 +71,27 @@ class Objective:
         evaluation = self.evaluate(image)
         return evaluation.loss, evaluation.gradient
 
+    @device_errors()
     def evaluate(self, image: Array) -> Evaluation:
-        """As calling it, with the loss by term. Raises ShapeError for an image of another shape."""
+        """As calling it, with the loss by term. Raises ShapeError for an image of another shape, DeviceError."""
         require(tuple(image.shape) == self.shape, "image", self.shape, tuple(image.shape))
         array = self.network.device.asarray(image, self.network.dtype)
         with self._arena.use(), kernels.use_precision(self.network.precision):
             found, dx = self._replay(self._evaluate, array)
-        total, *losses = map(float, to_host(found))  # all in one: on a device the host waits here, and only here
-        return Evaluation(total, dx, dict(zip(self._names(), losses, strict=True)))
+        loss, largest, *terms = to_host(found).tolist()  # in one copy: here, and only here, the host waits for a device
+        return Evaluation(loss, dx, dict(zip(self._names(), terms, strict=True)), largest)
 
     def _evaluate(self, array: Array) -> tuple[Array, Array]:
-        """(the total loss and that of each of ``_names``, in float64; the gradient)"""
-        x = Var(array)
+        """(total loss, the gradient's largest entry, the loss of each of ``_names``, in float64; the gradient)"""
+        x, xp = Var(array), array_module(array)
         losses = self._losses(x)
         total = functools.reduce(ops.add, losses.values())
         (dx,) = gradient(total, [x])
-        xp = array_module(array)
-        return xp.stack([v.value.astype(xp.float64) for v in (total, *losses.values())]), dx
+        scalars = [total.value, kernels.largest_entry(dx), *(loss.value for loss in losses.values())]
+        found = xp.empty(len(scalars), dtype=xp.float64)
+        for i, scalar in enumerate(scalars):
+            found[i] = scalar
+        return found, dx
 
     def _names(self) -> list[str]:
         """Of the terms of the total, each once, in their order."""
@@ -94,8 +102,8 @@ class Objective:
         """The name of the first term whose loss or gradient, at ``image``, is no finite number; None where none is."""
         for weighted in self._terms:
             alone = Objective(self.shape[:2], [weighted], self.recipe, self.network, self._areas)
-            loss, gradient = alone(image)
-            if not (math.isfinite(loss) and math.isfinite(float(abs(gradient).max()))):
+            evaluation = alone.evaluate(image)
+            if not (math.isfinite(evaluation.loss) and math.isfinite(evaluation.largest)):
                 return weighted.term.name
         return None
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import FileError
+from ..errors import DeviceError, FileError
 from ..notices import NO_CHECKPOINT, Notice
 from ..run.observer import Observer, Plan
 from ..run.state import RunState
@@ -76,9 +76,11 @@ class Checkpoints(Observer):
         try:
             write_state(state, self._new, self._about)
             self._take_place()
+        except DeviceError:  # the run ends of it, with the checkpoint that there is
+            self._remove_new()
+            raise
         except (OSError, MemoryError) as error:
-            with contextlib.suppress(OSError):
-                self._new.unlink()
+            self._remove_new()
             if not self._silent:
                 reason = str(error) if isinstance(error, FileError) else f"cannot write {self._latest}: {error}"
                 self._tell(Notice(NO_CHECKPOINT, f"{' '.join(reason.split())}; the run goes on, its checkpoint is old"))
@@ -87,6 +89,10 @@ class Checkpoints(Observer):
             self._done = state.done
         self._each = self._clock() - began
         self._spent += self._each
+
+    def _remove_new(self) -> None:
+        with contextlib.suppress(OSError):
+            self._new.unlink()
 
     def _take_place(self) -> None:
         if self._done >= 0:  # else what lies there is another run's

@@ -15,7 +15,8 @@ from minstyle.cli.main import main
 from minstyle.images import load_image, save_image
 from minstyle.run.observer import Step
 from minstyle.signals import StopAskedError
-from tests.support import devices
+from tests.support import cupy_double, devices
+from tests.support.cupy_double import LEDGER
 from tests.support.studio import Captured, Studio
 
 FINE = ["--recipe", "fine", "--size", "40", "--evaluations", "2"]
@@ -72,3 +73,26 @@ def test_a_process_of_its_own_computes_there(studio: Studio) -> None:
     assert run.returncode == 0, run.stderr
     assert choose_device("gpu").note in run.stderr
     assert studio.out.is_file()
+
+
+def test_a_device_that_fails_leaves_the_picture_so_far_and_the_run_goes_on_without_it(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    """On the double: no device is broken by a test."""
+
+    def step(self: Interrupts, step: Step) -> None:
+        if step.record.evaluation == 2:
+            LEDGER.fault = cupy_double.cupy.cuda.runtime.CUDARuntimeError("cudaErrorIllegalAddress: an illegal address")
+
+    monkeypatch.setattr(LEDGER, "fault", None)
+    monkeypatch.setattr(LEDGER, "lasting", True)
+    monkeypatch.setattr(Interrupts, "step", step)
+    with cupy_double.installed():
+        assert studio.run("--quiet", "--device", "gpu", "--checkpoint", studio.folder / "state") == 2
+    hint, line = capsys.readouterr().err.splitlines()
+    assert "ended early: the GPU failed (CUDARuntimeError: cudaErrorIllegalAddress: an illegal address)" in line
+    assert load_image(studio.out).shape == (32, 40, 3)
+    assert hint == f"minstyle: to go on: minstyle --resume {studio.folder / 'state'}"
+    LEDGER.fault = None
+    assert main(["--resume", str(studio.folder / "state"), "--device", "cpu", "--quiet"]) == 0
+    assert not list(studio.folder.glob("state*"))

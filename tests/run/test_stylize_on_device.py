@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
 from minstyle import stylize
-from minstyle.backend import CPU, Device, is_cupy
+from minstyle.backend import CPU, Device, choose_device, is_cupy
+from minstyle.errors import DeviceError
 from minstyle.network.vgg import Network
 from minstyle.network.weightfile import Weights
 from minstyle.recipe.presets import RECIPES
 from minstyle.recipe.recipe import Recipe
+from minstyle.run.kept import Kept
 from minstyle.run.observer import Observer, Step
 from minstyle.run.state import RunState
 from minstyle.style.regions import Regions
+from tests.support import cupy_double
+from tests.support.cupy_double import LEDGER
 from tests.support.small import picture
 
 CONTENT, STYLE = picture(34, 40, 1), picture(36, 40, 2)
@@ -84,3 +89,101 @@ def test_a_run_that_was_ended_goes_on_to_the_same_picture(optimizer: str, tiny_w
     assert is_cupy(state.best)
     rest = stylize(CONTENT, [STYLE], recipe, network=network, state=state)
     np.testing.assert_array_equal(rest.image, whole.image)
+
+
+# A device that fails
+
+
+class FailsAt(Observer):
+    """The device fails after an evaluation: while the next is computed, for all that is asked of it, or once."""
+
+    def __init__(self, evaluation: int, error: Exception, lasting: bool) -> None:
+        self.evaluation, self.error, self.lasting = evaluation, error, lasting
+        self.images: list[np.ndarray] = []
+        self.closed: list[BaseException | None] = []
+
+    def step(self, step: Step) -> bool:
+        self.images.append(step.image())
+        if step.record.evaluation == self.evaluation:
+            LEDGER.fault, LEDGER.lasting = self.error, self.lasting
+        return False
+
+    def close(self, error: BaseException | None = None) -> None:
+        self.closed.append(error)
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Device]:
+    """The double, whatever there is: no device is broken by a test."""
+    monkeypatch.setattr(LEDGER, "fault", None)
+    monkeypatch.setattr(LEDGER, "lasting", True)
+    with cupy_double.installed():
+        yield choose_device("gpu")
+
+
+def fault(kind: str) -> Exception:
+    """As CuPy raises it."""
+    of = {"runtime": "cupy_backends.cuda.api.runtime", "cublas": "cupy_backends.cuda.libs.cublas",
+          "cusolver": "cupy_backends.cuda.libs.cusolver"}  # fmt: skip
+    name = {"runtime": "CUDARuntimeError", "cublas": "CUBLASError", "cusolver": "CUSOLVERError"}
+    return type(name[kind], (RuntimeError,), {"__module__": of[kind]})(f"{kind}: something\nfailed")
+
+
+@pytest.mark.parametrize("optimizer", ["scipy", "lbfgs", "adam"])
+@pytest.mark.parametrize("kind", ["runtime", "cublas", "cusolver"])
+@pytest.mark.parametrize("lasting", [False, True], ids=["once", "for good"])
+def test_a_device_that_fails_ends_the_run_with_the_best_picture_so_far(
+    optimizer: str, kind: str, lasting: bool, tiny_weights: Weights, failing: Device
+) -> None:
+    recipe = dataclasses.replace(RECIPES["document"], **{**SMALL, "optimizer": optimizer, "evaluations": 8})
+    first, fails = FailsAt(99, fault(kind), False), FailsAt(3, fault(kind), lasting)
+    result = stylize(CONTENT, [STYLE], recipe, network=Network(tiny_weights, failing), observers=[first, fails])
+    assert isinstance(result.error, DeviceError)
+    assert f"Error: {kind}: something); --device cpu" in str(result.error)
+    assert first.closed == fails.closed == [result.error]
+    assert result.evaluations == 3
+    losses = [record.loss for record in result.history]
+    if lasting:  # what there is, is the copy on the host, here of the first evaluation: the others came within a second
+        assert result.loss == losses[0]
+        np.testing.assert_array_equal(result.image, fails.images[0])
+    else:
+        assert result.loss == min(losses)
+        np.testing.assert_array_equal(result.image, fails.images[int(np.argmin(losses))])
+
+
+def test_a_device_that_fails_before_there_is_a_picture_is_told(tiny_weights: Weights, failing: Device) -> None:
+    network = Network(tiny_weights, failing)
+    LEDGER.fault = fault("runtime")
+    with pytest.raises(DeviceError, match="the GPU failed"):
+        stylize(CONTENT, [STYLE], RECIPES["document"], network=network)
+
+
+def test_a_lack_of_the_devices_memory_ends_the_run_as_one_of_the_hosts(tiny_weights: Weights, failing: Device) -> None:
+    error = cupy_double.cupy.cuda.memory.OutOfMemoryError("Out of memory allocating 512 bytes")
+    recipe = dataclasses.replace(RECIPES["document"], **{**SMALL, "evaluations": 8})
+    fails = FailsAt(2, error, False)
+    result = stylize(CONTENT, [STYLE], recipe, network=Network(tiny_weights, failing), observers=[fails])
+    assert result.error is error
+    assert result.evaluations == 2
+    assert any(np.array_equal(result.image, image) for image in fails.images)
+
+
+def test_the_copy_on_the_host_is_a_second_old_at_most(failing: Device) -> None:
+    times = iter([0.0, 0.0, 0.9, 1.1, 1.1, 1.9])  # it looks at the clock, and once more when it copies
+    state = RunState()
+    kept = Kept(state, lambda: next(times))
+    for value in (1.0, 2.0, 3.0, 4.0):
+        state.best, state.best_loss = failing.xp.full((2, 2, 3), value), 10 - value
+        kept.look()
+    assert (kept.best()[0].max(), kept.best()[1]) == (4.0, 6.0), "while the device answers, what it has"
+    LEDGER.fault = fault("runtime")
+    assert (kept.best()[0].max(), kept.best()[1]) == (3.0, 7.0)
+    with pytest.raises(DeviceError):
+        Kept(state).best()
+
+
+def test_on_the_host_nothing_is_copied() -> None:
+    state = RunState(best=np.ones((2, 2, 3)))
+    kept = Kept(state, lambda: pytest.fail("it looks at the clock"))
+    kept.look()
+    assert kept.best()[0].max() == 1

@@ -10,12 +10,12 @@ import numpy as np
 
 from ...backend import Array, array_module, is_cupy
 from . import direct, gpu
-from .bands import by_rows
+from .bands import by_rows, largest_entry
+from .constant import Kernel
 from .cpu import few_channels, grams, masks, sorting, strips, tiles
 from .cpu.masks import ArgMax, BitReluMask, MapReluMask, ReluMask, max_pool, window_corners
 from .cpu.strips import MOST_SHARED
 from .cpu.threads import Arena, use_threads
-from .constant import Kernel
 from .gpu import PRECISIONS, Replay, use_precision
 from .halving import add_enlarged, shrunk
 from .variation import total_variation, total_variation_gradient
@@ -23,7 +23,7 @@ from .variation import total_variation, total_variation_gradient
 __all__ = [
     "MOST_SHARED", "PRECISIONS", "Arena", "ArgMax", "BitReluMask", "Kernel", "Mask", "Replay", "add_enlarged",
     "add_product", "by_rows", "convolve", "convolve_relu", "convolve_relu_pool", "gram", "input_gradient",
-    "kernel_gradient", "max_pool", "plus_transpose", "shrunk", "sort_columns", "total_variation",
+    "kernel_gradient", "largest_entry", "max_pool", "plus_transpose", "shrunk", "sort_columns", "total_variation",
     "total_variation_gradient", "unsort_columns", "use_precision", "use_threads", "weighted_sum", "window_corners",
     "zero_pad",
 ]  # fmt: skip
@@ -112,8 +112,7 @@ def convolve_relu_pool(x: Array, kernel: Array | Kernel, bias: Array | None) -> 
     if gpu.suits(x, kernel):
         return gpu.convolve_relu_pool(x, kernel.packed[0], bias)
     y, argmax = max_pool(convolve_relu(x, kernel, bias, caller_keeps=True)[0])
-    xp = array_module(y)
-    argmax.index = xp.where(y > 0, argmax.index, xp.uint8(masks.NONE))  # on a device, assigning by a mask would wait
+    argmax.index = array_module(y).where(y > 0, argmax.index, np.uint8(masks.NONE))  # a mask as an index would wait
     return y, argmax
 
 
@@ -141,15 +140,16 @@ def input_gradient(
         return gpu.convolve(g, kernel.packed[1], None, into)
     if gpu.suits_few(g, kernel):
         words = mask if isinstance(mask, gpu.WordReluMask) else None
-        g = g if mask is words else gpu.adjoint(g, mask, rounded=False)
+        g = g if mask is None or words is not None else gpu.adjoint(g, mask, rounded=False)
         return gpu.many_to_few(g, kernel.array, words, into, valid)
     if _suits_product(g, kernel):
         back = array_module(g).ascontiguousarray(kernel.array[0, 0].T)  # BLAS is slow with the transposed view
         return add_product(g if mask is None else mask.backward(g), back, into)
     turned = kernel.array[::-1, ::-1].swapaxes(2, 3)
     if _suits_few_channels(g, kernel):
-        g = mask.backward(g) if isinstance(mask, ArgMax) else g
-        dx = few_channels.convolve_many_to_few(g, None if isinstance(mask, ArgMax) else mask, turned, full=valid)
+        read = mask if isinstance(mask, ReluMask) else None
+        g = g if mask is None or read is not None else mask.backward(g)
+        dx = few_channels.convolve_many_to_few(g, read, turned, full=valid)
     else:
         dx = direct.convolve(g if mask is None else mask.backward(g), turned, None)
     if into is None:
@@ -243,9 +243,9 @@ def _forward(x: np.ndarray, kernel: Kernel, bias: np.ndarray | None, sink: tiles
 
 
 def _source(g: np.ndarray, mask: Mask | None) -> tiles.Source:
-    if mask is None:
-        return tiles.Map(g)
-    return tiles.Unpooled(g, mask) if isinstance(mask, ArgMax) else tiles.Masked(g, mask)
+    if isinstance(mask, ArgMax):
+        return tiles.Unpooled(g, mask)
+    return tiles.Masked(g, mask) if isinstance(mask, ReluMask) else tiles.Map(g)
 
 
 def _suits_winograd(x: Array, kernel: Kernel) -> bool:

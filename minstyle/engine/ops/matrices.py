@@ -32,7 +32,8 @@ def matrix_sqrt(s: Array) -> ValueAndVjps:
     Computed in float64, returned in S's type. The adjoint solves dS X + X dS = (g + g^T) / 2, a Sylvester equation:
     with S = U diag(x^2) U^T, dS = U ((U^T g U) / (x_i + x_j)) U^T, g made symmetric. Only S's symmetric part is used.
     Eigenvalues that are negative, or zero within rounding, are taken as 0; for a pair of them, x_i + x_j = 0, the
-    quotient is taken as 0. Keeps U and x. Raises ShapeError unless S is square.
+    quotient is taken as 0. An S with NaN or infinite entries gives NaN. Keeps U and x. Raises ShapeError unless S is
+    square.
     """
     dtype = s.dtype
     roots, vectors = _root_eigenvalues(s)
@@ -62,26 +63,37 @@ def trace_sqrt(s: Array, *, root: Array | None = None, floor: float = 0.0) -> Va
     roots = xp.maximum(roots, math.sqrt(floor))
     if root is not None:
         r = root.astype(xp.float64)
-        u, roots, _ = xp.linalg.svd((r @ side) * roots)
+        product, nan = _finite((r @ side) * roots)
+        u, roots, _ = xp.linalg.svd(product)
         side = r @ u
-        roots = xp.where(roots > len(roots) * xp.finfo(xp.float64).eps * roots.max(), roots, 0)
+        roots = xp.where(roots > len(roots) * xp.finfo(xp.float64).eps * roots.max(), roots, 0) + nan
     return roots.sum(), (lambda g: (side * (0.5 * g * _inverse(roots)) @ side.T).astype(dtype),)
 
 
 def _root_eigenvalues(s: Array) -> tuple[Array, Array]:
     """(square roots (C,) of a symmetric matrix's eigenvalues, eigenvectors (C, C)) in float64.
 
-    Eigenvalues that are negative, or zero within rounding, give 0.
+    Eigenvalues that are negative, or zero within rounding, give 0; of a matrix that is not finite all are NaN.
     """
     require(s.ndim == 2 and s.shape[0] == s.shape[1], "matrix square root", "a square matrix (C, C)", s.shape)
     xp = array_module(s)
-    double = s.astype(xp.float64)
+    double, nan = _finite(s.astype(xp.float64))
     values, vectors = xp.linalg.eigh(0.5 * (double + double.T))
     rounding = len(values) * xp.finfo(xp.float64).eps * xp.abs(values).max()
-    return xp.sqrt(xp.where(values > rounding, values, 0)), vectors
+    return xp.sqrt(xp.where(values > rounding, values, 0)) + nan, vectors
+
+
+def _finite(s: Array) -> tuple[Array, Array]:
+    """(s with 0 for what is NaN or infinite; NaN if there is any of that, else 0): it is not to be factorised.
+
+    NumPy would raise an error, and of cuSOLVER it is not known what it gives.
+    """
+    xp = array_module(s)
+    good = xp.isfinite(s)
+    return xp.where(good, s, 0), xp.where(good, 0.0, xp.nan).sum()
 
 
 def _inverse(x: Array) -> Array:
-    """1 / x, and 0 where x is 0."""
+    """1 / x, 0 where x is 0, NaN where it is NaN."""
     xp = array_module(x)
-    return xp.where(x > 0, 1 / xp.where(x > 0, x, 1), 0)
+    return xp.where(x == 0, 0, 1 / xp.where(x == 0, 1, x))

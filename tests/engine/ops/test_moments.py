@@ -151,6 +151,20 @@ def test_a_matrix_of_low_rank_has_a_square_root_and_a_finite_gradient(op: Any) -
     np.testing.assert_allclose(ops.matrix_sqrt(a @ a.T) @ ops.matrix_sqrt(a @ a.T), a @ a.T, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+@pytest.mark.parametrize("root", [False, True])
+def test_a_matrix_that_is_not_finite_has_no_number_for_a_root(xp: ModuleType, wrong: float, root: bool) -> None:
+    s = positive_definite(4)
+    s[1, 2] = wrong
+    between = {"root": xp.asarray(positive_definite(4))} if root else {}
+    for op, settings in ((ops.matrix_sqrt, {}), (ops.trace_sqrt, {"floor": 1e-4, **between})):
+        x = Var(xp.asarray(s))
+        y = op(x, **settings)
+        (g,) = gradient(y, [x], cotangent=xp.ones(y.shape))
+        assert np.isnan(to_host(y.value)).all()
+        assert np.isnan(to_host(g)).all()
+
+
 def test_the_gradient_of_the_square_root_solves_its_equation() -> None:
     s, g = positive_definite(6), normal((6, 6), 8)
     x = Var(s)

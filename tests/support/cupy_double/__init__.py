@@ -27,7 +27,15 @@ from pathlib import Path
 from typing import Any
 
 from . import (  # noqa: F401 - they fill ``cupy``
-    array, comparing, device, making, operators, raw_kernels, reductions, shaping, solvers,
+    array,
+    comparing,
+    device,
+    making,
+    operators,
+    raw_kernels,
+    reductions,
+    shaping,
+    solvers,
 )  # fmt: skip
 from .ledger import LEDGER
 from .modules import MODULES, NotInDouble, Undefined, cupy

@@ -42,6 +42,9 @@ def _compared(name: str, ours: Any, theirs: Any) -> list[str]:
     if isinstance(ours, ufunc):
         loops = [loop for loop in theirs.types if not set(loop) & set("EFDGV")]  # complex numbers: not in the double
         return [] if loops == ours.types else [f"{name}: loops {ours.types}, not {loops}"]
+    if isinstance(ours, type) and issubclass(ours, Exception):
+        own, wanted = (f"{kind.__module__}, a {kind.__base__}" for kind in (ours, theirs))
+        return [] if own == wanted else [f"{name}: of {own}, not {wanted}"]
     if not inspect.isfunction(ours):
         return []
     try:

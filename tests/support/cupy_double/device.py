@@ -20,7 +20,9 @@ def is_available() -> bool:
 cuda.is_available = is_available
 runtime.getDeviceCount = lambda: 1
 runtime.getDevice = lambda: 0
-runtime.getDeviceProperties = lambda device: {"name": NAME.encode(), "totalGlobalMem": 1 << 34, "multiProcessorCount": 4}
+runtime.getDeviceProperties = lambda device: {
+    "name": NAME.encode(), "totalGlobalMem": 1 << 34, "multiProcessorCount": 4,
+}  # fmt: skip
 
 
 @public("Device", cuda)
@@ -65,7 +67,9 @@ def using_allocator(allocator: Any = None) -> Iterator[None]:
 class Stream:
     """Everything is done at once, in order; nothing can be recorded."""
 
-    def __init__(self, null: bool = False, non_blocking: bool = False, ptds: bool = False, priority: Any = None) -> None:
+    def __init__(
+        self, null: bool = False, non_blocking: bool = False, ptds: bool = False, priority: Any = None
+    ) -> None:
         pass
 
     def __enter__(self) -> Stream:

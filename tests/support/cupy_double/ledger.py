@@ -18,10 +18,13 @@ class Ledger:
     """Counts while it is ``on``: launches of kernels, the bytes that they move, waits, copies to and from the host.
 
     A wait is whatever makes the program stand still until the device has done all that was asked of it before.
+    While there is a ``fault``, the device answers to all that is asked with this error; or once, if not ``lasting``.
     """
 
     def __init__(self) -> None:
         self.on = False
+        self.fault: Exception | None = None
+        self.lasting = True
         self.clear()
 
     def clear(self) -> None:
@@ -45,6 +48,7 @@ class Ledger:
     def note(
         self, kind: str, launches: int = 1, read: Iterable[np.ndarray] = (), written: Iterable[np.ndarray] = ()
     ) -> None:
+        self._fail()
         if self.on:
             moved = sum(map(_extent, read)) + sum(a.nbytes for a in written)
             self.launches[kind] += launches
@@ -53,16 +57,24 @@ class Ledger:
 
     def copied(self, to_device: int) -> None:
         """From the host, which goes on meanwhile: CuPy copies by way of pinned memory."""
+        self._fail()
         if self.on:
             self.to_device["array of the host"] += to_device
             self.lines[_line()].update({"copied to device": 1})
 
     def wait(self, kind: str, to_host: int = 0, to_device: int = 0) -> None:
+        self._fail()
         if self.on:
             self.waits[kind] += 1
             self.to_host[kind] += to_host
             self.to_device[kind] += to_device
             self.lines[_line()].update({f"wait: {kind}": 1})
+
+    def _fail(self) -> None:
+        error = self.fault
+        if error is not None:
+            self.fault = error if self.lasting else None
+            raise error
 
     def where(self, what: str) -> str:
         """The lines that asked for it, with how often, most often first: for messages."""

@@ -84,7 +84,8 @@ def _compiled(code: str, options: tuple[str, ...]) -> tuple[Any, dict[str, list[
     for name, parameters in kernels.items():
         names = ", ".join(p.split()[-1].lstrip("*") for p in parameters)
         source += (
-            f'\nextern "C" void launch_{name}(int gx, int gy, int gz, int threads, size_t bytes, {", ".join(parameters)}) '
+            f'\nextern "C" void launch_{name}(int gx, int gy, int gz, int threads, size_t bytes, '
+            f"{', '.join(parameters)}) "
             f"{{ on_cpu::launch({{gx, gy, gz}}, threads, bytes, [=] {{ {name}({names}); }}); }}"
         )
     mark = hashlib.sha256(repr((source, options)).encode()).hexdigest()[:24]
@@ -94,8 +95,8 @@ def _compiled(code: str, options: tuple[str, ...]) -> tuple[Any, dict[str, list[
         with tempfile.TemporaryDirectory(dir=_FOLDER) as folder:
             written, made = Path(folder, "kernels.cpp"), Path(folder, "kernels.so")
             written.write_text(source, encoding="utf-8")
-            command = ["g++", "-O3", "-march=native", "-w", "-shared", "-fPIC", "-std=c++17", *options, str(written), "-o", str(made)]
-            subprocess.run(command, check=True)
+            flags = ["-O3", "-march=native", "-w", "-shared", "-fPIC", "-std=c++17", *options]
+            subprocess.run(["g++", *flags, str(written), "-o", str(made)], check=True)
             os.replace(made, library)
     loaded = ctypes.CDLL(str(library))
     for name, parameters in kernels.items():

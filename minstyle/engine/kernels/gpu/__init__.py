@@ -12,8 +12,8 @@ from .convolution import Packed, convolve, convolve_relu, convolve_relu_pool
 from .first_layer import few_to_many, many_to_few
 from .grams import gram
 from .masks import Mask, WordReluMask, adjoint
-from .pyramid import add_enlarged, shrink
 from .precision import PRECISIONS, use_precision
+from .pyramid import add_enlarged, shrink
 from .replay import Replay
 
 __all__ = [
@@ -26,7 +26,10 @@ _PICTURE = 3  # channels
 
 
 def suits(x: Array, kernel: Any) -> bool:
-    """Whether ``convolve`` takes maps of x's kind and this kernel: 3x3 or 1x1, a multiple of 4 channels on both sides."""
+    """Whether ``convolve`` takes maps of x's kind and this kernel: 3x3 or 1x1, channels a multiple of 4 each.
+
+    ``kernel``: an array, or ``kernels.Kernel``.
+    """
     cin, cout = kernel.shape[2:]
     return _float32(x) and _float32(kernel) and kernel.shape[:2] in ((1, 1), (3, 3)) and cin % 4 == cout % 4 == 0
 

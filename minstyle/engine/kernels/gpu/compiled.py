@@ -1,7 +1,7 @@
 """The CUDA sources of this folder, compiled for the card at hand. All that is private to CuPy is in this file.
 
-Each source is compiled when one of its kernels is first asked for, and the result kept in a cache on disk. PRODUCT says
-how matrices are multiplied: see ``sources/products.cuh``.
+Each source is compiled when one of its kernels is first asked for, and the result kept in a cache on disk. PRODUCT
+says how matrices are multiplied: see ``sources/products.cuh``.
 """
 
 from __future__ import annotations
@@ -40,9 +40,7 @@ def kernel(source: str, name: str, shared: int = 0) -> Any:
 
 def launch(kernel: Any, grid: Sequence[int], threads: int, arguments: Sequence[Any], shared: int = 0) -> None:
     """Start it: arrays are passed as pointers (None as no pointer), ints as 32 bits, ``numpy.int64`` as such."""
-    plain = tuple(
-        np.uint64(0) if a is None else np.int32(a) if isinstance(a, (bool, int)) else a for a in arguments
-    )
+    plain = tuple(np.uint64(0) if a is None else np.int32(a) if isinstance(a, (bool, int)) else a for a in arguments)
     kernel(tuple(grid), (threads,), plain, shared_mem=shared)
 
 

@@ -20,7 +20,7 @@ Tile = tuple[int, int]
 class Packed:
     """A constant kernel (k, k, Cin, Cout), k = 1 or 3, in the order in which the kernels of a device read it.
 
-    ``turned``: by 180 degrees, with its channel axes swapped, for the gradient. Packed once for each tile and precision.
+    ``turned``: by 180 degrees, with its channel axes swapped, for the gradient. Packed once a tile and precision.
     """
 
     def __init__(self, array: Array, turned: bool) -> None:
@@ -43,7 +43,9 @@ class Packed:
         return self._packed[width, rounded]
 
 
-def convolve(x: Array, packed: Packed, bias: Array | None, into: Array | None = None, weights: Array | None = None) -> Array:
+def convolve(
+    x: Array, packed: Packed, bias: Array | None, into: Array | None = None, weights: Array | None = None
+) -> Array:
     """``kernels.convolve`` or, with a kernel 1x1, ``kernels.add_product``: added to ``into`` if that is given.
 
     x float32 (H, W, Cin). ``weights`` (H, W): the result is multiplied by them before it is added. -> (H, W, Cout)
@@ -58,7 +60,7 @@ def convolve(x: Array, packed: Packed, bias: Array | None, into: Array | None = 
 
 
 def convolve_relu(x: Array, packed: Packed, bias: Array | None, bits: bool) -> tuple[Array, WordReluMask | None]:
-    """``kernels.convolve_relu``; the mask only if ``bits``. In TF32 the result is rounded to what the next layer reads."""
+    """``kernels.convolve_relu``; the mask only if ``bits``. In TF32 the result is rounded to it."""
     y = array_module(x).empty((*x.shape[:2], packed.outer), dtype=x.dtype)
     mask = WordReluMask.empty(y.shape, x) if bits else None
     _start("convolve_relu", x, packed, bias, y=y, mask=mask and mask.words, rounded=product() > 0)
@@ -67,7 +69,8 @@ def convolve_relu(x: Array, packed: Packed, bias: Array | None, bits: bool) -> t
 
 def convolve_relu_pool(x: Array, packed: Packed, bias: Array | None) -> tuple[Array, ArgMax]:
     """``kernels.convolve_relu_pool``."""
-    xp, height, width = array_module(x), *x.shape[:2]
+    xp = array_module(x)
+    height, width = x.shape[:2]
     y = xp.empty((height // 2, width // 2, packed.outer), dtype=x.dtype)
     index = xp.empty(y.shape, dtype=np.uint8)
     _start("convolve_relu_pool", x, packed, bias, y=y, index=index, rounded=product() > 0)
@@ -86,8 +89,8 @@ def _start(
     shared, threads = _shared(tile, packed.taps), 256 + 32 * (product() == 2)
     grid = blocks(packed.outer, n) * blocks(height, 8 * up) * blocks(width, _COLUMNS)
     arguments = [
-        contiguous(x), packed.tiles(n, product() > 0), bias, None if scale is None else contiguous(scale), y, mask, index,
-        height, width, inner, packed.outer, add, rounded,
+        contiguous(x), packed.tiles(n, product() > 0), bias, None if scale is None else contiguous(scale), y, mask,
+        index, height, width, inner, packed.outer, add, rounded,
     ]  # fmt: skip
     launch(kernel("convolution.cu", f"{name}_{n}_{up}", shared), (grid,), threads, arguments, shared)
 

@@ -1,5 +1,7 @@
-"""A computation whose kernels are recorded once as a CUDA graph and then started all at once: small ones take as long to
-start as to run."""
+"""A computation whose kernels are recorded once, as a CUDA graph, and then started all at once.
+
+Small kernels take longer to start than to run.
+"""
 
 from __future__ import annotations
 

@@ -16,6 +16,10 @@ import numpy as np
 
 from .errors import DeviceError, ShapeError
 
+# How a GPU multiplies matrices of float32. "tf32": factors rounded to 10 bits of mantissa, sums in float32, on cards
+# that have it; "fp32": float32 throughout.
+PRECISIONS = ("tf32", "fp32")
+
 Array = Any  # numpy.ndarray or cupy.ndarray: the two share their interface, not a base class
 
 

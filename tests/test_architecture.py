@@ -20,8 +20,8 @@ PAGES = Path(__file__).resolve().parents[1]
 
 # Lowest first: a file imports from its own folder or from those before it.
 FOLDERS = (
-    ".", "engine/kernels/cpu", "engine/kernels", "engine", "engine/ops", "images", "network", "optimize", "recipe",
-    "weights/readers", "weights", "style", "run", "watch", "job", "cli", "door",
+    ".", "engine/kernels/cpu", "engine/kernels/gpu", "engine/kernels", "engine", "engine/ops", "images", "network",
+    "optimize", "recipe", "weights/readers", "weights", "style", "run", "watch", "job", "cli", "door",
 )  # fmt: skip
 DOOR = ("__init__.py", "__main__.py", "library.py")  # of the package itself: how one comes in, above all folders
 

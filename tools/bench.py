@@ -26,6 +26,7 @@ from threadpoolctl import threadpool_limits
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import bench_files
+import bench_gpu
 import bench_parts
 import bench_peer
 from minstyle import RECIPES, Objective, __version__, build_objective
@@ -255,6 +256,10 @@ def main() -> None:
     )
     parser.add_argument("--peer", type=int, nargs="*", default=[], metavar="N",
                         help="a run beside a PyTorch program's, to equal loss; N pixels")  # fmt: skip
+    parser.add_argument(
+        "--device", choices=("cpu", "gpu"), default="cpu", help="gpu: squares of the sizes' widths there"
+    )
+    parser.add_argument("--largest", action="store_true", help="with --device gpu: the largest square too")
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--threads", type=int, default=cores())
     parser.add_argument("--write", type=Path, metavar="FILE")
@@ -264,9 +269,13 @@ def main() -> None:
         with kernels.use_threads(options.threads):
             bench_parts.print_peak(ours, pictures(options.sizes[0]))
         return
-    if options.files:  # without PyTorch too
+    if options.device == "gpu" or options.files:
         lines = []
-        for line in bench_files.lines(options.times):
+        if options.device == "gpu":
+            found = bench_gpu.lines([width for width, _ in options.sizes], options.times, options.largest)
+        else:  # without PyTorch too
+            found = bench_files.lines(options.times)
+        for line in found:
             show([line])
             lines.append(line)
         write(lines, options.write)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..arguments import OneLineParser, folder_of, path_of
+from ..backend import PRECISIONS
 from ..errors import RecipeError, require
 from ..images import picture_shape
 from ..job.changes import change_recipe
@@ -124,7 +125,13 @@ def _add_machine_options(parser: argparse.ArgumentParser) -> None:
                        "machine and the limits of the process leave)")  # fmt: skip
     group.add_argument("--estimate", action="store_true",
                        help="print what the run will take, by size: evaluations, seconds, memory; and end")  # fmt: skip
-    group.add_argument("--dtype", choices=("float32", "float64"), help="precision (default: float32)")
+    group.add_argument("--dtype", choices=("float32", "float64"), help="of the numbers (default: float32)")
+    group.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        help="how a GPU multiplies float32: tf32, factors of 10 bits, several times as fast where the card has it "
+        "(default), or fp32, float32 throughout",
+    )
 
 
 def _add_watching_options(parser: argparse.ArgumentParser) -> None:
@@ -193,7 +200,7 @@ def start_file(options: argparse.Namespace) -> Path | None:
 def machine_of(options: argparse.Namespace) -> Machine:
     """The network and the machine that were asked for."""
     network, device, dtype = options.network or "auto", options.device or "auto", options.dtype or "float32"
-    return Machine(network, options.weights_dir, device, options.threads, dtype)
+    return Machine(network, options.weights_dir, device, options.threads, dtype, options.precision)
 
 
 def job_of(options: argparse.Namespace, recipe: Recipe | None = None) -> Job:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..backend import PRECISIONS
 from ..errors import CheckpointError, FileError, MinstyleError, require
 from ..files import check_writable
 from ..images import WRITERS, read_text
@@ -96,6 +97,7 @@ def about_job(job: Job, networks: Networks) -> dict[str, Any]:
         "paths": {name: str(path.absolute()) for name, path in {**paths, "network": networks.path}.items()},
         "out": str(job.out.absolute()),
         "dtype": machine.dtype,
+        "precision": machine.precision,
         "device": machine.device,
         "threads": machine.threads,
         "depth": job.depth,
@@ -131,6 +133,8 @@ def check_same(kept: Kept, about: dict[str, Any]) -> None:
                    f"{path} with {str(given.get(name, 'none'))[:16]}")  # fmt: skip
     if kept.about["dtype"] != about["dtype"]:
         refuse(f"dtype {kept.about['dtype']}", about["dtype"])
+    if kept.about.get("precision") != about["precision"]:
+        refuse(f"precision {kept.about.get('precision')}", about["precision"])
 
 
 def _shown(value: Any) -> str:
@@ -208,6 +212,7 @@ def _job(about: dict[str, Any], out: Path | None) -> Job:
     for name, value in (("threads", threads or 1), ("save_every", 1 + (every or 0)), ("quality", get("quality", int))):
         require(0 < value < 10**9, name, "a whole number", value, CheckpointError)
     network, device = paths["network"], get("device", str, ("auto", "cpu", "gpu"))
+    precision = get("precision", (str, type(None)), (None, *PRECISIONS)) if "precision" in about else None  # of before
     return Job(
         content=Path(paths["content"]),
         styles=tuple(several("style")),
@@ -215,7 +220,7 @@ def _job(about: dict[str, Any], out: Path | None) -> Job:
         recipe=Recipe.from_json(json.dumps(get("recipe", dict))),
         masks=tuple(several("mask")) or None,
         initial=Path(paths["initial"]) if "initial" in paths else None,
-        machine=Machine(network, None, device, threads, get("dtype", str, ("float32", "float64"))),
+        machine=Machine(network, None, device, threads, get("dtype", str, ("float32", "float64")), precision),
         depth=get("depth", (int, type(None)), (None, 8, 16)),
         quality=min(about["quality"], 100),
         keep_metadata=get("keep_metadata", bool),

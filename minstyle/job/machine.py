@@ -16,13 +16,17 @@ from ..weights.locate import find_weights, load_network
 
 @dataclass(frozen=True)
 class Machine:
-    """``network`` is a name or a weights file, looked for in ``weights_dir`` first; ``threads`` None: all cores."""
+    """``network`` is a name or a weights file, looked for in ``weights_dir`` first; ``threads`` None: all cores.
+
+    ``precision``: see ``Network``.
+    """
 
     network: str = "auto"
     weights_dir: Path | None = None
     device: str = "auto"
     threads: int | None = None
     dtype: str = "float32"
+    precision: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,10 +64,10 @@ def weights_files(machine: Machine, recipes: Iterable[Recipe]) -> list[Path]:
 def load_networks(machine: Machine, recipes: Iterable[Recipe]) -> Networks:
     """The machine's network, and what ``recipes`` draft with. Raises WeightsError, DeviceError."""
     path = find_weights(machine.network, machine.weights_dir)
-    network = load_network(str(path), device=machine.device, dtype=machine.dtype)
+    network = load_network(str(path), device=machine.device, dtype=machine.dtype, precision=machine.precision)
     drafts = {draft_network(recipe) for recipe in recipes if needs_draft(recipe, network)}
     if not drafts:
         return Networks(network, path)
     draft_path = find_weights(drafts.pop())
-    draft = load_network(str(draft_path), device=network.device.name, dtype=network.dtype)
+    draft = load_network(str(draft_path), device=network.device.name, dtype=network.dtype, precision=machine.precision)
     return Networks(network, path, draft, draft_path)

@@ -92,7 +92,7 @@ class Network:
     It owns its normalisation: the mean is subtracted as the first step; scale and channel order are folded into the
     first kernel (that is exact, since zero padding comes after the mean).
 
-    ``precision``: how an objective multiplies on a GPU, one of ``kernels.PRECISIONS``; None: as the caller has it,
+    ``precision``: how an objective multiplies on a GPU, one of ``PRECISIONS``; None: as the caller has it,
     which is "tf32" unless he says otherwise. Raises WeightsError when the weights are not those of the network that
     they name.
     """

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..backend import Array, array_module, to_host
-from ..engine.kernels import by_rows
+from ..engine.kernels import by_rows, dots
 from ..errors import OptimizeError, ShapeError, require
 from .minimum import (
     Evaluations,
@@ -160,7 +160,7 @@ def _iterate(
 ) -> bool:
     """A step, and the pair that it teaches; False, and all as it was, if no step along the direction brings a fall."""
     direction = _direction(state, preconditioner) if state.order else _first(state, preconditioner, first_step)
-    slope = _dot(direction, state.gradient)
+    (slope,) = dots((direction, state.gradient))
     found = _search(state, direction, slope, evaluate) if slope < 0 else None
     if found is None:
         return False
@@ -237,28 +237,22 @@ def _learn(state: LbfgsState, step: Array, g: Array, preconditioner: Preconditio
     change = state.changes[slot].reshape(g.shape)
     array_module(g).subtract(g, state.gradient, out=change)
     state.steps[slot] = step.reshape(-1)
-    bend = _dot(step, change)
+    bend, squared, length = dots((step, change), (change, change), (step, step))
     slopes = np.zeros(history)
     filled = 1 + max([*used, slot])
     slopes[:filled] = _products(state.steps[:filled], g)
     state.products[:, slot] = slopes - state.slopes  # S (g - the g before)
     state.products[slot, slot] = bend
     state.slopes = slopes
-    squared = _dot(change, change)
     norm = preconditioner.squared_norm(change) if preconditioner else squared
     # The norm of a tiny change, squared, may be 0 in its type.
-    if norm > 0 and bend > _CURVATURE * math.sqrt(_dot(step, step) * squared):
+    if norm > 0 and bend > _CURVATURE * math.sqrt(length * squared):
         state.order = [*used, slot]
         state.scale = bend / norm
 
 
 def _applied(preconditioner: Preconditioner | None, v: Array) -> Array:
     return preconditioner.apply(v) if preconditioner else v
-
-
-def _dot(a: Array, b: Array) -> float:
-    a, b = a.reshape(-1), b.reshape(-1)
-    return sum(by_rows(lambda rows: float(a[rows] @ b[rows]), a))
 
 
 def _products(rows: Array, v: Array) -> np.ndarray:

@@ -9,7 +9,7 @@ this is its first guess of the inverse Hessian.
 
 from __future__ import annotations
 
-from ..backend import Array, array_module
+from ..backend import Array
 from ..engine import kernels
 from .lbfgs import Preconditioner
 
@@ -28,15 +28,7 @@ def precondition(v: Array) -> Array:
 
 def squared_norm(v: Array) -> float:
     """v . P v for v (H, W, C), which is cheaper than P v: no level is enlarged again. v is left as it is."""
-    xp, share = array_module(v), 1.0
-    total = xp.zeros((), dtype=xp.float64)
-    for level in range(_LEVELS + 1):
-        flat = v.reshape(-1)
-        total = total + share * (flat @ flat).astype(xp.float64)
-        if level == _LEVELS or min(v.shape[:2]) < 2:
-            break
-        v, share = kernels.shrunk(v), share * _WEIGHT
-    return float(total)
+    return kernels.shrunk_norm(v, _WEIGHT, _LEVELS)
 
 
 def _apply(v: Array, levels: int) -> Array:

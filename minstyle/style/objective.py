@@ -111,6 +111,10 @@ class Objective:
         """Bytes kept for the next call to work in: each thread's, summed, and what they share."""
         return self._arena.nbytes()
 
+    def own_memory(self) -> Any:
+        """The pool of memory on a device in which evaluations are replayed; None where they are not."""
+        return self._replay.pool
+
     def _losses(self, x: Var) -> dict[str, Var]:
         """The loss of each term by name, in the terms' order; a map is read as soon as it is computed, then freed."""
         losses: dict[str, Var] = {}

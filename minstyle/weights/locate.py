@@ -98,12 +98,13 @@ def load_network(
     weights_dir: str | Path | None = None,
     device: str = "auto",
     dtype: Any = np.float32,
+    precision: str | None = None,
 ) -> Network:
     """The network of that name or file on a device ("auto", "cpu", "gpu"), in float32 or float64.
 
-    Raises WeightsError, DeviceError.
+    ``precision``: how a GPU multiplies float32, see ``Network``. Raises WeightsError, DeviceError.
     """
     from ..network.weightfile import read_weights  # here, since it brings h5py
 
     path = find_weights(network, weights_dir)
-    return Network(read_weights(path), choose_device(device), dtype)
+    return Network(read_weights(path), choose_device(device), dtype, precision)

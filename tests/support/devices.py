@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from minstyle.backend import Device, choose_device
+from minstyle.engine.kernels import use_precision
 from tests.support import cupy_double
 
 _FOUND = choose_device("auto")
@@ -19,12 +20,16 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 @contextmanager
 def device() -> Iterator[Device]:
-    """The device to test. Without a GPU ``import cupy`` gives the double within, and what it gave before afterwards."""
-    if REAL:
-        yield _FOUND
-    else:
-        with cupy_double.installed():
-            yield choose_device("gpu")
+    """The device to test. Without a GPU ``import cupy`` gives the double within, and what it gave before afterwards.
+
+    It multiplies in float32 throughout, to be compared with the CPU, unless a test asks for another precision.
+    """
+    with use_precision("fp32"):
+        if REAL:
+            yield _FOUND
+        else:
+            with cupy_double.installed():
+                yield choose_device("gpu")
 
 
 def environment() -> dict[str, str]:

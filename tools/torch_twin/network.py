@@ -33,15 +33,20 @@ class Network:
         white: float,
         pooling: str,
         padding: str,
+        device: str = "cpu",
     ) -> None:
         self.blocks, self.in_bgr = BLOCKS[weights.network], weights.channel_order == "BGR"
         self.dtype, self.layout = dtype, layout
         self.white, self.pooling, self.padding = white, pooling, padding
-        self.mean, self.std = (torch.tensor(v, dtype=dtype)[:, None, None] for v in (weights.mean, weights.std))
+        self.mean, self.std = (
+            torch.tensor(v, dtype=dtype, device=device)[:, None, None] for v in (weights.mean, weights.std)
+        )
         self.kernels = {
             name: (
-                torch.from_numpy(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))).to(dtype, memory_format=layout),
-                torch.from_numpy(bias).to(dtype),
+                torch.from_numpy(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))).to(
+                    device, dtype, memory_format=layout
+                ),
+                torch.from_numpy(bias).to(device, dtype),
             )
             for name, (kernel, bias) in weights.layers.items()
         }

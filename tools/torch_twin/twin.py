@@ -34,9 +34,11 @@ class Twin:
         blend: Sequence[float] = (1,),
         dtype: torch.dtype = torch.float64,
         layout: torch.memory_format = torch.contiguous_format,
+        device: str = "cpu",
     ) -> None:
+        self.device = device
         self.blend = [b / sum(blend) for b in blend]
-        self.network = Network(weights, dtype, layout, self.unit, self.white, self.pooling, self.padding)
+        self.network = Network(weights, dtype, layout, self.unit, self.white, self.pooling, self.padding, device)
         self.layers = [self.content_layer, *self.style_layers]
         with torch.no_grad():
             self.content = self.network.features(self.tensor(content), [self.content_layer])[self.content_layer]
@@ -44,7 +46,7 @@ class Twin:
             self.targets = {layer: self.target([f[layer] for f in found]) for layer in self.style_layers}
 
     def tensor(self, image: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).to(self.network.dtype)
+        return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).to(self.device, self.network.dtype)
 
     def blended(self, statistic: Callable[[Tensor], Tensor], styles: Sequence[Tensor]) -> Tensor:
         return torch.stack([b * statistic(s) for b, s in zip(self.blend, styles, strict=True)]).sum(0)

@@ -10,20 +10,21 @@ import numpy as np
 
 from ...backend import Array, array_module, is_cupy
 from . import direct, gpu
-from .bands import by_rows, largest_entry
+from .bands import by_rows, dots, largest_entry
 from .constant import Kernel
 from .cpu import few_channels, grams, masks, sorting, strips, tiles
 from .cpu.masks import ArgMax, BitReluMask, MapReluMask, ReluMask, max_pool, window_corners
 from .cpu.strips import MOST_SHARED
 from .cpu.threads import Arena, use_threads
-from .gpu import PRECISIONS, Replay, use_precision
-from .halving import add_enlarged, shrunk
+from .gpu import Replay, use_precision
+from .halving import add_enlarged, shrunk, shrunk_norm
 from .variation import total_variation, total_variation_gradient
 
 __all__ = [
-    "MOST_SHARED", "PRECISIONS", "Arena", "ArgMax", "BitReluMask", "Kernel", "Mask", "Replay", "add_enlarged",
-    "add_product", "by_rows", "convolve", "convolve_relu", "convolve_relu_pool", "gram", "input_gradient",
-    "kernel_gradient", "largest_entry", "max_pool", "plus_transpose", "shrunk", "sort_columns", "total_variation",
+    "MOST_SHARED", "Arena", "ArgMax", "BitReluMask", "Kernel", "Mask", "Replay", "add_enlarged",
+    "add_product", "by_rows", "convolve", "convolve_relu", "convolve_relu_pool", "dots", "gram", "input_gradient",
+    "kernel_gradient", "largest_entry", "max_pool", "plus_transpose", "shrunk", "shrunk_norm", "sort_columns",
+    "total_variation",
     "total_variation_gradient", "unsort_columns", "use_precision", "use_threads", "weighted_sum", "window_corners",
     "zero_pad",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ...backend import Array, array_module, is_cupy
+from . import gpu
 from .cpu import threads
 
 _BAND = 1 << 16  # values
@@ -35,6 +36,18 @@ def by_rows(do: Callable[[slice], Result], x: Array) -> list[Result]:
 
     threads.run(task, range(len(bands)))
     return [results[i] for i in range(len(bands))]
+
+
+def dots(*pairs: tuple[Array, Array]) -> list[float]:
+    """The inner product of each pair of arrays of one shape; those of a device come in one copy."""
+    if all(gpu.suits_map(a, multiple=1) and gpu.suits_map(b, multiple=1) for a, b in pairs):
+        found: list[float] = gpu.dots(pairs).tolist()
+        return found
+    return [_dot(a.reshape(-1), b.reshape(-1)) for a, b in pairs]
+
+
+def _dot(a: Array, b: Array) -> float:
+    return sum(by_rows(lambda rows: float(a[rows] @ b[rows]), a))
 
 
 def largest_entry(g: Array) -> Array:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+
 from ...backend import Array, array_module, is_cupy
 from . import gpu
 
@@ -24,6 +27,37 @@ def add_enlarged(coarse: Array, into: Array, factor: float) -> None:
     wide = array_module(into).zeros((len(coarse), *into.shape[1:]), dtype=into.dtype)
     _add_enlarged(coarse, wide, 1)
     _add_enlarged(wide, into, 0)
+
+
+def shrunk_norm(v: Array, weight: float, levels: int) -> float:
+    """The sum over level = 0..``levels`` of weight^level |v_level|^2, v_level (H, W, C) shrunk so many times.
+
+    Levels end where a side has one entry.
+    """
+    shapes = [tuple(v.shape)]
+    while len(shapes) <= levels and min(shapes[-1][:2]) >= 2:
+        height, width, channels = shapes[-1]
+        shapes.append(((height + 1) // 2, (width + 1) // 2, channels))
+    if gpu.suits_map(v, multiple=1):
+        return _norm_on_device(v, weight, shapes)
+    total = 0.0
+    for level in range(len(shapes)):
+        flat = v.reshape(-1)
+        total += weight**level * float(flat @ flat)
+        v = shrunk(v) if level + 1 < len(shapes) else v
+    return total
+
+
+def _norm_on_device(v: Array, weight: float, shapes: list[tuple[int, ...]]) -> float:
+    """All levels, times the roots of their weights, in one array, whose norm is one wait."""
+    ends = list(itertools.accumulate(map(math.prod, shapes)))
+    buffer = array_module(v).empty(ends[-1], dtype=v.dtype)
+    parts = [buffer[end - math.prod(shape) : end].reshape(shape) for end, shape in zip(ends, shapes, strict=True)]
+    parts[0][...] = v
+    along = weight**0.25  # of each axis
+    for fine, coarse in itertools.pairwise(parts):
+        gpu.shrink(fine, along * _NEAR, along * _FAR, coarse)
+    return float(gpu.dots([(buffer, buffer)])[0])
 
 
 def _shrunk(v: Array, axis: int) -> Array:

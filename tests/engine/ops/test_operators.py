@@ -40,7 +40,8 @@ def test_an_operator_is_its_op_with_an_array_on_either_side(
     for one, other in zip(*found, strict=True):
         assert one.dtype == dtype
         xp.testing.assert_array_equal(one, other)
-    np.testing.assert_array_equal(to_host(found[0][0]), sign(to_host(a), to_host(b)))
+    # A device rounds products of its own.
+    np.testing.assert_allclose(to_host(found[0][0]), sign(to_host(a), to_host(b)), rtol=8 * np.finfo(dtype).eps)
 
 
 @pytest.mark.parametrize("number", [

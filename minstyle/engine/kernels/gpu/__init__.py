@@ -9,17 +9,18 @@ import numpy as np
 from ....backend import Array, is_cupy
 from .compiled import product
 from .convolution import Packed, convolve, convolve_relu, convolve_relu_pool
+from .dots import dots
 from .first_layer import few_to_many, many_to_few
 from .grams import gram
 from .masks import Mask, WordReluMask, adjoint
-from .precision import PRECISIONS, use_precision
+from .precision import use_precision
 from .pyramid import add_enlarged, shrink
 from .replay import Replay
 
 __all__ = [
-    "PRECISIONS", "Mask", "Packed", "Replay", "WordReluMask", "add_enlarged", "adjoint", "convolve", "convolve_relu",
-    "convolve_relu_pool", "few_to_many", "gram", "many_to_few", "product", "shrink", "suits", "suits_few", "suits_map",
-    "use_precision",
+    "Mask", "Packed", "Replay", "WordReluMask", "add_enlarged", "adjoint", "convolve", "convolve_relu",
+    "convolve_relu_pool", "dots", "few_to_many", "gram", "many_to_few", "product", "shrink", "suits", "suits_few",
+    "suits_map", "use_precision",
 ]  # fmt: skip
 
 _PICTURE = 3  # channels

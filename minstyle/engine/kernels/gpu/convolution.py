@@ -84,7 +84,7 @@ def _start(
     height, width, inner = x.shape
     if height * width == 0:
         return
-    tile = _tile(height, width, packed.outer)
+    tile = _tile(height, width, packed)
     n, up = tile
     shared, threads = _shared(tile, packed.taps), 256 + 32 * (product() == 2)
     grid = blocks(packed.outer, n) * blocks(height, 8 * up) * blocks(width, _COLUMNS)
@@ -95,17 +95,19 @@ def _start(
     launch(kernel("convolution.cu", f"{name}_{n}_{up}", shared), (grid,), threads, arguments, shared)
 
 
-def _tile(height: int, width: int, outer: int) -> Tile:
+def _tile(height: int, width: int, packed: Packed) -> Tile:
     """The largest tile that gives every multiprocessor work; of 64 channels where there are no more."""
-    across = blocks(width, _COLUMNS)
+    across, outer = blocks(width, _COLUMNS), packed.outer
     if outer <= 64:
-        return (64, 2) if blocks(height, 16) * across >= multiprocessors() else (64, 1)
+        wide = packed.taps == 9 and blocks(height, 16) * across >= multiprocessors()
+        return (64, 2) if wide else (64, 1)
     return (128, 1) if blocks(height, 8) * across * blocks(outer, 128) > multiprocessors() // 2 else (64, 1)
 
 
 def _shared(tile: Tile, taps: int) -> int:
-    """Bytes of shared memory: two patches, the ring with its barriers, and what aligning them to 1024 may take."""
+    """Bytes of shared memory: patches, the ring with its barriers, and what aligning them to 1024 may take."""
     n, up = tile
+    places = 2 if taps == 9 else 3
     frame = 2 * (taps == 9)
     patch = blocks((8 * up + frame) * (_COLUMNS + frame) * _ROW, 1024) * 1024
-    return 1024 + 2 * patch + _STAGES[tile] * (n * _ROW + 16)
+    return 1024 + places * patch + _STAGES[tile] * (n * _ROW + 16)

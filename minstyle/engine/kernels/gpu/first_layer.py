@@ -6,8 +6,8 @@ from ....backend import Array, array_module
 from .compiled import blocks, contiguous, kernel, launch, product
 from .masks import WordReluMask
 
-_THREADS, _SPAN, _ROWS, _COLUMNS = 256, 4, 16, 64  # as in the source
-_SHARED = (8 * 9 * 4 + 8 * ((_ROWS + 2) * (_COLUMNS + 4) + 4)) * 4  # bytes that many_to_few works in
+_THREADS, _SPAN, _ROWS, _COLUMNS, _AT_ONCE = 256, 4, 16, 32, 16  # as in the source
+_SHARED = _AT_ONCE * (9 * 4 + (_ROWS + 2) * (_COLUMNS + 4) + 4) * 4  # bytes that many_to_few works in
 
 
 def few_to_many(
@@ -33,7 +33,7 @@ def many_to_few(g: Array, array: Array, mask: WordReluMask | None, into: Array |
     arguments = [contiguous(g), contiguous(array), mask and mask.words, target, *g.shape[:2], height, width, g.shape[2],
                  0 if valid else -1, into is not None]  # fmt: skip
     grid = blocks(width, _COLUMNS), blocks(height, _ROWS)
-    launch(kernel("first_layer.cu", "many_to_few"), grid, _THREADS, arguments, _SHARED)
+    launch(kernel("first_layer.cu", "many_to_few"), grid, _ROWS * _COLUMNS // _SPAN, arguments, _SHARED)
     if target is not dx:
         dx[...] = target
     return dx

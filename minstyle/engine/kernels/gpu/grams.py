@@ -20,7 +20,7 @@ def gram(flat: Array, weights: Array | None) -> Array:
     xp, (rows, channels) = array_module(flat), flat.shape
     side = blocks(channels, _SIDE)
     tiles = side * (side + 1) // 2
-    count = max(1, min(blocks(4 * multiprocessors(), tiles), rows // _FEWEST_ROWS))
+    count = max(1, min(blocks(6 * multiprocessors(), tiles), rows // _FEWEST_ROWS))
     step = blocks(rows, count)
     parts = xp.empty((count, tiles, _SIDE, _SIDE), dtype=flat.dtype)
     result = xp.empty((channels, channels), dtype=flat.dtype)

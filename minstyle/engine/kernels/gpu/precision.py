@@ -6,10 +6,9 @@ import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
 
+from ....backend import PRECISIONS
 from ....errors import DeviceError, require
 
-# "tf32": factors rounded to 10 bits of mantissa, sums in float32, on cards that have it; "fp32": float32 throughout.
-PRECISIONS = ("tf32", "fp32")
 _precision: ContextVar[str] = ContextVar("precision", default="tf32")
 
 

@@ -10,10 +10,11 @@ from .compiled import blocks, contiguous, kernel, launch
 _THREADS = 256
 
 
-def shrink(v: Array, near: float, far: float) -> Array:
-    """(H, W, C) -> (ceil(H / 2), ceil(W / 2), C): see ``halving.shrunk``."""
+def shrink(v: Array, near: float, far: float, out: Array | None = None) -> Array:
+    """(H, W, C) -> (ceil(H / 2), ceil(W / 2), C): see ``halving.shrunk``. ``out``: where to, contiguous."""
     height, width, channels = v.shape
-    out = array_module(v).empty((blocks(height, 2), blocks(width, 2), channels), dtype=v.dtype)
+    if out is None:
+        out = array_module(v).empty((blocks(height, 2), blocks(width, 2), channels), dtype=v.dtype)
     arguments = [contiguous(v), out, height, width, channels, np.float32(near), np.float32(far)]
     launch(kernel("pyramid.cu", "shrink"), (blocks(out.size, _THREADS),), _THREADS, arguments)
     return out

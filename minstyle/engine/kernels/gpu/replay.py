@@ -24,7 +24,7 @@ class Replay:
     """
 
     def __init__(self) -> None:
-        self._pool: Any = None
+        self.pool: Any = None
         self._graph: Any = None
         self._given: Any = None
         self._results: tuple[Array, ...] = ()
@@ -36,9 +36,9 @@ class Replay:
             return function(x)
         import cupy
 
-        if self._pool is None:
-            self._pool = cupy.cuda.MemoryPool()
-            with cupy.cuda.using_allocator(self._pool.malloc):
+        if self.pool is None:
+            self.pool = cupy.cuda.MemoryPool()
+            with cupy.cuda.using_allocator(self.pool.malloc):
                 results = function(x)
             return tuple(result.copy() for result in results)
         if self._graph is None or self._precision != precision():
@@ -52,7 +52,7 @@ class Replay:
     def _record(self, cupy: Any, function: Function, x: Array) -> None:
         self._given, self._precision = x.copy(), precision()
         stream = cupy.cuda.Stream(non_blocking=True)  # nothing runs on it: it only takes notes
-        with cupy.cuda.using_allocator(self._pool.malloc), stream:
+        with cupy.cuda.using_allocator(self.pool.malloc), stream:
             try:
                 stream.begin_capture()
                 try:
@@ -60,5 +60,5 @@ class Replay:
                 finally:
                     self._graph = stream.end_capture()
             except (RuntimeError, NotImplementedError) as error:
-                self._graph, self._results, self._pool = None, (), None
+                self._graph, self._results, self.pool = None, (), None
                 self.refused = str(error).split("\n")[0] or type(error).__name__

@@ -20,6 +20,7 @@ enum Ending { STORE, RELU, RELU_POOL };
 template <int UP, int TAPS> struct Patch {
     static constexpr int rows = 8 * UP, frame = TAPS == 9, pitch = COLUMNS + 2 * frame, pixels = (rows + 2 * frame) * pitch;
     static constexpr int bytes = (pixels * ROW + 1023) / 1024 * 1024;
+    static constexpr int ahead = TAPS == 9 ? 1 : 2, places = ahead + 1;  // patches under way, and where they come
 };
 
 struct Task {
@@ -30,8 +31,11 @@ struct Task {
     int height, width, inner, outer, add, round;
 };
 
-template <int UP, int TAPS> __device__ void load_patch(char* to, const Task& t, int top, int left, int channel) {
+template <int UP, int TAPS> __device__ void load_patch(char* places, const Task& t, int top, int left, int chunk) {
     using P = Patch<UP, TAPS>;
+    char* const to = places + chunk % P::places * P::bytes;
+    const int channel = chunk * CHANNELS;
+    if (channel >= t.inner) return end_of_group();
 #pragma unroll 2
     for (int i = threadIdx.x; i < P::pixels * 8; i += WORKERS) {
         const int pixel = i >> 3, c = channel + (i & 7) * 4;
@@ -101,16 +105,17 @@ template <int N> __device__ void store_pooled(const float* acc, const Task& t, i
 template <int N, int UP, int TAPS, int ENDING> __device__ void convolve(const Task& t) {
     using P = Patch<UP, TAPS>;
     extern __shared__ char shared[];
-    char* const patches = (char*)(((uint64)shared + 1023) / 1024 * 1024);  // two places
+    char* const patches = (char*)(((uint64)shared + 1023) / 1024 * 1024);
     const int blocks = (t.outer + N - 1) / N, n = blockIdx.x % blocks, n0 = n * N, patch = blockIdx.x / blocks;
     const int across = (t.width + COLUMNS - 1) / COLUMNS;
     const int top = patch / across * P::rows, left = patch % across * COLUMNS;
     const int chunks = (t.inner + CHANNELS - 1) / CHANNELS, group = threadIdx.x >> 7;
     const long long tiles = (long long)chunks * TAPS;
 
-    if (threadIdx.x < WORKERS) load_patch<UP, TAPS>(patches, t, top, left, 0);
+    if (threadIdx.x < WORKERS)
+        for (int i = 0; i < P::ahead; i++) load_patch<UP, TAPS>(patches, t, top, left, i);
     using Tiles = Ring<N, STAGES_OF(N, UP)>;
-    Tiles ring(patches + 2 * P::bytes, t.kernel + n * tiles * N * CHANNELS, (int)tiles);
+    Tiles ring(patches + P::places * P::bytes, t.kernel + n * tiles * N * CHANNELS, (int)tiles);
     if (threadIdx.x >= WORKERS) return ring.serve();
     float acc[UP * N / 2];
 #pragma unroll
@@ -120,10 +125,10 @@ template <int N, int UP, int TAPS, int ENDING> __device__ void convolve(const Ta
     int chunk = 0;
 #pragma unroll 1
     do {
-        wait_for_groups<TAPS == 9 ? Tiles::groups : 0>();
+        wait_for_groups<TAPS == 9 ? Tiles::groups : 1>();
         show_copies();
         meet<WORKERS>();  // the patch is there
-        const char* const a = patches + (chunk & 1) * P::bytes;
+        const char* const a = patches + chunk % P::places * P::bytes;
         int tap = 0;
 #pragma unroll 1
         do {
@@ -136,8 +141,8 @@ template <int N, int UP, int TAPS, int ENDING> __device__ void convolve(const Ta
             all_but_the_last();
             ring.next();
             if (tap == 0) {
-                meet<WORKERS>();  // nobody reads the other patch any more
-                if (chunk + 1 < chunks) load_patch<UP, TAPS>(patches + (chunk + 1 & 1) * P::bytes, t, top, left, (chunk + 1) * CHANNELS);
+                meet<WORKERS>();  // nobody reads the patch before any more
+                load_patch<UP, TAPS>(patches, t, top, left, chunk + P::ahead);
             }
         } while (++tap < TAPS);
     } while (++chunk < chunks);

@@ -72,8 +72,8 @@ extern "C" __global__ void few_to_many(const float* x, const float* kernel, cons
 }
 
 #define TILE_ROWS 16
-#define TILE_COLUMNS 64
-#define AT_ONCE 8                           // channels
+#define TILE_COLUMNS 32
+#define AT_ONCE 16                          // channels
 #define PITCH (TILE_COLUMNS + 4)            // from row to row of a channel in shared memory
 #define PLANE ((TILE_ROWS + 2) * PITCH + 4)  // from channel to channel
 
@@ -83,8 +83,8 @@ extern "C" __global__ void few_to_many(const float* x, const float* kernel, cons
 extern "C" __global__ void many_to_few(const float* g, const float* kernel, const unsigned short* mask, float* dx, int height,
                                        int width, int in_height, int in_width, int channels, int origin, int add) {
     extern __shared__ char shared[];
-    float4* const k = (float4*)shared;                 // (8, 9), three values each
-    float* const tile = (float*)(k + AT_ONCE * 9);     // (8, 18, PITCH)
+    float4* const k = (float4*)shared;              // (AT_ONCE, 9), three values each
+    float* const tile = (float*)(k + AT_ONCE * 9);  // (AT_ONCE, PLANE)
     const int top = blockIdx.y * TILE_ROWS, left = blockIdx.x * TILE_COLUMNS, groups = (channels + 63) / 64;
     const int y = threadIdx.x / (TILE_COLUMNS / SPAN), x = threadIdx.x % (TILE_COLUMNS / SPAN) * SPAN;
     float sum[SPAN][3] = {};
@@ -97,14 +97,14 @@ extern "C" __global__ void many_to_few(const float* g, const float* kernel, cons
         }
 #pragma unroll 4
         for (int i = threadIdx.x; i < (TILE_ROWS + 2) * (TILE_COLUMNS + 2) * AT_ONCE / 2; i += blockDim.x) {
-            const int pair = i & 3, p = i >> 2, c = c0 + 2 * pair, down = p / (TILE_COLUMNS + 2), along = p % (TILE_COLUMNS + 2);
+            const int pair = i % (AT_ONCE / 2), p = i / (AT_ONCE / 2), c = c0 + 2 * pair, down = p / (TILE_COLUMNS + 2), along = p % (TILE_COLUMNS + 2);
             const int r = top + down - 2 - origin, s = left + along - 2 - origin;
             float2 v = make_float2(0, 0);
             if (r >= 0 && r < height && s >= 0 && s < width && c < channels) {
                 const long long pixel = (long long)r * width + s;
                 v = *(const float2*)(g + pixel * channels + c);
                 if (mask) {
-                    const unsigned bits = mask[(pixel * groups + (c >> 6)) * 4 + pair] >> (2 * ((c & 63) >> 3));
+                    const unsigned bits = mask[(pixel * groups + (c >> 6)) * 4 + (pair & 3)] >> (2 * ((c & 63) >> 3));
                     v = make_float2(bits & 1 ? v.x : 0.0f, bits & 2 ? v.y : 0.0f);
                 }
             }

@@ -1,0 +1,26 @@
+"""Inner products on a device, several in one copy to the host, by the kernels of ``sources/dots.cu``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ....backend import Array, array_module, to_host
+from .compiled import blocks, contiguous, kernel, launch, multiprocessors
+
+_THREADS, _MOST = 256, 4
+_SHARED = _THREADS * 8  # bytes
+
+
+def dots(pairs: Sequence[tuple[Array, Array]]) -> np.ndarray:
+    """The inner product of each pair of arrays of equally many entries, at most 4 pairs. -> float64, on the host"""
+    xp, n = array_module(pairs[0][0]), pairs[0][0].size
+    grid = max(1, min(blocks(n, 4 * _THREADS), 4 * multiprocessors()))
+    parts = xp.empty((len(pairs), grid), dtype=np.float64)
+    sums = xp.empty(len(pairs), dtype=np.float64)
+    given = [contiguous(array) for pair in pairs for array in pair]
+    given += [None] * (2 * _MOST - len(given))
+    launch(kernel("dots.cu", "dot_parts"), (grid,), _THREADS, [*given, parts, np.int64(n), len(pairs)], _SHARED)
+    launch(kernel("dots.cu", "dot_sums"), (len(pairs),), _THREADS, [parts, sums, grid], _SHARED)
+    return to_host(sums)

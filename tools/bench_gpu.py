@@ -1,0 +1,189 @@
+"""What ``bench.py --device gpu`` measures: Johnson's loss and gradient on VGG19 on a GPU, ours beside PyTorch's.
+
+Times are of the clock on the wall, the device waited for at both ends: what the host does counts. Ours runs in TF32 as
+users have it; PyTorch, TF32 allowed everywhere, with its maps contiguous or channels-last, and in half precision by
+autocast. An iteration is one of L-BFGS with 10 pairs: ours with its line search and pyramid, PyTorch's without either.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from minstyle import build_objective
+from minstyle.backend import Device, choose_device
+from minstyle.network.layers import BLOCKS, CHANNELS
+from minstyle.network.vgg import Network
+from minstyle.network.weightfile import Weights, read_weights
+from minstyle.optimize.lbfgs import lbfgs
+from minstyle.optimize.pyramid import PYRAMID
+from minstyle.recipe.presets import find_recipe
+from minstyle.weights.locate import find_weights
+
+HISTORY, ITERATIONS = 10, 20
+RECIPE = dataclasses.replace(find_recipe("johnson"), style_fit="keep")
+Run = Callable[[], Any]
+
+
+def lines(sizes: list[int], times: int, largest: bool) -> Iterator[str]:
+    """A Markdown table of squares of ``sizes`` pixels; ``largest``: and how far each comes in the card's memory."""
+    device, weights = choose_device("gpu"), read_weights(find_weights("vgg19"))
+    import cupy
+    import torch
+
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+    ceiling = _product_rate()
+    yield (
+        f"{device.note}, CuPy {cupy.__version__}, PyTorch {torch.__version__}; medians of {times}. A product of 8192 "
+        f"square matrices in TF32, by PyTorch, runs at {ceiling:.0f} TFLOP/s."
+    )
+    yield ""
+    yield ("| square | evaluation, ms | TFLOP/s | of the product | iteration, ms | MB | PyTorch, ms | channels last, ms "
+           "| half precision, ms | iteration, ms | MB | ratio |")  # fmt: skip
+    yield "|---|---|---|---|---|---|---|---|---|---|---|---|"
+    for size in sizes:
+        images = pictures(size)
+        mine = Ours(images, weights, device)
+        evaluation, iteration, memory = mine.evaluation(times), mine.iteration(), mine.memory()
+        rate = flop(size) / evaluation / 1e9
+        del mine
+        cupy.get_default_memory_pool().free_all_blocks()
+        theirs, of_optimiser, most = _pytorch(images, weights, times)
+        ours = f"{evaluation:.2f} | {rate:.0f} | {100 * rate / ceiling:.0f} % | {iteration:.2f} | {memory:.0f}"
+        times_of_theirs = " | ".join(f"{ms:.2f}" for ms in theirs)
+        ratio = min(theirs) / evaluation
+        yield f"| {size} | {ours} | {times_of_theirs} | {of_optimiser:.2f} | {most:.0f} | {ratio:.2f} |"
+    if largest:
+        yield ""
+        for name, fits in {"minstyle": _ours_fits, "PyTorch": _theirs_fits}.items():
+            size = 4096
+            while fits(size + 1024, weights, device):
+                size += 1024
+            yield f"Largest square that {name} evaluates, in steps of 1024: {size}."
+
+
+def pictures(size: int) -> list[np.ndarray]:
+    generator = np.random.default_rng(1)
+    return [generator.uniform(0, 255, (size, size, 3)).astype(np.float32) for _ in range(3)]
+
+
+def flop(size: int) -> float:
+    """Of the convolutions of an evaluation, forward and back, up to block5_conv1."""
+    total, cin = 0.0, 3
+    for block, (count, cout) in enumerate(zip(BLOCKS["vgg19"], CHANNELS, strict=True)):
+        for _ in range(count if block < 4 else 1):
+            total += 2 * 2 * 9 * cin * cout * (size >> block) ** 2
+            cin = cout
+    return total
+
+
+class Ours:
+    def __init__(self, images: list[np.ndarray], weights: Weights, device: Device) -> None:
+        content, style, self.image = (device.asarray(image) for image in images)
+        self.objective = build_objective(content, [style], RECIPE, Network(weights, device))
+        self.xp = device.xp
+        self.xp.get_default_memory_pool().free_all_blocks()
+
+    def evaluation(self, times: int) -> float:
+        return _median(lambda: self.objective(self.image), times, self.xp.cuda.Device().synchronize)
+
+    def iteration(self) -> float:
+        def run(evaluations: int) -> int:
+            return lbfgs(
+                self.objective, self.image, history=HISTORY, preconditioner=PYRAMID, evaluations=evaluations
+            ).evaluations
+
+        run(3)
+        wait = self.xp.cuda.Device().synchronize
+        wait()
+        begin = time.perf_counter()
+        count = run(ITERATIONS)
+        wait()
+        return 1e3 * (time.perf_counter() - begin) / count
+
+    def memory(self) -> float:
+        """MB that CuPy holds, the optimiser's included."""
+        pools = [self.xp.get_default_memory_pool(), *filter(None, [self.objective.own_memory()])]
+        return sum(pool.total_bytes() for pool in pools) / 2**20
+
+
+def _pytorch(images: list[np.ndarray], weights: Weights, times: int) -> tuple[list[float], float, float]:
+    """(ms an evaluation: contiguous, channels-last, half precision; ms an iteration of the best; its MB)."""
+    import torch
+
+    from torch_twin.programs import Johnson
+
+    found: list[tuple[float, Run, Any]] = []
+    for layout, half in ((torch.contiguous_format, False), (torch.channels_last, False), (torch.channels_last, True)):
+        twin = Johnson(weights, images[0], [images[1]], dtype=torch.float32, layout=layout, device="cuda")
+        x = twin.tensor(images[2]).requires_grad_()
+
+        def evaluate(twin: Any = twin, x: Any = x, half: bool = half) -> Any:
+            with torch.autocast("cuda", dtype=torch.float16, enabled=half):
+                loss = twin.loss(x, twin.network.features(x, twin.layers))
+            (x.grad,) = torch.autograd.grad(loss, x)
+            return loss.item()
+
+        found.append((_median(evaluate, times, torch.cuda.synchronize), evaluate, x))
+    _, evaluate, x = min(found, key=lambda each: each[0])
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    optimizer = torch.optim.LBFGS([x], lr=1e-3, max_iter=ITERATIONS, max_eval=ITERATIONS, history_size=HISTORY,
+                                  tolerance_grad=-1, tolerance_change=-1)  # fmt: skip
+    torch.cuda.synchronize()
+    begin = time.perf_counter()
+    optimizer.step(evaluate)
+    torch.cuda.synchronize()
+    iteration = 1e3 * (time.perf_counter() - begin) / ITERATIONS
+    return [ms for ms, _, _ in found], iteration, torch.cuda.max_memory_allocated() / 2**20
+
+
+def _median(run: Run, times: int, wait: Callable[[], Any]) -> float:
+    """Milliseconds, after three runs to warm up."""
+    taken = []
+    for _ in range(3 + times):
+        wait()
+        begin = time.perf_counter()
+        run()
+        wait()
+        taken.append(1e3 * (time.perf_counter() - begin))
+    return float(np.median(taken[3:]))
+
+
+def _product_rate() -> float:
+    import torch
+
+    a = torch.randn(8192, 8192, device="cuda")
+    return 2 * 8192**3 / _median(lambda: a @ a, 5, torch.cuda.synchronize) / 1e9
+
+
+def _ours_fits(size: int, weights: Weights, device: Device) -> bool:
+    device.xp.get_default_memory_pool().free_all_blocks()
+    try:
+        mine = Ours(pictures(size), weights, device)
+        mine.objective(mine.image)
+    except MemoryError:
+        return False
+    return True
+
+
+def _theirs_fits(size: int, weights: Weights, device: Device) -> bool:
+    import torch
+
+    from torch_twin.programs import Johnson
+
+    device.xp.get_default_memory_pool().free_all_blocks()
+    torch.cuda.empty_cache()
+    images = pictures(size)
+    try:
+        kind = {"dtype": torch.float32, "layout": torch.channels_last, "device": "cuda"}
+        twin = Johnson(weights, images[0], [images[1]], **kind)
+        x = twin.tensor(images[2]).requires_grad_()
+        torch.autograd.grad(twin.loss(x, twin.network.features(x, twin.layers)), x)
+    except torch.cuda.OutOfMemoryError:
+        return False
+    return True

@@ -153,9 +153,9 @@ def test_a_planted_cycle_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("package", "allowed"), [
-    ("cupy", {"."}), ("PIL", {"images"}), ("scipy", {"optimize", "style"}), ("tqdm", {"watch", "weights"}),
+    ("cupy", {".", "engine/kernels/gpu"}), ("PIL", {"images"}), ("scipy", {"optimize", "style"}), ("tqdm", {"watch", "weights"}),
     ("h5py", {"network", "weights", "weights/readers"}), ("pickle", {"weights/readers"}), ("torch", set()),
-    ("platformdirs", {"weights"}), ("matplotlib", {"watch"}),
+    ("platformdirs", {"engine/kernels/gpu", "weights"}), ("matplotlib", {"watch"}),
 ])  # fmt: skip
 def test_a_library_is_named_in_its_place_only(package: str, allowed: set[str]) -> None:
     assert {folder_of(file) for file in FILES if package in libraries(file)} <= allowed

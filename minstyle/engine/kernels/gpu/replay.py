@@ -25,6 +25,7 @@ class Replay:
 
     def __init__(self) -> None:
         self.pool: Any = None
+        self._stream: Any = None
         self._graph: Any = None
         self._given: Any = None
         self._results: tuple[Array, ...] = ()
@@ -34,31 +35,39 @@ class Replay:
     def __call__(self, function: Function, x: Array) -> tuple[Array, ...]:
         if not is_cupy(x) or self.refused:
             return function(x)
-        import cupy
-
         if self.pool is None:
-            self.pool = cupy.cuda.MemoryPool()
-            with cupy.cuda.using_allocator(self.pool.malloc):
-                results = function(x)
-            return tuple(result.copy() for result in results)
+            return self._first(function, x)
         if self._graph is None or self._precision != precision():
-            self._record(cupy, function, x)
+            self._record(function, x)
             if self.refused:
                 return function(x)
         self._given[...] = x
         self._graph.launch()
         return tuple(result.copy() for result in self._results)
 
-    def _record(self, cupy: Any, function: Function, x: Array) -> None:
+    def _first(self, function: Function, x: Array) -> tuple[Array, ...]:
+        """Called as it is, but with the memory and the stream of the recording, which then finds memory at hand."""
+        import cupy
+
+        self.pool = cupy.cuda.MemoryPool()
+        self._stream = cupy.cuda.Stream(non_blocking=True)
+        cupy.cuda.get_current_stream().synchronize()
+        with cupy.cuda.using_allocator(self.pool.malloc), self._stream:
+            results = function(x)
+        self._stream.synchronize()
+        return tuple(result.copy() for result in results)
+
+    def _record(self, function: Function, x: Array) -> None:
+        import cupy
+
         self._given, self._precision = x.copy(), precision()
-        stream = cupy.cuda.Stream(non_blocking=True)  # nothing runs on it: it only takes notes
-        with cupy.cuda.using_allocator(self.pool.malloc), stream:
+        with cupy.cuda.using_allocator(self.pool.malloc), self._stream:
             try:
-                stream.begin_capture()
+                self._stream.begin_capture()
                 try:
                     self._results = function(self._given)
                 finally:
-                    self._graph = stream.end_capture()
+                    self._graph = self._stream.end_capture()
             except (RuntimeError, NotImplementedError) as error:
-                self._graph, self._results, self.pool = None, (), None
+                self._graph, self._results, self.pool, self._stream = None, (), None, None
                 self.refused = str(error).split("\n")[0] or type(error).__name__

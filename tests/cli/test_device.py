@@ -20,7 +20,7 @@ from tests.support.cupy_double import LEDGER
 from tests.support.studio import Captured, Studio
 
 FINE = ["--recipe", "fine", "--size", "40", "--evaluations", "2"]
-RARE = ["--style-loss", "wasserstein,histogram", "--tv-loss", "tv_stencil,tv_absolute"]
+RARE = ["--style-loss", "wasserstein,histogram", "--style-layers", "block2_conv1", "--tv-loss", "tv_stencil"]
 
 
 @pytest.mark.usefixtures("gpu")
@@ -42,16 +42,16 @@ def test_the_picture_is_that_of_the_cpu(options: list[str], studio: Studio) -> N
 
 
 def test_the_first_lines_name_what_computes(gpu: Device, studio: Studio, capsys: Captured) -> None:
-    assert studio.run("--device", "auto") == 0
+    assert studio.run("--device", "auto", "--dtype", "float64") == 0
     captured = capsys.readouterr()
     assert gpu.note in captured.err
     assert "computing on the CPU" not in captured.err
-    assert ", float32, gpu" in captured.err
+    assert ", float64, gpu" in captured.err
 
 
 @pytest.mark.usefixtures("gpu")
 def test_an_interrupted_run_goes_on_to_the_same_picture(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
-    options = ["--device", "gpu", "--optimizer", "lbfgs", "--checkpoint", studio.folder / "state"]
+    options = ["--device", "gpu", "--dtype", "float64", "--optimizer", "lbfgs", "--checkpoint", studio.folder / "state"]
     whole = studio.image(*options)
 
     def step(self: Interrupts, step: Step) -> None:
@@ -68,7 +68,8 @@ def test_an_interrupted_run_goes_on_to_the_same_picture(studio: Studio, monkeypa
 
 @pytest.mark.usefixtures("gpu")
 def test_a_process_of_its_own_computes_there(studio: Studio) -> None:
-    command: list[Any] = [sys.executable, "-m", "minstyle", *studio.arguments("--device", "gpu", "--evaluations", 2)]
+    options = studio.arguments("--device", "gpu", "--dtype", "float64", "--evaluations", 2)
+    command: list[Any] = [sys.executable, "-m", "minstyle", *options]
     run = subprocess.run(command, env=devices.environment(), capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert choose_device("gpu").note in run.stderr
@@ -88,7 +89,9 @@ def test_a_device_that_fails_leaves_the_picture_so_far_and_the_run_goes_on_witho
     monkeypatch.setattr(LEDGER, "lasting", True)
     monkeypatch.setattr(Interrupts, "step", step)
     with cupy_double.installed():
-        assert studio.run("--quiet", "--device", "gpu", "--checkpoint", studio.folder / "state") == 2
+        assert (
+            studio.run("--quiet", "--device", "gpu", "--dtype", "float64", "--checkpoint", studio.folder / "state") == 2
+        )
     hint, line = capsys.readouterr().err.splitlines()
     assert "ended early: the GPU failed (CUDARuntimeError: cudaErrorIllegalAddress: an illegal address)" in line
     assert load_image(studio.out).shape == (32, 40, 3)

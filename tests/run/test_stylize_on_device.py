@@ -83,7 +83,7 @@ class StopsAt(Observer):
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
 def test_a_run_that_was_ended_goes_on_to_the_same_picture(optimizer: str, tiny_weights: Weights, gpu: Device) -> None:
     recipe = dataclasses.replace(RECIPES["document"], **SMALL, optimizer=optimizer)
-    network, state = Network(tiny_weights, gpu), RunState()
+    network, state = Network(tiny_weights, gpu, np.float64), RunState()
     whole = stylize(CONTENT, [STYLE], recipe, network=network)
     stylize(CONTENT, [STYLE], recipe, network=network, state=state, observers=[StopsAt(2)])
     assert is_cupy(state.best)
@@ -137,7 +137,9 @@ def test_a_device_that_fails_ends_the_run_with_the_best_picture_so_far(
 ) -> None:
     recipe = dataclasses.replace(RECIPES["document"], **{**SMALL, "optimizer": optimizer, "evaluations": 8})
     first, fails = FailsAt(99, fault(kind), False), FailsAt(3, fault(kind), lasting)
-    result = stylize(CONTENT, [STYLE], recipe, network=Network(tiny_weights, failing), observers=[first, fails])
+    result = stylize(
+        CONTENT, [STYLE], recipe, network=Network(tiny_weights, failing, np.float64), observers=[first, fails]
+    )
     assert isinstance(result.error, DeviceError)
     assert f"Error: {kind}: something); --device cpu" in str(result.error)
     assert first.closed == fails.closed == [result.error]
@@ -152,7 +154,7 @@ def test_a_device_that_fails_ends_the_run_with_the_best_picture_so_far(
 
 
 def test_a_device_that_fails_before_there_is_a_picture_is_told(tiny_weights: Weights, failing: Device) -> None:
-    network = Network(tiny_weights, failing)
+    network = Network(tiny_weights, failing, np.float64)
     LEDGER.fault = fault("runtime")
     with pytest.raises(DeviceError, match="the GPU failed"):
         stylize(CONTENT, [STYLE], RECIPES["document"], network=network)
@@ -162,7 +164,7 @@ def test_a_lack_of_the_devices_memory_ends_the_run_as_one_of_the_hosts(tiny_weig
     error = cupy_double.cupy.cuda.memory.OutOfMemoryError("Out of memory allocating 512 bytes")
     recipe = dataclasses.replace(RECIPES["document"], **{**SMALL, "evaluations": 8})
     fails = FailsAt(2, error, False)
-    result = stylize(CONTENT, [STYLE], recipe, network=Network(tiny_weights, failing), observers=[fails])
+    result = stylize(CONTENT, [STYLE], recipe, network=Network(tiny_weights, failing, np.float64), observers=[fails])
     assert result.error is error
     assert result.evaluations == 2
     assert any(np.array_equal(result.image, image) for image in fails.images)

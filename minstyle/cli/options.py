@@ -10,18 +10,18 @@ from typing import Any
 from ..arguments import OneLineParser, folder_of, path_of
 from ..errors import RecipeError, require
 from ..images import picture_shape
-from ..job.changes import change_recipe
+from ..job.changes import change_recipe, from_start_file
 from ..job.description import Job
 from ..job.machine import Machine
 from ..job.recipefile import named_recipe, recipe_file
-from ..recipe.presets import PRESET_NAMES, RECIPES
+from ..recipe.presets import DEFAULT_RECIPE, PRESET_NAMES, RECIPES
 from ..recipe.recipe import Recipe
 from ..recipe.sizes import side_of
 from ..recipe.terms import ORDER, ROLES
+from ..run.init import STARTS
 from ..version import __version__
 from .values import ORIGINAL, bytes_of, every, of_field, positive, quality, weighted
 
-DEFAULT_RECIPE = "fine"
 GROUPS = ("look", "styles", "network's use", "size", "optimiser")
 
 EXAMPLES = """\
@@ -76,10 +76,10 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
         data, value = field.metadata, getattr(RECIPES[DEFAULT_RECIPE], field.name)
         settings = dict(type=of_field(field), choices=data["choices"], metavar=data["metavar"])
         if field.name == "init":  # on the command line the start image may be a file
-            settings = dict(metavar="|".join([*data["choices"], "FILE"]))
+            settings = dict(metavar="|".join([*STARTS, "FILE"]))
         default = "" if value is None or value == () else f" (default: {_shown(value)})"
-        flag = data["flag"] or "--" + field.name.replace("_", "-")
-        groups[data["group"]].add_argument(flag, dest=field.name, help=data["help"] + default, **settings)
+        flags = (data["flag"] or "--" + field.name.replace("_", "-"), *data["also"])
+        groups[data["group"]].add_argument(*flags, dest=field.name, help=data["help"] + default, **settings)
     groups["styles"].add_argument(
         "--mask", nargs="+", type=path_of, metavar="FILE",
         help="a picture of regions for the content and one for each style: each colour or grey takes its style from "
@@ -166,9 +166,7 @@ def changed(recipe: Recipe, options: argparse.Namespace) -> Recipe:
     if ORIGINAL in (options.sizes or ()):
         settings["sizes"] = _with_original(recipe, options)
     if start_file(options) is not None:
-        del settings["init"]
-        if settings["scales"] is None and len(settings["sizes"] or ()) < 2:  # on from there: not painted anew, coarsely
-            settings["scales"], settings["sizes"] = 1, (settings["sizes"] or recipe.sizes)[-1:]
+        settings = from_start_file(recipe, settings)
 
     def given(values: dict[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in values.items() if value is not None}
@@ -186,8 +184,7 @@ def _with_original(recipe: Recipe, options: argparse.Namespace) -> tuple[int, ..
 
 def start_file(options: argparse.Namespace) -> Path | None:
     """The file that --init names, if it names none of the recipe's start images."""
-    (field,) = (field for field in option_fields() if field.name == "init")
-    return None if options.init is None or options.init in field.metadata["choices"] else Path(options.init)
+    return None if options.init is None or options.init in STARTS else Path(options.init)
 
 
 def machine_of(options: argparse.Namespace) -> Machine:

@@ -148,6 +148,7 @@ def test_an_installation_has_these_networks_and_no_other_weights(installed: Path
     for own in (MINI, VGG19):
         assert files[own.name] == installed / "minstyle" / "embedded" / own.name
         assert files[own.name].read_bytes() == own.read_bytes()
+    assert (installed / "minstyle" / "py.typed").is_file()  # its types are for its users too
     assert sum(wheel.stat().st_size for wheel in installed.parent.glob("*.whl")) < 20e6
 
 

@@ -6,6 +6,8 @@ Callers say what they want; which code computes it is decided here. The code in 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ...backend import Array, array_module, is_cupy
@@ -46,6 +48,15 @@ class Kernel:
         self.dtype, self.on_device = array.dtype, is_cupy(array)
         self._transformed: tuple[np.ndarray, np.ndarray] | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the transforms of the other direction, which follow from those of the one."""
+        return {**vars(self), "_transformed": self._transformed and self._transformed[0]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        if (forward := state["_transformed"]) is not None:
+            self._transformed = forward, _turned(forward)
+
     @property
     def array(self) -> Array:
         if self._array is None:
@@ -60,11 +71,16 @@ class Kernel:
         array = self._array
         if self._transformed is None and array is not None:
             forward = winograd.transform_kernel(array)
-            back = forward.swapaxes(1, 2)
-            self._transformed = forward, np.ascontiguousarray(back) if back.size <= _SMALL else back
+            self._transformed = forward, _turned(forward)
             self._array = None
         assert self._transformed is not None
         return self._transformed
+
+
+def _turned(forward: np.ndarray) -> np.ndarray:
+    """The transforms (36, Cout, Cin) of a kernel turned by 180 degrees, from its own (36, Cin, Cout)."""
+    back = forward.swapaxes(1, 2)
+    return np.ascontiguousarray(back) if back.size <= _SMALL else back
 
 
 def convolve(x: Array, kernel: Array | Kernel, bias: Array | None, valid: bool = False) -> Array:

@@ -14,7 +14,7 @@ from ..job.changes import change_recipe, from_start_file
 from ..job.description import Job
 from ..job.machine import Machine
 from ..job.recipefile import named_recipe, recipe_file
-from ..recipe.presets import DEFAULT_RECIPE, PRESET_NAMES, RECIPES
+from ..recipe.presets import ALIASES, DEFAULT_RECIPE, PRESET_NAMES, RECIPES
 from ..recipe.recipe import Recipe
 from ..recipe.sizes import side_of
 from ..recipe.terms import ORDER, ROLES
@@ -60,6 +60,7 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--recipe", metavar="NAME|FILE",
                        help=f"{PRESET_NAMES}, a recipe's JSON file, or a picture that minstyle made "
                        f"(default: {DEFAULT_RECIPE})")  # fmt: skip
+    group.add_argument("--list-recipes", action="store_true", help="print the recipes that have names, and end")
     group.add_argument("--print-recipe", action="store_true", help="print the recipe, with all options, and end")
     group.add_argument("--show-recipe", type=path_of, metavar="FILE",
                        help="print the recipe that a picture was made by, and end")  # fmt: skip
@@ -80,6 +81,8 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
         default = "" if value is None or value == () else f" (default: {_shown(value)})"
         flags = (data["flag"] or "--" + field.name.replace("_", "-"), *data["also"])
         groups[data["group"]].add_argument(*flags, dest=field.name, help=data["help"] + default, **settings)
+    groups["look"].add_argument("--preserve-color", action="store_const", dest="color", const="content",
+                                help="the photograph's colours: the same as --color content")  # fmt: skip
     groups["styles"].add_argument(
         "--mask", nargs="+", type=path_of, metavar="FILE",
         help="a picture of regions for the content and one for each style: each colour or grey takes its style from "
@@ -145,12 +148,25 @@ def _add_watching_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--compare", metavar="RECIPE[,RECIPE ...]",
                        help="small runs of several recipes in one labelled picture, OUT; name:field=value varies one, "
                        "as in fine,johnson,fine:style_weight=300")  # fmt: skip
-    group.add_argument("--quiet", action="store_true", help="print errors only")
+    how_much = group.add_mutually_exclusive_group()
+    how_much.add_argument("--quiet", action="store_true", help="print errors only")
+    how_much.add_argument(
+        "--verbose",
+        action="store_true",
+        help="print also which network computes and where, what the run takes, and the loss by term",
+    )
 
 
 def option_fields() -> list[dataclasses.Field[Any]]:
     """The recipe's fields that are options."""
     return [field for field in dataclasses.fields(Recipe) if "group" in field.metadata]
+
+
+def recipe_list() -> list[str]:
+    """A line for each preset, the default first."""
+    named = {name: RECIPES[name].description for name in RECIPES}
+    named |= {alias: f"another name of {name}" for alias, name in ALIASES.items()}
+    return [f"{name:{max(map(len, named))}}  {text}" for name, text in named.items()]
 
 
 def effective_recipe(options: argparse.Namespace) -> Recipe:
@@ -165,6 +181,8 @@ def changed(recipe: Recipe, options: argparse.Namespace) -> Recipe:
     settings = {field.name: getattr(options, field.name) for field in option_fields()}
     if ORIGINAL in (options.sizes or ()):
         settings["sizes"] = _with_original(recipe, options)
+    if options.iterations is not None and options.evaluations is None:  # that many are wanted, not fewer
+        settings["evaluations"] = tuple(max(n, 2 * options.iterations + 1) for n in recipe.evaluations)
     if start_file(options) is not None:
         settings = from_start_file(recipe, settings)
 

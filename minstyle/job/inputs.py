@@ -20,9 +20,9 @@ Given = Path | Picture  # a file, or what is read already
 
 def check_forgotten_out(out: Path, styles: int) -> None:
     """Raise FileError where ``out`` is the last of several paintings: with several styles, OUT is easily left out."""
-    if styles > 1 and out.suffix.lower() in WRITERS and os.path.isfile(out):
-        require(read_text(out) is not None, f"{out}", "a new file, or a picture that minstyle made, "
-                "after several styles", "another picture", FileError)  # fmt: skip
+    if styles > 1 and out.suffix.lower() in WRITERS and os.path.isfile(out) and read_text(out) is None:
+        raise FileError(f"OUT is missing: the last file, {out}, is there already, and no picture that minstyle made. "
+                        "Name the picture to write after it")  # fmt: skip
 
 
 def check_headers(content: Given, styles: Sequence[Given], initial: Given | None, recipe: Recipe) -> None:

@@ -107,7 +107,7 @@ class Recipe:
         numbers, group="styles", default=(), minimum=0, maximum=1e6, metavar="X[,X]",
     )  # fmt: skip
     style_scale: tuple[float, ...] = setting(
-        "size of each style picture beside the content: below 1 finer strokes, above 1 larger ones",
+        "size of each style picture beside the content's: 0.5 paints with strokes half as large, 2 with twice as large",
         numbers, group="styles", default=(1.0,), minimum=0.05, maximum=20, metavar="X[,X]",
     )  # fmt: skip
     style_crop: tuple[tuple[float, ...], ...] = setting(

@@ -21,16 +21,20 @@ from .locate import first_file, folders, given_folder
 from .sources import SOURCES, megabytes
 
 
-def describe_all(weights_dir: str | Path | None = None) -> list[str]:
-    """The lines of ``list``: the files in the folders that are searched, the folders, the sources of each network."""
-    rows, places = [], []
+def describe_all(weights_dir: str | Path | None = None, *, sources: bool = False) -> list[str]:
+    """The lines of ``list``: the files in the folders that are searched; with ``sources`` also these, and what is had.
+
+    Folders that cannot be read are told in any case.
+    """
+    rows, places, closed = [], [], []
     for folder in folders(weights_dir):
         try:
             files = sorted(name for name in os.listdir(folder) if name.endswith(".h5") and not name.startswith("."))
         except FileNotFoundError:
             files = []
         except OSError as error:
-            places.append(f"  {folder}: cannot be read: {error.strerror}")
+            closed.append(f"  {folder}: cannot be read: {error.strerror}")
+            places.append(closed[-1])
             continue
         places.append(f"  {folder}: {', '.join(files) or 'nothing'}")
         rows += [_row(folder / name) for name in files]
@@ -39,9 +43,14 @@ def describe_all(weights_dir: str | Path | None = None) -> list[str]:
         for sources in SOURCES.values()
         for source in sources
     ]
-    return [
+    lines = [
         "installed:" if rows else "installed: nothing",
         *(_table(("network", "layers", "size", "source", "path"), rows) if rows else ()),
+    ]
+    if not sources:
+        return [*lines, *closed, f"fetch gets {' and '.join(SOURCES)}; list --sources says where from, and where to"]
+    return [
+        *lines,
         "folders that are searched, in order:",
         *places,
         "to be had with python -m minstyle.weights fetch NETWORK [--source SOURCE]:",

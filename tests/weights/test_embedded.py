@@ -156,7 +156,7 @@ def test_a_bare_installation_paints_without_a_network(installed: Path, tmp_path:
     # Where there are no network namespaces, at least Python's own way to a network is shut.
     (tmp_path / "sitecustomize.py").write_text(NO_SOCKETS)
     arguments = [ROOT / "examples/cat.jpg", ROOT / "examples/swirls.jpg", tmp_path / "out.png"]
-    options = ["--size", "64", "--rounds", "1", "--evaluations", "3", "--device", "cpu"]
+    options = ["--size", "64", "--rounds", "1", "--evaluations", "3", "--device", "cpu", "--verbose"]
     run = subprocess.run(
         [*no_network(), sys.executable, "-m", "minstyle", *map(str, arguments), *options],
         cwd=tmp_path, env=alone(tmp_path, installed, tmp_path), capture_output=True, text=True, check=False,

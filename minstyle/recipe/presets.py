@@ -1,7 +1,7 @@
 """The recipes that come with minstyle: those of known programs, and ``fine``, ours.
 
-Each program's formulas and numbers are as its source has them (docs/recipes.md says where, and what differs: their
-L-BFGS here is ours, and scipy's in ``document``).
+Each program's formulas and numbers are as its source has them (docs/explanation/recipes.md says where, and what
+differs: their L-BFGS here is ours, and scipy's in ``document``).
 """
 
 from __future__ import annotations
@@ -169,10 +169,10 @@ _PYTORCH_TUTORIAL = Recipe(
     pgtol=0.0,
 )
 
-# Ours, found by experiment: docs/recipes.md. Johnson's formulas and weights, since means over positions and a picture's
-# sum of squared slopes do not depend on its size, but more of block 5, which is 1 % of his loss; coarse to fine, from
-# the content, which the coarse sizes may leave. The small network paints these in a tenth of the time, and the subject
-# stays clearer.
+# Ours, found by experiment: docs/explanation/recipes.md. Johnson's formulas and weights, since means over positions and
+# a picture's sum of squared slopes do not depend on its size, but more of block 5, which is 1 % of his loss; coarse to
+# fine, from the content, which the coarse sizes may leave. The small network paints these in a tenth of the time, and
+# the subject stays clearer.
 _FINE = Recipe(
     "fine",
     _terms(("content_mean", "block4_conv2"), "gram_mean", "tv_sum", [1, 1, 1, 1, 6]),

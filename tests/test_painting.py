@@ -118,7 +118,7 @@ def test_threads_are_those_of_the_caller(studio: Studio) -> None:
     ({"recipe": "Fine"}, RecipeError, "did you mean fine?"), ({"network": "vgg99"}, WeightsError, "unknown network"),
     ({"size": 8}, RecipeError, "sizes: expected a whole number from 32"),
     ({"size": "large"}, RecipeError, "sizes: expected whole numbers"),
-    ({"stile_weight": 1}, TypeError, r"unexpected keyword argument 'stile_weight'; did you mean style_weight or"),
+    ({"stile_weight": 1}, TypeError, r"unexpected keyword argument 'stile_weight'; did you mean style_weight\?"),
     ({"content": np.zeros((8, 40, 3), np.uint8)}, ImageError, "content: expected at least"),
 ])  # fmt: skip
 def test_what_is_wrong_is_named(studio: Studio, given: dict[str, Any], error: type[Exception], words: str) -> None:

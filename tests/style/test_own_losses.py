@@ -104,3 +104,8 @@ def test_a_recipe_with_it_is_json_and_unknown_elsewhere() -> None:
     assert Recipe.from_json(own.to_json()) == own
     with pytest.raises(RecipeError, match=r"'palett': did you mean palette\? .* minstyle.register_loss adds your own"):
         dataclasses.replace(own.terms[0], kind="palett")
+
+
+def test_an_objective_is_described_in_a_line(tiny_network: Network) -> None:
+    objective = build_objective(CONTENT, [STYLE], recipe(Term("palette", "image")), tiny_network)
+    assert repr(objective) == f"Objective(40 x 32, recipe own, 2 terms, {tiny_network!r})"

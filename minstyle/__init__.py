@@ -1,9 +1,7 @@
 """minstyle: paint a photograph in the style of a painting, with NumPy or CuPy and nothing else that computes.
 
-network = minstyle.load_network("vgg19")
-content, style = minstyle.load_image("photo.jpg"), minstyle.load_image("painting.jpg")
-result = minstyle.stylize(content, [style], minstyle.RECIPES["document"], network=network)
-minstyle.save_image(result.image, "out.png")
+result = minstyle.stylize("photo.jpg", "painting.jpg", size=512, progress=True)
+result.save("out.png")
 """
 
 from importlib import import_module

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, NoReturn
 
 from .errors import short
 from .front import say, tell
+from .suggest import did_you_mean
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -26,8 +28,16 @@ class OneLineParser(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
-        tell(f"{self.prog}: error: {message}. See {self.prog} --help")
+        unknown = re.match(r"unrecognized arguments:.*?(--[\w-]+)", message)
+        near = did_you_mean(unknown[1], self._known()) if unknown else ""
+        tell(f"{self.prog}: error: {message}{near and '; '}{near.strip() or '.'} See {self.prog} --help")
         self.exit(2)
+
+    def _known(self) -> list[str]:
+        """The options, those of commands among them."""
+        commands = [parser for action in self._actions if isinstance(action, argparse._SubParsersAction)
+                    for parser in action.choices.values()]  # fmt: skip
+        return [name for parser in (self, *commands) for name in parser._option_string_actions if name[:2] == "--"]
 
     def _print_message(self, message: str, file: Any = None) -> None:
         say(*message.rstrip("\n").split("\n"))  # the help or the version

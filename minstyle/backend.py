@@ -72,6 +72,10 @@ class Device:
     xp: ModuleType
     note: str = ""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled and copied by its name: a module cannot be. Unpickling raises DeviceError where there is no GPU."""
+        return choose_device, (self.name,)
+
     def asarray(self, array: Array, dtype: Any = None) -> Array:
         """The array on this device (copied only if it is elsewhere or of another type)."""
         if self.name == "cpu":

@@ -23,7 +23,12 @@ FOLDERS = (
     ".", "engine/kernels/cpu", "engine/kernels/gpu", "engine/kernels", "engine", "engine/ops", "images", "network",
     "optimize", "recipe", "weights/readers", "weights", "style", "run", "watch", "job", "cli", "door",
 )  # fmt: skip
-DOOR = ("__init__.py", "__main__.py", "library.py")  # of the package itself: how one comes in, above all folders
+DOOR = (
+    "__init__.py",
+    "__main__.py",
+    "library.py",
+    "painting.py",
+)  # of the package itself, above all folders
 
 # What a student reads, in this order.
 CORE = (
@@ -125,7 +130,7 @@ def test_a_planted_upward_import_is_found(tmp_path: Path, file: str, line: str, 
 
 
 def test_the_map_is_the_list_and_the_core_is_counted() -> None:
-    text = (PAGES / "docs" / "architecture.md").read_text()
+    text = (PAGES / "docs" / "explanation" / "architecture.md").read_text()
     rows = re.findall(r"^\| `([a-z/.]+)` \|", text, flags=re.M)
     assert [row.removesuffix("/") for row in rows] == list(FOLDERS[:-1])
     lines = sum(len(path.read_text().splitlines()) for name in CORE for path in sorted(PACKAGE.glob(name)))
@@ -153,7 +158,8 @@ def test_a_planted_cycle_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("package", "allowed"), [
-    ("cupy", {".", "engine/kernels/gpu"}), ("PIL", {"images"}), ("scipy", {"optimize", "style"}), ("tqdm", {"watch", "weights"}),
+    ("cupy", {".", "engine/kernels/gpu"}), ("PIL", {"images"}), ("scipy", {"optimize", "style"}),
+    ("tqdm", {"watch", "weights"}),
     ("h5py", {"network", "weights", "weights/readers"}), ("pickle", {"weights/readers"}), ("torch", set()),
     ("platformdirs", {"engine/kernels/gpu", "weights"}), ("matplotlib", {"watch"}),
 ])  # fmt: skip
@@ -168,9 +174,10 @@ def test_environment_variables_are_read_at_the_edge_only() -> None:
 
 def test_the_exports_are_these() -> None:
     assert minstyle.__all__ == [
-        "RECIPES", "MinstyleError", "Objective", "Observer", "Picture", "Recipe", "Regions", "Result", "RunState",
-        "Step", "Term", "__version__", "build_objective", "check_vjp", "from_masks", "load_image", "load_network",
-        "load_picture", "load_state", "save_image", "save_picture", "save_state", "stylize",
+        "RECIPES", "Features", "MinstyleError", "Network", "Objective", "Observer", "Picture", "Plan", "Progress",
+        "Recipe", "Regions", "Result", "RunState", "Snapshots", "Step", "Term", "Trace", "__version__",
+        "build_objective", "check_vjp", "from_masks", "load_image", "load_network", "load_picture", "load_state",
+        "register_loss", "save_image", "save_picture", "save_state", "stylize", "use_threads",
     ]  # fmt: skip
     public = {name for name in vars(minstyle.library) if not name.startswith("_")}
     modules = {file.parts[0].removesuffix(".py") for file in FILES}

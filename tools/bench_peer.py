@@ -17,7 +17,7 @@ from minstyle import load_image, load_network
 from minstyle.network.weightfile import read_weights
 from minstyle.optimize.lbfgs import lbfgs
 from minstyle.optimize.pyramid import PYRAMID
-from minstyle.recipe.presets import find_recipe
+from minstyle.recipe.presets import RECIPES
 from minstyle.recipe.sizes import shapes_of
 from minstyle.run.pictures import Pictures
 from minstyle.style.objective import build_objective
@@ -32,7 +32,7 @@ def lines(size: int, evaluations: int) -> list[str]:
 
     from torch_twin.programs import Johnson
 
-    recipe = dataclasses.replace(find_recipe("johnson"), sizes=(size,), init="content")
+    recipe = dataclasses.replace(RECIPES["johnson"], sizes=(size,), init="content")
     network = load_network("vgg19", device="cpu")
     pictures = Pictures.of(load_image(EXAMPLES / "cat.jpg"), [load_image(EXAMPLES / "swirls.jpg")], recipe, None, None)
     scaled = pictures.at(shapes_of(pictures.content.shape, recipe)[-1])

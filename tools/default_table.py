@@ -17,7 +17,7 @@ from typing import Any
 
 from minstyle import load_image, load_network, save_image, stylize
 from minstyle.images.grid import grid
-from minstyle.recipe.presets import find_recipe
+from minstyle.recipe.presets import RECIPES
 from quantisation_table import PAIRS
 from recipe_table import LAYERS, judge_of, shares
 
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--evaluations", type=int, nargs="+", help="at each size, of all ways but scipy's")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    fine = dataclasses.replace(find_recipe("fine"), sizes=(options.size,))
+    fine = dataclasses.replace(RECIPES["fine"], sizes=(options.size,))
     if options.evaluations:
         fine = dataclasses.replace(fine, evaluations=tuple(options.evaluations))
     networks = {name: load_network(name, device="cpu") for name in ("vgg19", "mini")}

@@ -23,7 +23,7 @@ from minstyle.optimize.lbfgs import lbfgs
 from minstyle.optimize.minimum import Function, OnEvaluation
 from minstyle.optimize.pyramid import PYRAMID
 from minstyle.optimize.scipy_lbfgs import scipy_lbfgs
-from minstyle.recipe.presets import find_recipe
+from minstyle.recipe.presets import RECIPES
 from minstyle.recipe.sizes import shapes_of
 from minstyle.run.pictures import Pictures
 from minstyle.style.objective import build_objective
@@ -89,7 +89,7 @@ def main() -> None:
     options = parser.parse_args()
 
     network = load_network(options.network)
-    recipe = replace(find_recipe(options.recipe), sizes=(options.size,), scales=1, init="content", draft="none")
+    recipe = replace(RECIPES[options.recipe], sizes=(options.size,), scales=1, init="content", draft="none")
     needed, ratios = [], []
     marks = [at - 1 for at in (25, 50, options.evaluations) if at <= options.evaluations]
     print("| pair | scipy's loss | ours | evaluations for scipy's loss | ours / scipy's after "

@@ -1,7 +1,7 @@
 """What the tests try, counted: ``python tools/tried.py [--write FILE]``.
 
-Runs the tests of each round of docs/reliability.md and counts their cases, those that failed, and the seconds of the
-slowest. ``--write`` puts the table into a Markdown file, between its marks.
+Runs the tests of each round of docs/explanation/reliability.md and counts their cases, those that failed, and the
+seconds of the slowest. ``--write`` puts the table into a Markdown file, between its marks.
 """
 
 from __future__ import annotations

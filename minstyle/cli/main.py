@@ -24,7 +24,7 @@ from ..watch.estimate_table import estimate_table, in_short
 from ..watch.progress import Progress
 from ..watch.summary import summary
 from .interrupts import Interrupts
-from .options import build_parser, changed, effective_recipe, job_of, machine_of, start_file
+from .options import build_parser, changed, effective_recipe, job_of, machine_of, recipe_list, start_file
 from .resume import resumed
 from .values import ORIGINAL
 
@@ -50,6 +50,9 @@ def _run(arguments: Sequence[str] | None, interrupts: Interrupts) -> int:
         if options.show_recipe is not None:
             _say_recipe(recipe_of_picture(options.show_recipe))
             return 0
+        if options.list_recipes:
+            say(*recipe_list())
+            return 0
         if options.print_recipe:
             _say_recipe(effective_recipe(options))
             return 0
@@ -57,7 +60,8 @@ def _run(arguments: Sequence[str] | None, interrupts: Interrupts) -> int:
             return _resume(options, interrupts)
         if len(options.pictures) < 3:
             hint = "" if options.mask is None else "; --mask takes all files that follow it: put it after OUT"
-            parser.error(f"expected CONTENT, STYLE and OUT, got {len(options.pictures)} of these files{hint}")
+            missing = "OUT is missing: " if len(options.pictures) == 2 else ""
+            parser.error(f"{missing}expected CONTENT, STYLE and OUT, got {len(options.pictures)} of these files{hint}")
         options.content, *options.styles, options.out = options.pictures
         if options.compare is not None:
             return _compare(options, interrupts)
@@ -88,7 +92,8 @@ def _painted(prepared: Prepared, options: argparse.Namespace, interrupts: Interr
         _say_how_to_go_on(prepared)
         return code_of(error)
     if not options.quiet:
-        _say_of_picture(*summary(result, prepared.job.out))
+        lines = summary(result, prepared.job.out)
+        _say_of_picture(*(lines if options.verbose else lines[-1:]))
     failed = [fail("minstyle", reason(watcher.error)) for watcher in prepared.observers if watcher.error is not None]
     if result.error is None:
         return interrupts.code or max(failed, default=0)
@@ -144,19 +149,26 @@ def _compare(options: argparse.Namespace, interrupts: Interrupts) -> int:
 
 
 def _observers(options: argparse.Namespace, networks: Networks, takes: str = "") -> list[Observer]:
-    return [] if options.quiet else [Bystander(_Announce(networks, takes)), Bystander(Progress())]
+    return [] if options.quiet else [Bystander(_Announce(options, networks, takes)), Bystander(Progress())]
 
 
 class _Announce(Observer):
-    """Says what computes and what that takes, once the input has been found good."""
+    """Says, once the input has been found good, what computes and what that takes, as far as that was asked for.
 
-    def __init__(self, networks: Networks, takes: str) -> None:
-        self._networks, self._takes = networks, takes
+    And which files are styles where several are: a pattern of photographs in CONTENT's place makes them that.
+    """
+
+    def __init__(self, options: argparse.Namespace, networks: Networks, takes: str) -> None:
+        self._options, self._networks, self._takes = options, networks, takes
 
     def start(self, plan: Plan) -> None:
-        for line in (self._networks.network.device.note, self._networks.description(plan.recipe), self._takes):
-            if line:
-                tell(f"minstyle: {line}")
+        verbose, styles, note = self._options.verbose, self._options.styles, self._networks.network.device.note
+        mixed = f"{self._options.content} in a mixture of {len(styles)} styles: {', '.join(map(str, styles))}"
+        lines = [mixed] if len(styles) > 1 else []
+        lines += [note] if note and (verbose or self._options.device == "gpu") else []
+        lines += [self._networks.description(plan.recipe), self._takes] if verbose else []
+        for line in filter(None, lines):
+            tell(f"minstyle: {line}")
 
 
 def _say_recipe(recipe: Recipe) -> None:

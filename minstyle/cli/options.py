@@ -11,18 +11,18 @@ from ..arguments import OneLineParser, folder_of, path_of
 from ..backend import PRECISIONS
 from ..errors import RecipeError, require
 from ..images import picture_shape
-from ..job.changes import change_recipe
+from ..job.changes import change_recipe, from_start_file
 from ..job.description import Job
 from ..job.machine import Machine
 from ..job.recipefile import named_recipe, recipe_file
-from ..recipe.presets import PRESET_NAMES, RECIPES
+from ..recipe.presets import ALIASES, DEFAULT_RECIPE, PRESET_NAMES, RECIPES
 from ..recipe.recipe import Recipe
 from ..recipe.sizes import side_of
 from ..recipe.terms import ORDER, ROLES
+from ..run.init import STARTS
 from ..version import __version__
 from .values import ORIGINAL, bytes_of, every, of_field, positive, quality, weighted
 
-DEFAULT_RECIPE = "fine"
 GROUPS = ("look", "styles", "network's use", "size", "optimiser")
 
 EXAMPLES = """\
@@ -61,6 +61,7 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--recipe", metavar="NAME|FILE",
                        help=f"{PRESET_NAMES}, a recipe's JSON file, or a picture that minstyle made "
                        f"(default: {DEFAULT_RECIPE})")  # fmt: skip
+    group.add_argument("--list-recipes", action="store_true", help="print the recipes that have names, and end")
     group.add_argument("--print-recipe", action="store_true", help="print the recipe, with all options, and end")
     group.add_argument("--show-recipe", type=path_of, metavar="FILE",
                        help="print the recipe that a picture was made by, and end")  # fmt: skip
@@ -77,10 +78,12 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
         data, value = field.metadata, getattr(RECIPES[DEFAULT_RECIPE], field.name)
         settings = dict(type=of_field(field), choices=data["choices"], metavar=data["metavar"])
         if field.name == "init":  # on the command line the start image may be a file
-            settings = dict(metavar="|".join([*data["choices"], "FILE"]))
+            settings = dict(metavar="|".join([*STARTS, "FILE"]))
         default = "" if value is None or value == () else f" (default: {_shown(value)})"
-        flag = data["flag"] or "--" + field.name.replace("_", "-")
-        groups[data["group"]].add_argument(flag, dest=field.name, help=data["help"] + default, **settings)
+        flags = (data["flag"] or "--" + field.name.replace("_", "-"), *data["also"])
+        groups[data["group"]].add_argument(*flags, dest=field.name, help=data["help"] + default, **settings)
+    groups["look"].add_argument("--preserve-color", action="store_const", dest="color", const="content",
+                                help="the photograph's colours: the same as --color content")  # fmt: skip
     groups["styles"].add_argument(
         "--mask", nargs="+", type=path_of, metavar="FILE",
         help="a picture of regions for the content and one for each style: each colour or grey takes its style from "
@@ -152,12 +155,25 @@ def _add_watching_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--compare", metavar="RECIPE[,RECIPE ...]",
                        help="small runs of several recipes in one labelled picture, OUT; name:field=value varies one, "
                        "as in fine,johnson,fine:style_weight=300")  # fmt: skip
-    group.add_argument("--quiet", action="store_true", help="print errors only")
+    how_much = group.add_mutually_exclusive_group()
+    how_much.add_argument("--quiet", action="store_true", help="print errors only")
+    how_much.add_argument(
+        "--verbose",
+        action="store_true",
+        help="print also which network computes and where, what the run takes, and the loss by term",
+    )
 
 
 def option_fields() -> list[dataclasses.Field[Any]]:
     """The recipe's fields that are options."""
     return [field for field in dataclasses.fields(Recipe) if "group" in field.metadata]
+
+
+def recipe_list() -> list[str]:
+    """A line for each preset, the default first."""
+    named = {name: RECIPES[name].description for name in RECIPES}
+    named |= {alias: f"another name of {name}" for alias, name in ALIASES.items()}
+    return [f"{name:{max(map(len, named))}}  {text}" for name, text in named.items()]
 
 
 def effective_recipe(options: argparse.Namespace) -> Recipe:
@@ -172,10 +188,10 @@ def changed(recipe: Recipe, options: argparse.Namespace) -> Recipe:
     settings = {field.name: getattr(options, field.name) for field in option_fields()}
     if ORIGINAL in (options.sizes or ()):
         settings["sizes"] = _with_original(recipe, options)
+    if options.iterations is not None and options.evaluations is None:  # that many are wanted, not fewer
+        settings["evaluations"] = tuple(max(n, 2 * options.iterations + 1) for n in recipe.evaluations)
     if start_file(options) is not None:
-        del settings["init"]
-        if settings["scales"] is None and len(settings["sizes"] or ()) < 2:  # on from there: not painted anew, coarsely
-            settings["scales"], settings["sizes"] = 1, (settings["sizes"] or recipe.sizes)[-1:]
+        settings = from_start_file(recipe, settings)
 
     def given(values: dict[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in values.items() if value is not None}
@@ -193,8 +209,7 @@ def _with_original(recipe: Recipe, options: argparse.Namespace) -> tuple[int, ..
 
 def start_file(options: argparse.Namespace) -> Path | None:
     """The file that --init names, if it names none of the recipe's start images."""
-    (field,) = (field for field in option_fields() if field.name == "init")
-    return None if options.init is None or options.init in field.metadata["choices"] else Path(options.init)
+    return None if options.init is None or options.init in STARTS else Path(options.init)
 
 
 def machine_of(options: argparse.Namespace) -> Machine:

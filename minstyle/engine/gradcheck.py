@@ -34,6 +34,8 @@ def check_vjp(
 
     Raises GradientError that names the argument and both numbers, ShapeError for arguments of another type.
     """
+    require(isinstance(args, tuple | list), _name(op), "a tuple of arguments, as in check_vjp(op, (x,))",
+            f"an argument alone of {type(args).__name__}")  # fmt: skip
     generator = np.random.default_rng(seed)
     for arg in args:
         require(arg.dtype in (np.float32, np.float64), _name(op), "float32 or float64 arguments", arg.dtype)

@@ -14,6 +14,7 @@ RESAMPLES = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
+_OVERSHOOT = 1.0  # levels beyond 0..255 that rounding may leave
 
 
 def resize(image: np.ndarray, height: int, width: int, resample: str = "lanczos") -> np.ndarray:
@@ -61,3 +62,28 @@ def fill_hidden(image: np.ndarray, opacity: np.ndarray | None) -> np.ndarray:
     mean = np.einsum("hwc,hw->c", image, opacity, dtype=np.float64) / total if total > 0 else np.full(3, 255.0)
     filled: np.ndarray = np.where(opacity[:, :, None] > 0, image, mean.astype(image.dtype))
     return filled
+
+
+def check_levels(name: str, image: np.ndarray) -> None:
+    """Raise ImageError, with what to do, for an array whose values are no levels of 0..255: those of 0..1 above all.
+
+    An array of zeros is a black picture. A start image ("initial") may leave 0..255, as noise does.
+    """
+
+    def refuse(found: str, advice: str) -> None:
+        raise ImageError(f"{name}: expected levels of 0..255, got {found}; {advice}")
+
+    if image.dtype == bool:
+        refuse("True and False", "multiply by 255")
+    if image.dtype == np.uint16:
+        refuse("uint16, whose white is 65535", "divide by 257")
+    low, high = float(image.min()), float(image.max())
+    span = f"{low:.4g}..{high:.4g}"
+    if image.dtype.kind == "f" and high <= 1 and (low, high) != (0, 0):
+        refuse(
+            span, "multiply by 255, or where black is -1 add 1 and multiply by 127.5" if low < 0 else "multiply by 255"
+        )
+    if name != "initial" and low < -_OVERSHOOT:
+        refuse(span, "add the mean that was subtracted, or clip it to 0..255")
+    if name != "initial" and high > 255 + _OVERSHOOT:
+        refuse(span, "divide by 257, or clip it to 0..255")

@@ -18,7 +18,7 @@ from .source import Source, stream_of
 from .tiff_reading import is_tiff, orientation_of_page, read_tiff, tiff_page
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Picture:
     """A picture file, read.
 
@@ -40,6 +40,10 @@ class Picture:
     dpi: tuple[float, float] | None = None
     outside: float = 0.0
     full: Shape | None = None
+
+    def __repr__(self) -> str:
+        height, width = self.image.shape[:2]
+        return f"Picture({width} x {height}, {self.depth} bits{'' if self.opacity is None else ', with transparency'})"
 
 
 def picture_shape(source: Source) -> Shape:

@@ -99,7 +99,7 @@ def save_picture(
     if depth == 8 and profile is not None and not holds_8_bits(profile):
         profile = None
     values, icc = from_srgb(np.clip(image, 0, 255), profile)
-    pixels = _rounded(values, opacity, depth)
+    pixels = pixels_of(values, opacity, depth)
     if "quality" in settings:
         settings = settings | {"quality": quality}
     _check_exif(place, exif)
@@ -179,7 +179,12 @@ def _checked_text(place: str, text: dict[str, str]) -> dict[str, str]:
     return plain
 
 
-def _rounded(values: np.ndarray, opacity: np.ndarray | None, depth: int) -> np.ndarray:
+def to_pil(image: np.ndarray, opacity: np.ndarray | None = None) -> Image.Image:
+    """An image (H, W, 3), clipped to 0..255 and rounded, as Pillow's RGB, with opacity (H, W), 0..1, as its RGBA."""
+    return Image.fromarray(pixels_of(image, opacity))
+
+
+def pixels_of(values: np.ndarray, opacity: np.ndarray | None = None, depth: int = 8) -> np.ndarray:
     """Pixels (H, W, 3), or (H, W, 4) with opacity, as uint8 or uint16."""
     if opacity is not None:
         values = np.concatenate([values, 255 * opacity[:, :, None]], axis=2)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..recipe.other_terms import with_layers, with_losses
-from ..recipe.recipe import Recipe
+from ..recipe.recipe import FILE, Recipe
 from ..recipe.terms import ORDER
 
 Weighted = Mapping[str, float | None]  # names of losses or layers, and their weights, None for the usual one
@@ -24,3 +24,13 @@ def change_recipe(
         if role in losses:
             recipe = with_losses(recipe, role, losses[role])
     return dataclasses.replace(recipe, **settings)
+
+
+def from_start_file(recipe: Recipe, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """``settings`` of a run that starts from a picture: it goes on at the last size, not painted anew from the first.
+
+    Unless they have several sizes, or say how many.
+    """
+    sizes = settings.get("sizes") or ()
+    one = {"scales": 1, "sizes": (sizes or recipe.sizes)[-1:]}
+    return {**settings, "init": FILE, **(one if settings.get("scales") is None and len(sizes) < 2 else {})}

@@ -118,7 +118,7 @@ def check_same(kept: Kept, about: dict[str, Any]) -> None:
         require(False, f"{kept.path}", f"{expected}, as when the run was begun", actual, CheckpointError)
 
     before, now = kept.job.recipe, Recipe.from_json(json.dumps(about["recipe"]))
-    for field in dataclasses.fields(Recipe):
+    for field in (field for field in dataclasses.fields(Recipe) if field.compare):
         old, new = getattr(before, field.name), getattr(now, field.name)
         if field.name == "terms":
             old, new = (tuple(term for term in a if term not in b) for a, b in ((old, new), (new, old)))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..recipe.recipe import Recipe
+from ..recipe.recipe import FILE, Recipe
 from ..watch.checkpoints import checkpoint_of, generations
 from ..watch.snapshots import snapshots_named
 from .machine import Machine
@@ -42,6 +43,10 @@ class Job:
     checkpoint: Path | None = None
     checkpoints: bool | None = None
     also_read: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.initial is not None:  # as the picture is to tell
+            object.__setattr__(self, "recipe", dataclasses.replace(self.recipe, init=FILE))
 
     def files_read(self) -> list[Path]:
         """But for the weights."""

@@ -15,59 +15,80 @@ from ..run.pictures import cropped_shape, last_shapes
 from ..style.regions import Regions, from_masks
 
 Notify = Callable[[Notice], None]
+Given = Path | Picture  # a file, or what is read already
 
 
 def check_forgotten_out(out: Path, styles: int) -> None:
     """Raise FileError where ``out`` is the last of several paintings: with several styles, OUT is easily left out."""
-    if styles > 1 and out.suffix.lower() in WRITERS and os.path.isfile(out):
-        require(read_text(out) is not None, f"{out}", "a new file, or a picture that minstyle made, "
-                "after several styles", "another picture", FileError)  # fmt: skip
+    if styles > 1 and out.suffix.lower() in WRITERS and os.path.isfile(out) and read_text(out) is None:
+        raise FileError(f"OUT is missing: the last file, {out}, is there already, and no picture that minstyle made. "
+                        "Name the picture to write after it")  # fmt: skip
 
 
-def check_headers(content: Path, styles: Sequence[Path], initial: Path | None, recipe: Recipe) -> None:
+def check_headers(content: Given, styles: Sequence[Given], initial: Given | None, recipe: Recipe) -> None:
     """Raise ImageError for pictures too small or of an impossible shape, before any of them is decoded."""
-    named = [("content", content), *(("style", path) for path in styles)]
+    named = [("content", content), *(("style", style) for style in styles)]
     named += [] if initial is None else [("initial", initial)]
-    shapes = [picture_shape(path) for _, path in named]
-    for (name, path), shape in zip(named, shapes, strict=True):
-        check_shape(f"{name} {path}", shape)
-    for number, (path, shape) in enumerate(zip(styles, shapes[1 : 1 + len(styles)], strict=True)):
-        check_shape(f"the part of style {path} that is cut out", cropped_shape(recipe, number, shape))
-    check_shapes(shapes[0], recipe, f"content {content}")
+    shapes = [_shape_of(given) for _, given in named]
+    names = [_name(role, given) for role, given in named]
+    for name, shape in zip(names, shapes, strict=True):
+        check_shape(name, shape)
+    for number in range(len(styles)):
+        name, shape = names[1 + number], shapes[1 + number]
+        check_shape(f"the part of {name} that is cut out", cropped_shape(recipe, number, shape))
+    check_shapes(shapes[0], recipe, names[0])
+
+
+def _shape_of(given: Given) -> Shape:
+    if not isinstance(given, Picture):
+        return picture_shape(given)
+    height, width = given.image.shape[:2]
+    return height, width
+
+
+def _name(role: str, given: Given) -> str:
+    """What messages call a picture: "style painting.jpg"."""
+    return role if isinstance(given, Picture) else f"{role} {given}"
+
+
+def _read(given: Given, fit: Callable[[Shape], Shape] | None) -> Picture:
+    return given if isinstance(given, Picture) else load_picture(given, fit)
 
 
 def read_pictures(
-    content: Path, styles: Sequence[Path], recipe: Recipe, notify: Notify
+    content: Given, styles: Sequence[Given], recipe: Recipe, notify: Notify
 ) -> tuple[Picture, tuple[Picture, ...]]:
-    """The content and the style pictures; those far larger than a run sees them are read at twice its largest size.
+    """The content and the style pictures; files far larger than a run sees them are read at twice its largest size.
 
     ``notify`` hears of colours that are lost. Raises ImageError.
     """
-    photograph = load_picture(content, lambda shape: _enough(shape, lambda own: shapes_of(own, recipe), recipe))
+    photograph = _read(content, lambda shape: _enough(shape, lambda own: shapes_of(own, recipe), recipe))
     largest = max(shapes_of(photograph.image.shape, recipe))
 
     def style_shapes(number: int) -> Callable[[Shape], list[Shape]]:
         return lambda own: [fitted_shape(own, largest, recipe, number)]
 
     paintings = []
-    for number, path in enumerate(styles):
+    for number, given in enumerate(styles):
         whole = crop_of(recipe, number) == (0.0, 0.0, 1.0, 1.0) and min(largest) >= SMALLEST
         seen = style_shapes(number)
         fit = (lambda shape, seen=seen: _enough(shape, seen, recipe)) if whole else None
-        paintings.append(load_picture(path, fit))
-    for path, picture in zip((content, *styles), (photograph, *paintings), strict=True):
-        check_seen(str(path), picture.opacity)
+        paintings.append(_read(given, fit))
+    roles = ("content", *("style" for _ in styles))
+    for role, given, picture in zip(roles, (content, *styles), (photograph, *paintings), strict=True):
+        name = role if isinstance(given, Picture) else str(given)
+        check_seen(name, picture.opacity)
         if picture.outside > 0.005:
-            text = f"{path}: {picture.outside:.0%} of it has colours outside sRGB; the nearest in it are taken"
+            text = f"{name}: {picture.outside:.0%} of it has colours outside sRGB; the nearest in it are taken"
             notify(Notice(COLOURS_LOST, text))
     return photograph, tuple(paintings)
 
 
-def read_initial(path: Path, content: Picture, recipe: Recipe) -> Picture:
+def read_initial(given: Given, content: Picture, recipe: Recipe) -> Picture:
     """The start image, over white where it is transparent; as ``read_pictures``, read at twice the largest size."""
     shapes = shapes_of(content.image.shape, recipe)
-    picture = load_picture(path, lambda own: _enough(own, lambda _: shapes, recipe))
-    check_seen(str(path), picture.opacity)
+    picture = _read(given, lambda own: _enough(own, lambda _: shapes, recipe))
+    check_seen("initial" if isinstance(given, Picture) else str(given), picture.opacity)
     return Picture(lay_over(picture.image, picture.opacity))
 
 

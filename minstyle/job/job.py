@@ -19,6 +19,7 @@ from ..notices import Notice
 from ..recipe.sizes import check_styles
 from ..run.estimate import Estimate, Estimator, check_room
 from ..run.observer import Observer
+from ..run.pictures import check_start
 from ..run.result import Result
 from ..run.state import RunState
 from ..run.statefile import state_bytes
@@ -74,6 +75,7 @@ def prepare(
     _check_files(job, kept)
     check_forgotten_out(job.out, len(job.styles))
     check_styles(job.recipe, len(job.styles))
+    check_start(job.recipe, job.initial)
     check_image_path(job.out)
     check_headers(job.content, job.styles, job.initial, job.recipe)
     content, styles = read_pictures(job.content, job.styles, job.recipe, noted)

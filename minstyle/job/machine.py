@@ -65,9 +65,14 @@ def load_networks(machine: Machine, recipes: Iterable[Recipe]) -> Networks:
     """The machine's network, and what ``recipes`` draft with. Raises WeightsError, DeviceError."""
     path = find_weights(machine.network, machine.weights_dir)
     network = load_network(str(path), device=machine.device, dtype=machine.dtype, precision=machine.precision)
+    return Networks(network, path, *load_draft(network, recipes))
+
+
+def load_draft(network: Network, recipes: Iterable[Recipe]) -> tuple[Network | None, Path | None]:
+    """What ``recipes`` draft with beside ``network``, and its file; None where they do not. Raises WeightsError."""
     drafts = {draft_network(recipe) for recipe in recipes if needs_draft(recipe, network)}
     if not drafts:
-        return Networks(network, path)
-    draft_path = find_weights(drafts.pop())
-    draft = load_network(str(draft_path), device=network.device.name, dtype=network.dtype, precision=machine.precision)
-    return Networks(network, path, draft, draft_path)
+        return None, None
+    path = find_weights(drafts.pop())
+    device, precision = network.device.name, network.precision
+    return load_network(str(path), device=device, dtype=network.dtype, precision=precision), path

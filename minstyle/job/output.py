@@ -13,9 +13,9 @@ import numpy as np
 
 from ..errors import FileError, MinstyleError
 from ..files import replacing
-from ..images import Picture, resize_values, save_image, save_picture
+from ..images import Picture, save_image
 from ..recipe.recipe import Recipe
-from ..version import __version__
+from ..run.saving import save_painted
 from ..watch.snapshots import Save
 
 
@@ -33,20 +33,7 @@ def writer(
     """
 
     def save(image: np.ndarray, path: Path) -> None:
-        opacity = content.opacity
-        if opacity is not None:
-            opacity = resize_values(opacity[:, :, None], *image.shape[:2])[:, :, 0].clip(0, 1)
-        save_picture(
-            image,
-            path,
-            opacity=opacity,
-            depth=content.depth if depth is None else depth,
-            profile=content.profile,
-            exif=content.exif if keep_metadata else None,
-            dpi=content.dpi,
-            quality=quality,
-            text={"minstyle": recipe.to_json(), "Software": f"minstyle {__version__}"},
-        )
+        save_painted(image, path, recipe, content, depth=depth, quality=quality, keep_metadata=keep_metadata)
 
     return save
 

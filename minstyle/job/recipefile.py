@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import RecipeError
 from ..images import read_text
-from ..recipe.presets import ALIASES, RECIPES, find_recipe
+from ..recipe.presets import RECIPES
 from ..recipe.recipe import MAX_TEXT, Recipe
 
 
@@ -19,7 +19,7 @@ def named_recipe(name: str) -> Recipe:
     """
     path = recipe_file(name)
     if path is None:
-        return find_recipe(name)
+        return RECIPES[name]
     if path.suffix.lower() != ".json":
         return recipe_of_picture(path)
     return _parsed(path, _text_of(path))
@@ -29,7 +29,7 @@ def recipe_file(name: str) -> Path | None:
     """The file that ``named_recipe`` reads, if that is one."""
     path = Path(name)
     is_file = path.suffix.lower() == ".json" or os.path.isfile(path)
-    return path if is_file and name not in RECIPES and name not in ALIASES else None
+    return path if is_file and name not in RECIPES else None
 
 
 def recipe_of_picture(path: Path) -> Recipe:

@@ -124,6 +124,10 @@ class Network:
             self._parameters[name] = (Kernel(device.asarray(kernel, self.dtype)), device.asarray(bias, self.dtype))
         self._projections = {n: device.asarray(matrix, self.dtype) for n, matrix in weights.projections.items()}
 
+    def __repr__(self) -> str:
+        kind = f"small {self.name}" if self.small else self.name
+        return f"Network({kind}, up to {self.layers[-1]}, {self.dtype.name}, {self.device.name})"
+
     def features(self, image: Any, layers: Iterable[str], **settings: Any) -> dict[str, Any]:
         """The feature maps (H', W', C) of ``image`` at ``layers``, by canonical name; settings as in ``walk``."""
         return {name: as_map(f) for name, f in self.walk(image, layers, **settings)}

@@ -1,16 +1,17 @@
 """The recipes that come with minstyle: those of known programs, and ``fine``, ours.
 
-Each program's formulas and numbers are as its source has them (docs/recipes.md says where, and what differs: their
-L-BFGS here is ours, and scipy's in ``document``).
+Each program's formulas and numbers are as its source has them (docs/explanation/recipes.md says where, and what
+differs: their L-BFGS here is ours, and scipy's in ``document``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from ..errors import RecipeError
-from .recipe import Recipe
+from ..suggest import did_you_mean
+from .recipe import PRESETS, Recipe
 from .settings import shown
 from .terms import IMAGE, Term
 
@@ -26,12 +27,17 @@ def _terms(content: tuple[str, str], style: str, tv: str, weights: Sequence[floa
 
 # F. Chollet, Deep Learning with Python (2017), 8.3: the defaults of Recipe are this program's, but for resample.
 # Keras took the nearest pixel: a small copy of a large painting then is so coarse that its grain is learnt.
-_DOCUMENT = Recipe("document", _terms(("content_sum", "block5_conv2"), "gram_image", "total_variation", [0.2] * 5))
+_DOCUMENT = Recipe(
+    "document",
+    _terms(("content_sum", "block5_conv2"), "gram_image", "total_variation", [0.2] * 5),
+    description="the Keras program of Deep Learning with Python, 8.3: from noise, at 400 rows, by scipy's L-BFGS-B",
+)
 
 # Gatys, Ecker, Bethge: Image Style Transfer Using Convolutional Neural Networks (CVPR 2016).
 _GATYS = Recipe(
     "gatys",
     _terms(("content_half", "block4_conv2"), "gram_paper", "total_variation", [0.2] * 5),
+    description="Gatys, Ecker, Bethge 2016, as the paper has it: from noise, average pooling",
     content_weight=1.0,
     style_weight=1e3,
     tv_weight=0.0,
@@ -50,6 +56,7 @@ _GATYS = Recipe(
 _GATYS_CODE = Recipe(
     "gatys-code",
     _terms(("content_mean", "block4_conv2"), "gram_code", "total_variation", [1 / c**2 for c in _CHANNELS]),
+    description="Gatys's own PyTorch program: from the photograph, at two sizes",
     content_weight=1.0,
     style_weight=1e3,
     tv_weight=0.0,
@@ -70,6 +77,7 @@ _GATYS_CODE = Recipe(
 _JOHNSON = Recipe(
     "johnson",
     _terms(("content_mean", "block4_conv2"), "gram_mean", "tv_squared"),
+    description="J. Johnson's neural-style (Torch): from grey, at one size",
     content_weight=5.0,
     style_weight=100.0,
     tv_weight=1e-3,
@@ -92,6 +100,7 @@ _JOHNSON = Recipe(
 _CROWSON = Recipe(
     "crowson",
     _terms(("content_mean", "block4_conv2"), "wasserstein", "tv_stencil", [w / 341 for w in (256, 64, 16, 4, 1)]),
+    description="K. Crowson's style-transfer-pytorch: Wasserstein-2 distances, five sizes, Adam",
     content_weight=0.015,
     style_weight=1.0,
     tv_weight=2.0,
@@ -119,6 +128,7 @@ _CROWSON = Recipe(
 _ATHALYE = Recipe(
     "athalye",
     _terms(("content_mean", "block4_conv2"), "gram_mean", "tv_mean", [0.2] * 5),
+    description="A. Athalye's neural-style (TensorFlow): from grey, Adam",
     content_weight=5.0,
     style_weight=500.0,
     tv_weight=100.0,
@@ -141,6 +151,7 @@ _PYTORCH_TUTORIAL = Recipe(
         Term("content_mean", "block2_conv2_linear"),
         *(Term("gram_mean", f"block{b}_conv{i}_linear") for b, i in ((1, 1), (1, 2), (2, 1), (2, 2), (3, 1))),
     ),
+    description="the PyTorch tutorial by A. Jacq: from the photograph, shallow layers before ReLU",
     content_weight=1.0,
     style_weight=1e6,
     tv_weight=0.0,
@@ -158,13 +169,14 @@ _PYTORCH_TUTORIAL = Recipe(
     pgtol=0.0,
 )
 
-# Ours, found by experiment: docs/recipes.md. Johnson's formulas and weights, since means over positions and a picture's
-# sum of squared slopes do not depend on its size, but more of block 5, which is 1 % of his loss; coarse to fine, from
-# the content, which the coarse sizes may leave. The small network paints these in a tenth of the time, and the subject
-# stays clearer.
+# Ours, found by experiment: docs/explanation/recipes.md. Johnson's formulas and weights, since means over positions and
+# a picture's sum of squared slopes do not depend on its size, but more of block 5, which is 1 % of his loss; coarse to
+# fine, from the content, which the coarse sizes may leave. The small network paints these in a tenth of the time, and
+# the subject stays clearer.
 _FINE = Recipe(
     "fine",
     _terms(("content_mean", "block4_conv2"), "gram_mean", "tv_sum", [1, 1, 1, 1, 6]),
+    description="minstyle's own, the default: from the photograph, coarse to fine, strokes of every size",
     content_weight=5.0,
     coarse_content=0.2,
     style_weight=100.0,
@@ -190,16 +202,43 @@ _FINE = Recipe(
     pgtol=0.0,
 )
 
-_ALL = (_FINE, _DOCUMENT, _GATYS, _GATYS_CODE, _JOHNSON, _CROWSON, _ATHALYE, _PYTORCH_TUTORIAL)
-RECIPES: Mapping[str, Recipe] = MappingProxyType({recipe.name: recipe for recipe in _ALL})
 ALIASES: Mapping[str, str] = MappingProxyType({"keras": "document"})  # other names of presets
+
+
+class UnknownRecipeError(RecipeError, KeyError):
+    """There is no preset of that name."""
+
+    __str__ = Exception.__str__  # KeyError's puts the line in quotes
+
+
+class Presets(Mapping[str, Recipe]):
+    """The presets by name. An alias is found too, but listed nowhere.
+
+    A name that is not known raises UnknownRecipeError, which is a KeyError, with those that are near.
+    """
+
+    def __init__(self, recipes: Sequence[Recipe]) -> None:
+        self._recipes = {recipe.name: recipe for recipe in recipes}
+
+    def __getitem__(self, name: str) -> Recipe:
+        recipe = self._recipes.get(ALIASES.get(name, name))
+        if recipe is None:
+            near = did_you_mean(str(name), (*self._recipes, *ALIASES))
+            raise UnknownRecipeError(f"unknown recipe {shown(name)}: {near}known are {PRESET_NAMES}")
+        return recipe
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._recipes)
+
+    def __len__(self) -> int:
+        return len(self._recipes)
+
+    def __repr__(self) -> str:
+        return f"<presets: {', '.join(self)}>"
+
+
+RECIPES = Presets((_FINE, _DOCUMENT, _GATYS, _GATYS_CODE, _JOHNSON, _CROWSON, _ATHALYE, _PYTORCH_TUTORIAL))
+PRESETS.update(RECIPES)
+DEFAULT_RECIPE = "fine"
 # For people: what --recipe takes.
 PRESET_NAMES = ", ".join((*RECIPES, *(f"{alias} (the same as {name})" for alias, name in ALIASES.items())))
-
-
-def find_recipe(name: str) -> Recipe:
-    """The preset of that name, one of RECIPES or of ALIASES; raises RecipeError with the list of known ones."""
-    recipe = RECIPES.get(ALIASES.get(name, name))
-    if recipe is None:
-        raise RecipeError(f"unknown recipe {shown(name)}: known are {PRESET_NAMES}")
-    return recipe

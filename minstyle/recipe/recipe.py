@@ -10,6 +10,7 @@ from ..engine.ops.padding import PADDINGS
 from ..errors import RecipeError
 from ..images.arrays import RESAMPLES
 from ..network.vgg import POOLINGS
+from .described import described
 from .settings import (
     MAX_WEIGHT,
     check,
@@ -28,18 +29,22 @@ MAX_TERMS = 500  # each formula at each layer it is for, before and after ReLU, 
 MAX_TEXT = 1_000_000  # characters of a recipe's JSON; the longest of ours has 4,000
 MAX_SIZE = 100_000  # pixels on a side, for one that is very long: what a whole picture takes is the estimate's to say
 # Noise by the exponent p of its power spectrum 1 / f^p, f the frequency in any direction: the larger, the coarser.
+FILE = "file"  # the start image is a picture that is given beside the recipe
 NOISES = {"white": 0.0, "pink": 1.0, "brown": 2.0}
+PRESETS: dict[str, Recipe] = {}  # by name, for a recipe's repr: presets.py, which imports this file, fills it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Recipe:
     """All settings of a run. Checks itself: RecipeError names the field, the value and what was expected.
 
-    A tuple of one may be given as its only value.
+    A tuple of one may be given as its only value. ``description`` says in a line what the recipe began as; it makes no
+    difference between two of them.
     """
 
     name: str
     terms: tuple[Term, ...]
+    description: str = dataclasses.field(default="", compare=False, kw_only=True)
 
     content_weight: float = setting(
         "weight of the content terms",
@@ -62,8 +67,8 @@ class Recipe:
         float, group="look", default=0.0, minimum=0, maximum=MAX_WEIGHT, metavar="X",
     )  # fmt: skip
     init: str = setting(
-        "start image; grey is the network's mean colour, style noise in the style's colours",
-        str, group="look", default="noise", choices=("noise", "content", "style", "grey"),
+        "start image; grey is the network's mean colour, style noise in its colours, file another picture",
+        str, group="look", default="noise", choices=("noise", "content", "style", "grey", FILE),
     )  # fmt: skip
     noise: str = setting(
         "spectrum of the noise: white, pink (1/f) or brown (1/f^2)",
@@ -102,7 +107,7 @@ class Recipe:
         numbers, group="styles", default=(), minimum=0, maximum=1e6, metavar="X[,X]",
     )  # fmt: skip
     style_scale: tuple[float, ...] = setting(
-        "size of each style picture beside the content: below 1 finer strokes, above 1 larger ones",
+        "size of each style picture beside the content's: 0.5 paints with strokes half as large, 2 with twice as large",
         numbers, group="styles", default=(1.0,), minimum=0.05, maximum=20, metavar="X[,X]",
     )  # fmt: skip
     style_crop: tuple[tuple[float, ...], ...] = setting(
@@ -176,7 +181,7 @@ class Recipe:
     )  # fmt: skip
     evaluations: tuple[int, ...] = setting(
         "evaluations of loss and gradient in a round; several numbers: at each size, the last one from there on",
-        whole_numbers, group="optimiser", default=(20,), minimum=1, metavar="N[,N]",
+        whole_numbers, group="optimiser", default=(20,), minimum=1, also=("--steps",), metavar="N[,N]",
     )  # fmt: skip
     iterations: int = setting(
         "iterations in a round, at most", int, group="optimiser", default=15000, minimum=1, metavar="N"
@@ -227,6 +232,8 @@ class Recipe:
         # It is shown on terminals, and a recipe may come with a picture from anywhere.
         good = isinstance(self.name, str) and self.name.isprintable() and 0 < len(self.name) <= 200
         check(good, "name", "1 to 200 printable letters", self.name)
+        good = isinstance(self.description, str) and self.description.isprintable() and len(self.description) <= 500
+        check(good, "description", "at most 500 printable letters", self.description)
         good = isinstance(self.terms, tuple) and all(isinstance(term, Term) for term in self.terms)
         check(good, "terms", "a tuple of Term", self.terms)
         check(len(self.terms) <= MAX_TERMS, "terms", f"at most {MAX_TERMS}", len(self.terms))
@@ -243,15 +250,13 @@ class Recipe:
         check(self.blend == () or sum(self.blend) > 0, "blend", "a number above 0 among them", self.blend)
         check(len(self.betas) == 2 and max(self.betas) < 1, "betas", "two numbers below 1", self.betas)
         if self.optimizer == "adam":
-            check(
-                self.learning_rate > 0, "learning_rate", "a number above 0 with the optimizer adam", self.learning_rate
-            )
+            above_0 = "a number above 0 with the optimizer adam"
+            check(self.learning_rate > 0, "learning_rate", above_0, self.learning_rate)
             # Below, it would be 0 in float32, and a gradient of 0 divided by 0.
             check(self.epsilon >= 1e-30, "epsilon", "1e-30 or more with the optimizer adam", self.epsilon)
         else:  # their line searches need the loss that the gradient is of
-            name = self.optimizer
-            check(self.gradients == "plain", "gradients", f"plain with the optimizer {name}", self.gradients)
-            check(self.bounds != "step", "bounds", f"end or smooth with the optimizer {name}", self.bounds)
+            check(self.gradients == "plain", "gradients", f"plain with the optimizer {self.optimizer}", self.gradients)
+            check(self.bounds != "step", "bounds", f"end or smooth with the optimizer {self.optimizer}", self.bounds)
 
     def effective_weight(self, term: Term) -> float:
         """The factor of a term in the total loss: its own weight times its role's."""
@@ -271,6 +276,10 @@ class Recipe:
               self.coarse_content)  # fmt: skip
         return dataclasses.replace(self, content_weight=self.content_weight * self.coarse_content)
 
+    def __repr__(self) -> str:
+        """The name, and what differs from the preset of that name, else from the defaults."""
+        return described(self, PRESETS.get(self.name))
+
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=2)
 
@@ -289,9 +298,3 @@ class Recipe:
             return cls(terms=terms, **{name: json_value(value) for name, value in data.items()})
         except (ValueError, TypeError, RecursionError) as error:
             raise RecipeError(f"not a recipe: {' '.join(str(error).split())[:500]}") from error
-
-
-def choices_of(name: str) -> tuple[str, ...]:
-    """The values that the field of that name, one with a fixed set of them, may have."""
-    choices: tuple[str, ...] = Recipe.__dataclass_fields__[name].metadata["choices"]
-    return choices

@@ -55,16 +55,23 @@ def setting(
     maximum: float | None = None,
     choices: tuple[str, ...] | None = None,
     flag: str | None = None,
+    also: tuple[str, ...] = (),
     metavar: str | None = None,
 ) -> Any:
-    """A field that is also an option of the command line, called ``flag`` or after the field."""
+    """A field that is also an option of the command line, called ``flag`` or after the field, and ``also`` these."""
     metadata = dict(help=help, parse=parse, group=group, minimum=minimum, maximum=maximum, choices=choices)
-    return dataclasses.field(default=default, metadata=dict(metadata, flag=flag, metavar=metavar))
+    return dataclasses.field(default=default, metadata=dict(metadata, flag=flag, also=also, metavar=metavar))
 
 
 def is_many(field: dataclasses.Field[Any]) -> bool:
     """Whether the setting is a tuple: a single value stands for a tuple of one."""
     return field.metadata.get("parse") in (whole_numbers, numbers, windows)
+
+
+def choices_of(settings: type, name: str) -> tuple[str, ...]:
+    """The values that a dataclass's field of that name, one with a fixed set of them, may have."""
+    choices: tuple[str, ...] = {field.name: field for field in dataclasses.fields(settings)}[name].metadata["choices"]
+    return choices
 
 
 def check_setting(field: dataclasses.Field[Any], value: Any) -> None:

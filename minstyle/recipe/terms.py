@@ -2,41 +2,51 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from ..errors import RecipeError
+from ..errors import RecipeError, require
+from ..suggest import did_you_mean
 from .settings import MAX_WEIGHT, check, check_number, shown
 
 # What each kind of loss term serves: its weight is multiplied by the recipe's content_weight, style_weight or
-# tv_weight. The formulas are in losses.py.
-ROLES: Mapping[str, str] = MappingProxyType(
-    {
-        "content_sum": "content",
-        "content_half": "content",
-        "content_mean": "content",
-        "content_relative": "content",
-        "gram_image": "style",
-        "gram_paper": "style",
-        "gram_code": "style",
-        "gram_mean": "style",
-        "gram_relative": "style",
-        "covariance": "style",
-        "mean_std": "style",
-        "wasserstein": "style",
-        "histogram": "style",
-        "total_variation": "tv",
-        "tv_squared": "tv",
-        "tv_absolute": "tv",
-        "tv_mean": "tv",
-        "tv_sum": "tv",
-        "tv_stencil": "tv",
-    }
-)
+# tv_weight. The formulas are in losses.py; ``register_loss`` adds one's own.
+_roles = {
+    "content_sum": "content",
+    "content_half": "content",
+    "content_mean": "content",
+    "content_relative": "content",
+    "gram_image": "style",
+    "gram_paper": "style",
+    "gram_code": "style",
+    "gram_mean": "style",
+    "gram_relative": "style",
+    "covariance": "style",
+    "mean_std": "style",
+    "wasserstein": "style",
+    "histogram": "style",
+    "total_variation": "tv",
+    "tv_squared": "tv",
+    "tv_absolute": "tv",
+    "tv_mean": "tv",
+    "tv_sum": "tv",
+    "tv_stencil": "tv",
+}
+ROLES: Mapping[str, str] = MappingProxyType(_roles)
+OURS = frozenset(_roles)
 
 ORDER = ("content", "style", "tv")  # of the roles
 IMAGE = "image"  # the "layer" of a term that reads the image itself
+
+
+def add_kind(kind: str, role: str) -> None:
+    """Let terms be of a new kind. Raises RecipeError for a name that is no word, or one of our own kinds."""
+    good = isinstance(kind, str) and re.fullmatch(r"[A-Za-z]\w{0,99}", kind) is not None and kind not in OURS
+    require(good, "name of a loss", "a word that is none of minstyle's losses", shown(kind), RecipeError)
+    require(role in ORDER, f"role of {kind}", " or ".join(ORDER), shown(role), RecipeError)
+    _roles[kind] = role
 
 
 @dataclass(frozen=True)
@@ -49,7 +59,9 @@ class Term:
 
     def __post_init__(self) -> None:
         if self.kind not in ROLES:
-            raise RecipeError(f"unknown loss {shown(self.kind)}: known are {', '.join(ROLES)}")
+            near = did_you_mean(str(self.kind), ROLES)
+            known = f"known are {', '.join(ROLES)}; minstyle.register_loss adds your own"
+            raise RecipeError(f"unknown loss {shown(self.kind)}: {near}{known}")
         good = isinstance(self.layer, str) and self.layer.isprintable() and len(self.layer) <= 100
         check(good, f"layer of {self.kind}", "a name", self.layer)
         check_number(f"weight of {self.kind} at {self.layer}", self.weight, minimum=0, maximum=MAX_WEIGHT)

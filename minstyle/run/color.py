@@ -21,10 +21,11 @@ import numpy as np
 
 from ..backend import Array, array_module
 from ..errors import ImageError, RecipeError, require
-from ..recipe.recipe import choices_of
+from ..recipe.recipe import Recipe
+from ..recipe.settings import choices_of
 
 SPACES = ("lab", "linear", "yuv")
-METHODS = choices_of("color_map")
+METHODS = choices_of(Recipe, "color_map")
 
 # Linear sRGB to CIE XYZ (IEC 61966-2-1 primaries, D65). The rows' sums are the white point, so that grey is a = b = 0.
 _XYZ = np.array(

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import RecipeError, require
-from ..recipe.recipe import NOISES, choices_of
+from ..recipe.recipe import FILE, NOISES, Recipe
+from ..recipe.settings import choices_of
 from .color import color_moments, match_moments
 
-STARTS = choices_of("init")
+STARTS = tuple(start for start in choices_of(Recipe, "init") if start != FILE)
 
 
 def start_image(

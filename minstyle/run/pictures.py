@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import ImageError, require
-from ..images import Picture, resize, resize_values
-from ..recipe.recipe import Recipe
+from ..errors import ImageError, RecipeError, require
+from ..images import Picture, check_levels, resize, resize_values
+from ..recipe.recipe import FILE, Recipe
 from ..recipe.sizes import (
     SMALLEST,
     Shape,
@@ -26,7 +26,6 @@ from ..style.regions import Regions, at_layer, with_opacity
 from .color import grey_image, luminance, luminance_pair, match_colors, transfer_luminance
 from .init import start_image
 
-_OVERSHOOT = 1.0  # levels beyond 0..255 that rounding may leave
 _COLOURLESS = 8.0  # levels between the channels of a pixel that compression may leave
 
 
@@ -49,6 +48,7 @@ class Pictures:
             check_image("style", style)
         if self.initial is not None:
             check_image("initial", self.initial)
+        check_start(self.recipe, self.initial)
         check_styles(self.recipe, len(self.styles))
         if self.regions is not None:
             self.regions.check_styles(len(self.styles))
@@ -206,6 +206,13 @@ def cropped_shape(recipe: Recipe, number: int, shape: tuple[int, ...]) -> Shape:
     return rows.stop - rows.start, columns.stop - columns.start
 
 
+def check_start(recipe: Recipe, initial: object) -> None:
+    """Raise RecipeError for a recipe that starts from a file where there is none."""
+    good = recipe.init != FILE or initial is not None
+    require(good, f"recipe {recipe.name}", "the picture that it starts from (--init FILE, in the library initial=), or "
+            "another start, as in --init content", "none", RecipeError)  # fmt: skip
+
+
 def image_of(picture: np.ndarray | Picture) -> np.ndarray:
     """The image (H, W, 3) itself."""
     return picture.image if isinstance(picture, Picture) else picture
@@ -226,31 +233,6 @@ def _mirrored(array: np.ndarray, tiles: int) -> np.ndarray:
 
 def _part(first: float, last: float, length: int) -> slice:
     return slice(round(first * length), max(round(first * length) + 1, round(last * length)))
-
-
-def check_levels(name: str, image: np.ndarray) -> None:
-    """Raise ImageError, with what to do, for an array whose values are no levels of 0..255: those of 0..1 above all.
-
-    An array of zeros is a black picture. A start image ("initial") may leave 0..255, as noise does.
-    """
-
-    def refuse(found: str, advice: str) -> None:
-        raise ImageError(f"{name}: expected levels of 0..255, got {found}; {advice}")
-
-    if image.dtype == bool:
-        refuse("True and False", "multiply by 255")
-    if image.dtype == np.uint16:
-        refuse("uint16, whose white is 65535", "divide by 257")
-    low, high = float(image.min()), float(image.max())
-    span = f"{low:.4g}..{high:.4g}"
-    if image.dtype.kind == "f" and high <= 1 and (low, high) != (0, 0):
-        refuse(
-            span, "multiply by 255, or where black is -1 add 1 and multiply by 127.5" if low < 0 else "multiply by 255"
-        )
-    if name != "initial" and low < -_OVERSHOOT:
-        refuse(span, "add the mean that was subtracted, or clip it to 0..255")
-    if name != "initial" and high > 255 + _OVERSHOOT:
-        refuse(span, "divide by 257, or clip it to 0..255")
 
 
 def check_image(name: str, image: object) -> None:

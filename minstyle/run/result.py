@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 
+from ..images import Picture, PillowImage, pixels_of, to_pil
 from ..recipe.recipe import Recipe
+from .saving import opacity_at, save_painted
 
 
 @dataclass(frozen=True)
@@ -23,13 +28,14 @@ class Record:
     stage: int = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
-    """What ``stylize`` made.
+    """What ``stylize`` made. A notebook shows it as the picture, and ``plt.imshow`` takes it as ``pixels``.
 
     ``image`` (H, W, 3) float32, RGB, clipped to 0..255; ``loss`` that of the image before it was clipped; ``history``
     one Record an evaluation; ``error`` is None, or what ended the run early (an interrupt, a MinstyleError, an OSError
-    in an observer, lack of memory): the image is then the best so far.
+    in an observer, lack of memory): the image is then the best so far. ``content`` is the photograph, where that
+    was more than an array: its transparency, depth, colour profile and resolution go into files.
     """
 
     image: np.ndarray
@@ -38,6 +44,49 @@ class Result:
     seconds: float
     recipe: Recipe
     error: BaseException | None = None
+    content: Picture | None = None
+
+    def save(
+        self,
+        path: str | Path | IO[bytes],
+        *,
+        extension: str = ".png",
+        depth: int | None = None,
+        quality: int = 95,
+        keep_metadata: bool = False,
+    ) -> None:
+        """Write the picture as the command line does, its recipe in the file: ``minstyle --recipe FILE`` takes it.
+
+        ``path`` ends in .png, .jpg, .webp, .tif or .avif, or is a file object, written in the format of ``extension``.
+        ``depth`` 8 or 16, None: the photograph's; ``quality`` 1..100 of .jpg, .webp, .avif; ``keep_metadata``: the
+        photograph's artist, date, place and so on. Raises ImageError, FileError.
+        """
+        content = Picture(self.image) if self.content is None else self.content
+        save_painted(self.image, path, self.recipe, content, extension=extension, depth=depth, quality=quality,
+                     keep_metadata=keep_metadata)  # fmt: skip
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """The image rounded, (H, W, 3) uint8: what ``plt.imshow``, OpenCV (but for its BGR) and imageio want."""
+        return pixels_of(self.image)
+
+    def to_pil(self) -> PillowImage:
+        """The picture as Pillow has it, RGB, or RGBA where the photograph has transparency; 8 bits, sRGB."""
+        return to_pil(self.image, None if self.content is None else opacity_at(self.image, self.content))
+
+    def _repr_png_(self) -> bytes:
+        file = BytesIO()
+        self.to_pil().save(file, format="PNG")
+        return file.getvalue()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self.pixels if dtype is None else self.pixels.astype(dtype)
+
+    def __repr__(self) -> str:
+        height, width, _ = self.image.shape
+        ended = "" if self.error is None else f", ended early by {type(self.error).__name__}"
+        return (f"Result({width} x {height}, recipe {self.recipe.name}, {self.evaluations} evaluations in "
+                f"{self.seconds:.1f} s, loss {self.first_loss:.4g} -> {self.loss:.4g}{ended})")  # fmt: skip
 
     @property
     def evaluations(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import time
 from collections.abc import Callable, Sequence
@@ -12,8 +13,8 @@ from ..backend import Array, Device, device_errors, to_host
 from ..errors import MinstyleError, OptimizeError, RecipeError, require
 from ..images import Picture, resize, resize_values
 from ..network.vgg import Network
-from ..recipe.presets import RECIPES
-from ..recipe.recipe import Recipe
+from ..recipe.presets import DEFAULT_RECIPE, RECIPES
+from ..recipe.recipe import FILE, Recipe
 from ..style.objective import Objective, build_objective
 from ..style.regions import Regions
 from .estimate import Estimate
@@ -44,7 +45,7 @@ Notify = Callable[[RunState, Event], bool]  # true ends the run
 def stylize(
     content: np.ndarray | Picture,
     styles: Sequence[np.ndarray | Picture],
-    recipe: Recipe = RECIPES["document"],
+    recipe: Recipe = RECIPES[DEFAULT_RECIPE],
     *,
     network: Network,
     draft: Network | None = None,
@@ -57,10 +58,9 @@ def stylize(
 ) -> Result:
     """Make the picture that has the content of ``content`` and the style of ``styles``, as ``recipe`` says.
 
-    Without a recipe it is ``document``, where the command line takes ``fine``: ``RECIPES["fine"]``.
-
     Images are (H, W, 3), RGB, 0..255, of any size: they are resized as the recipe says. What is transparent in the
-    content's or a style's ``Picture`` does not count. ``initial`` starts the run in place of the recipe's start image;
+    content's or a style's ``Picture`` does not count. ``initial`` starts the run in place of the recipe's start image:
+    ``init`` of the result's recipe is then "file";
     ``regions`` say which parts take their style from where. ``draft`` is the network that a recipe's ``draft`` names,
     see ``plan_stages``. Observers are told of every evaluation; nothing is printed or written here. With ``estimate``,
     an ``Estimate``, their plan has the seconds that evaluations will take. An interrupt (Ctrl-C) or an error ends the
@@ -72,6 +72,7 @@ def stylize(
 
     Raises ImageError for pictures that are no images or too small, RecipeError, LayerError, OptimizeError, DeviceError.
     """
+    recipe = recipe if initial is None else dataclasses.replace(recipe, init=FILE)
     pictures = Pictures.of(content, styles, recipe, initial, regions).cropped()
     require(on_interrupt in ("return", "raise"), "on_interrupt", "return or raise", repr(on_interrupt), RecipeError)
     stages = plan_stages(pictures.content.shape, recipe, network, draft)
@@ -97,7 +98,8 @@ def stylize(
     finally:
         error = _close(started, error)
     image, loss = kept.best()
-    return Result(pictures.finished(image), loss, tuple(state.history), state.seconds, recipe, error)
+    original = content if isinstance(content, Picture) else None
+    return Result(pictures.finished(image), loss, tuple(state.history), state.seconds, recipe, error, original)
 
 
 def _close(observers: Sequence[Observer], error: BaseException | None) -> BaseException | None:

@@ -66,6 +66,10 @@ class Objective:
         self._shares = [1.0] if areas is None else areas.shares
         self._layers = tuple(weighted.term.layer for weighted in terms)
 
+    def __repr__(self) -> str:
+        height, width, _ = self.shape
+        return f"Objective({width} x {height}, recipe {self.recipe.name}, {len(self._terms)} terms, {self.network})"
+
     def __call__(self, image: Array) -> tuple[float, Array]:
         """``image`` (H, W, 3), RGB, 0..255 -> (loss, gradient (H, W, 3)), on the network's device."""
         evaluation = self.evaluate(image)

@@ -15,16 +15,19 @@ _BAR = "{percentage:3.0f}%|{bar}| {desc}"
 class Progress(Observer):
     """A bar on standard error: evaluations, loss, seconds each, time left; without a terminal a line each 10 %.
 
+    In a notebook it is the notebook's own, where ipywidgets is installed.
+
     Bar and time left count evaluations by what they cost, as the plan says: at the last size one takes many times as
     long as at the first.
     """
 
     def start(self, plan: Plan) -> None:
-        from tqdm import tqdm  # here, for a quick start of the command line
+        from tqdm.auto import tqdm  # here, for a quick start of the command line
 
         self._ahead, self._planned, self._latest = Ahead(plan), plan.evaluations, (0, 0.0)
         self._each, self._loss, self._tenth = 0.0, "", 0
-        self._on_terminal = sys.stderr.isatty()
+        in_notebook = any(kind.__module__ == "tqdm.notebook" for kind in tqdm.__mro__)
+        self._on_terminal = in_notebook or sys.stderr.isatty()
         text = f"0/{plan.evaluations} evaluations, ?s/eval, ? left"
         self._bar = tqdm(total=1.0, desc=text, bar_format=_BAR, dynamic_ncols=True, disable=not self._on_terminal)
 

@@ -69,7 +69,7 @@ def _fetch(options: argparse.Namespace) -> None:
 
 
 def _list(options: argparse.Namespace) -> None:
-    say(*describe_all(options.weights_dir))
+    say(*describe_all(options.weights_dir, sources=options.sources))
 
 
 def _verify(options: argparse.Namespace) -> None:
@@ -113,8 +113,9 @@ def _parser() -> OneLineParser:
     command.add_argument("--weights-dir", type=folder_of, metavar="DIR", help=f"where to (default: {user_folder()})")
     command.add_argument("--quiet", action="store_true", help="no progress bar")
 
-    command = commands.add_parser("list", help="what is installed, where it is looked for, what can be had")
+    command = commands.add_parser("list", help="what is installed")
     command.set_defaults(run=_list)
+    command.add_argument("--sources", action="store_true", help="and the folders that are searched, and all sources")
     _add_folder(command)
 
     command = commands.add_parser("verify", help="read and check a whole weights file, and describe it")

@@ -20,28 +20,37 @@ from .checksums import digest
 from .locate import first_file, folders, given_folder
 from .sources import SOURCES, megabytes
 
+BROKEN = "broken"
 
-def describe_all(weights_dir: str | Path | None = None) -> list[str]:
-    """The lines of ``list``: the files in the folders that are searched, the folders, the sources of each network."""
-    rows, places = [], []
+
+def describe_all(weights_dir: str | Path | None = None, *, sources: bool = False) -> list[str]:
+    """The lines of ``list``: the files in the folders that are searched; with ``sources`` also these, and what is had.
+
+    Folders that cannot be read are told in any case.
+    """
+    rows, places, closed = [], [], []
     for folder in folders(weights_dir):
         try:
             files = sorted(name for name in os.listdir(folder) if name.endswith(".h5") and not name.startswith("."))
         except FileNotFoundError:
             files = []
         except OSError as error:
-            places.append(f"  {folder}: cannot be read: {error.strerror}")
+            closed.append(f"  {folder}: cannot be read: {error.strerror}")
+            places.append(closed[-1])
             continue
         places.append(f"  {folder}: {', '.join(files) or 'nothing'}")
         rows += [_row(folder / name) for name in files]
+    if not sources:
+        brief = [(*row[:3], f"{row[4]}: {row[3]}" if row[0] == BROKEN else row[4]) for row in rows]
+        more = f"fetch gets {' and '.join(SOURCES)}; list --sources says where from, and where to"
+        return [*_installed(("network", "layers", "size", "path"), brief), *closed, more]
     offers = [
         (source.network, source.name, megabytes(source.size), source.licence)
-        for sources in SOURCES.values()
-        for source in sources
+        for sources_of_one in SOURCES.values()
+        for source in sources_of_one
     ]
     return [
-        "installed:" if rows else "installed: nothing",
-        *(_table(("network", "layers", "size", "source", "path"), rows) if rows else ()),
+        *_installed(("network", "layers", "size", "source", "path"), rows),
         "folders that are searched, in order:",
         *places,
         "to be had with python -m minstyle.weights fetch NETWORK [--source SOURCE]:",
@@ -49,11 +58,15 @@ def describe_all(weights_dir: str | Path | None = None) -> list[str]:
     ]
 
 
+def _installed(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return ["installed:", *_table(head, rows)] if rows else ["installed: nothing"]
+
+
 def _row(path: Path) -> tuple[str, ...]:
     try:
         size, weights = megabytes(path.stat().st_size), read_weights(path)
     except (WeightsError, OSError) as error:
-        return ("broken", "", "", short(str(error).removeprefix(f"{path}: ")), str(path))
+        return (BROKEN, "", "", short(str(error).removeprefix(f"{path}: ")), str(path))
     name = f"small {weights.network}" if weights.projections else weights.network
     return (short(name), str(len(weights.layers)), size, short(weights.source), str(path))
 

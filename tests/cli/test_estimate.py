@@ -30,7 +30,7 @@ def test_estimate_prints_a_line_for_each_size_and_paints_nothing(studio: Studio,
 
 
 def test_a_run_says_what_it_takes_before_the_bar(studio: Studio, capsys: Captured) -> None:
-    assert studio.run() == 0
+    assert studio.run("--verbose") == 0
     told = capsys.readouterr().err
     takes = re.search(r"^minstyle: less than a minute, \d\.\d+ GB of memory$", told, flags=re.M)
     assert takes is not None

@@ -277,7 +277,9 @@ def test_after_several_styles_a_foreign_picture_is_not_written_over(studio: Stud
     arguments = [str(studio.content), str(studio.style), str(second)]
     small = studio.arguments()[3:]
     assert main([*arguments, str(third), *small, "--quiet"]) == 2
-    assert "third.png: expected a new file, or a picture that minstyle made" in told_in_one_line(capsys)
+    line = told_in_one_line(capsys)
+    assert "OUT is missing: the last file, " in line
+    assert "third.png, is there already, and no picture that minstyle made. Name the picture to write after it" in line
     assert third.read_bytes() == before
     for _ in range(2):
         assert main([*arguments, str(studio.out), *small, "--quiet"]) == 0

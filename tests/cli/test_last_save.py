@@ -55,9 +55,9 @@ def saving(monkeypatch: pytest.MonkeyPatch, before: Callable[[Path], None]) -> N
 
         return save
 
-    for module, name in (("output", "save_picture"), ("output", "save_image"), ("comparison", "save_image")):
-        place = f"minstyle.job.{module}.{name}"
-        monkeypatch.setattr(place, watched(getattr(sys.modules[f"minstyle.job.{module}"], name)))
+    for module, name in (("run.saving", "picture"), ("job.output", "image"), ("job.comparison", "image")):
+        place, function = f"minstyle.{module}", f"save_{name}"
+        monkeypatch.setattr(f"{place}.{function}", watched(getattr(sys.modules[place], function)))
 
 
 def failing(studio: Studio, error: Exception) -> Callable[[Path], None]:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from minstyle.cli.main import main
 from minstyle.engine.kernels.cpu import winograd
 from minstyle.images import load_image
 from minstyle.network.weightfile import write_weights
@@ -25,7 +26,7 @@ from tests.support.studio import SUMMARY, Captured, Studio, last_line
 
 
 def test_a_run_writes_the_picture_and_ends_with_what_was_reached(studio: Studio, capsys: Captured) -> None:
-    assert studio.run("--trace", studio.trace) == 0
+    assert studio.run("--verbose", "--trace", studio.trace) == 0
     *by_term, last = capsys.readouterr().out.splitlines(keepends=True)
     summary = SUMMARY.fullmatch(last)
     assert summary is not None
@@ -42,6 +43,22 @@ def test_a_run_writes_the_picture_and_ends_with_what_was_reached(studio: Studio,
     assert sorted(os.listdir(studio.results)) == ["out.png", "run.jsonl"]
 
 
+def test_by_default_there_is_the_bar_and_the_last_line(studio: Studio, capsys: Captured) -> None:
+    assert studio.run() == 0
+    captured = capsys.readouterr()
+    assert SUMMARY.fullmatch(captured.out)
+    assert all("evaluations" in line for line in captured.err.splitlines())
+    assert len(captured.err.splitlines()) <= 10
+
+
+def test_several_styles_are_named_for_they_may_be_photographs(studio: Studio, capsys: Captured) -> None:
+    """A shell makes photos/*.jpg the first photograph, as CONTENT, and styles of all others."""
+    _, *rest = studio.arguments()
+    assert main([str(studio.content), str(studio.content), *rest]) == 0
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first == f"minstyle: {studio.content} in a mixture of 2 styles: {studio.content}, {studio.style}"
+
+
 @pytest.mark.parametrize("options", [[], ["--pooling", "average"], ["--dtype", "float64"]], ids=" ".join)
 def test_the_same_seed_gives_the_same_file_and_another_seed_another(studio: Studio, options: list[str]) -> None:
     first, again, other = (studio.image(*options, "--seed", seed) for seed in (7, 7, 8))
@@ -56,7 +73,7 @@ def test_quiet_prints_nothing(studio: Studio, capfd: Captured) -> None:
 
 
 def test_progress_network_and_recipe_are_told_on_standard_error(studio: Studio, capsys: Captured) -> None:
-    assert studio.run("--recipe", "gatys", "--size-of", "height", "--dtype", "float64") == 0
+    assert studio.run("--recipe", "gatys", "--size-of", "height", "--dtype", "float64", "--verbose") == 0
     error = capsys.readouterr().err
     assert f"minstyle: vgg19 from {studio.network}, recipe gatys, float64, cpu\n" in error
     assert "100%" in error
@@ -190,7 +207,9 @@ def test_auto_falls_back_to_the_cpu_and_says_why_once(
     studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     monkeypatch.setitem(sys.modules, "cupy", None)
-    assert studio.run("--device", "auto") == 0
+    assert studio.run("--device", "auto", "--verbose") == 0
     captured = capsys.readouterr()
     assert captured.err.count("computing on the CPU: CuPy is not installed") == 1
     assert "CuPy" not in captured.out
+    assert studio.run("--device", "auto") == 0
+    assert "CuPy" not in "".join(capsys.readouterr())

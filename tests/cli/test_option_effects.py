@@ -13,7 +13,7 @@ import minstyle
 from minstyle.cli.main import build_parser, effective_recipe, main
 from minstyle.recipe.presets import RECIPES
 from minstyle.recipe.recipe import Recipe
-from tests.support.studio import Captured
+from tests.support.studio import Captured, Studio, told_in_one_line
 
 # Each option of the recipe: an argument other than the default, the value it stands for, the default in the help text.
 RECIPE_OPTIONS: dict[str, tuple[str, str, Any]] = {
@@ -67,7 +67,9 @@ PICTURES = ["photo.jpg", "painting.jpg", "out.png"]
 
 
 def test_every_field_of_a_recipe_but_its_name_and_terms_is_an_option() -> None:
-    assert set(RECIPE_OPTIONS) == {field.name for field in dataclasses.fields(Recipe)} - {"name", "terms"}
+    assert set(RECIPE_OPTIONS) == {field.name for field in dataclasses.fields(Recipe)} - {
+        "name", "terms", "description",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -80,6 +82,46 @@ def test_an_option_changes_its_field_and_no_other(field: str, recipe: str) -> No
 
 def test_without_options_the_recipe_is_ours() -> None:
     assert effective_recipe(build_parser().parse_args(PICTURES)) == RECIPES["fine"]
+
+
+@pytest.mark.parametrize(("options", "changes"), [
+    (["--steps", "7"], {"evaluations": (7,)}), (["--preserve-color"], {"color": "content"}),
+    (["--iterations", "20"], {"iterations": 20}),
+    (["--iterations", "300", "--steps", "9"], {"iterations": 300, "evaluations": (9,)}),
+    (["--iterations", "300"], {"iterations": 300, "evaluations": (601, 601, 601)}),
+])  # fmt: skip
+def test_names_that_peers_use_are_understood(options: list[str], changes: dict[str, Any]) -> None:
+    """The budget by either name; iterations are as many, with the evaluations that they need."""
+    found = effective_recipe(build_parser().parse_args(options))
+    assert found == dataclasses.replace(RECIPES["fine"], **changes)
+
+
+def test_iterations_are_that_many(studio: Studio) -> None:
+    records = studio.traced("--recipe", "gatys", "--size-of", "height", "--iterations", "6", "--evaluations", "20")
+    assert 7 <= len(records) <= 13
+
+
+def test_the_list_of_recipes_has_a_line_each(capsys: Captured) -> None:
+    assert main(["--list-recipes"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [*RECIPES, "keras"]
+    assert all(len(line) < 120 for line in lines)
+    assert len({line.index(RECIPES[line.split()[0]].description) for line in lines[:-1]}) == 1
+
+
+@pytest.mark.parametrize(("option", "near"), [
+    ("--stile-weight", "--style-weight"), ("--preserve-colour", "--preserve-color"), ("--Size", "--size"),
+    ("--content_weight", "--content-weight"), ("--list-recipe", "--list-recipes"),
+])  # fmt: skip
+def test_an_unknown_option_is_told_with_the_nearest(studio: Studio, capsys: Captured, option: str, near: str) -> None:
+    assert studio.run(option, "5") == 2
+    line = told_in_one_line(capsys)
+    assert re.search(rf"unrecognized arguments: {option}.*; did you mean {near}\? See minstyle --help", line)
+
+
+def test_an_option_that_is_like_no_other_is_told_alone(studio: Studio, capsys: Captured) -> None:
+    assert studio.run("--xyzzy") == 2
+    assert told_in_one_line(capsys).endswith("unrecognized arguments: --xyzzy. See minstyle --help")
 
 
 def help_text(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> str:
@@ -110,7 +152,7 @@ def test_help_has_every_option_with_its_default(monkeypatch: pytest.MonkeyPatch,
         "-h", "--version", "--weights-dir", "--threads", "--save-every", "--trace", "--quiet", "--print-recipe",
         "--show-recipe", "--mask", "--keep-metadata", "--plot", "--sheet", "--compare", "--content-layers",
         "--style-layers", "--content-loss", "--style-loss", "--tv-loss", "--memory", "--estimate",
-        "--resume", "--checkpoint", "--no-checkpoint",
+        "--resume", "--checkpoint", "--no-checkpoint", "--list-recipes", "--verbose", "--preserve-color",
     }  # fmt: skip
     assert set(options) - set(others) - {flag for flag, _, _ in RECIPE_OPTIONS.values()} == without
     assert all(len(option.split("  ")) >= 1 and len(option.split()) > 3 for option in options.values()), "with words"

@@ -133,7 +133,8 @@ def test_the_start_may_be_a_file() -> None:
         assert effective_recipe(options("--init", init)).init == init
     given = options("--init", "rough.png")
     assert start_file(given) == Path("rough.png")
-    assert effective_recipe(given).init == RECIPES["fine"].init
+    assert effective_recipe(given).init == "file"
+    assert start_file(options("--init", "file")) == Path("file")
 
 
 @pytest.mark.parametrize(("given", "sizes"), [
@@ -150,7 +151,9 @@ def test_a_start_file_goes_on_at_the_last_size(given: tuple[str, ...], sizes: tu
 def test_each_option_has_a_group_of_its_own_kind() -> None:
     fields = option_fields()
     assert {field.metadata["group"] for field in fields} == set(GROUPS)
-    assert {field.name for field in dataclasses.fields(Recipe)} - {field.name for field in fields} == {"name", "terms"}
+    assert {field.name for field in dataclasses.fields(Recipe)} - {field.name for field in fields} == {
+        "name", "terms", "description",
+    }  # fmt: skip
 
 
 def test_help_names_each_loss() -> None:

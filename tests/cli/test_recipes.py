@@ -14,6 +14,7 @@ import pytest
 
 from minstyle.cli.main import main
 from minstyle.images import load_image, save_image
+from minstyle.job.recipefile import recipe_of_picture
 from minstyle.recipe.presets import RECIPES
 from minstyle.recipe.recipe import Recipe
 from tests.support.small import picture
@@ -256,3 +257,13 @@ def test_several_styles_with_blend_scale_and_crop(studio: Studio, capsys: Captur
     _, _, _, *small = studio.arguments("--style-scale", "1,2,3", "--quiet")
     assert main([str(part) for part in (studio.content, studio.style, other, studio.out, *small)]) == 2
     assert "style_scale: expected one for each of 2 style pictures, got 3" in told_in_one_line(capsys)
+
+
+def test_a_picture_that_began_with_a_file_says_so(studio: Studio, capsys: Captured) -> None:
+    first = studio.image("--init", studio.style)
+    begun = studio.out
+    assert recipe_of_picture(begun).init == "file"
+    studio.out = studio.results / "again.png"
+    assert studio.run("--recipe", begun) == 2
+    assert "recipe document: expected the picture that it starts from (--init FILE, " in told_in_one_line(capsys)
+    assert studio.image("--recipe", begun, "--init", studio.style) == first

@@ -9,7 +9,7 @@ import pytest
 
 from minstyle import check_vjp
 from minstyle.engine.autodiff import differentiable
-from minstyle.errors import GradientError
+from minstyle.errors import GradientError, ShapeError
 
 X = np.random.default_rng(0).standard_normal((6, 5))
 Y = np.random.default_rng(1).standard_normal((6, 5))
@@ -69,3 +69,9 @@ def test_an_op_without_an_adjoint_is_named() -> None:
 
     with pytest.raises(GradientError, match="constant is not differentiable in argument 0"):
         check_vjp(constant, [X])
+
+
+@pytest.mark.parametrize("alone", [X, 1.5])
+def test_an_argument_alone_is_refused_with_what_is_wanted(alone: Any) -> None:
+    with pytest.raises(ShapeError, match=r"op: expected a tuple of arguments, as in check_vjp\(op, \(x,\)\), got"):
+        check_vjp(product(), alone)

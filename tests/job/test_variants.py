@@ -50,7 +50,7 @@ def test_a_variant_of_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("text", "words"), [
     ("", "unknown recipe '': known are fine, document, gatys"),
-    ("gatis", "unknown recipe 'gatis': known are fine, document, gatys"),
+    ("gatis", "unknown recipe 'gatis': did you mean gatys? known are fine, document, gatys"),
     ("document,,gatys", "unknown recipe ''"),
     ("document:style_weight", "unknown recipe 'document:style_weight'"),
     ("document:styl=1", "'document:styl=1': unknown setting 'styl': known are content_weight, coarse_content,"),
@@ -61,7 +61,7 @@ def test_a_variant_of_a_file(tmp_path: Path) -> None:
     ("document:style_weight=-1", "style_weight: expected a number from 0 to 1e+12, got '-1'"),
     ("document:sizes=a", "sizes: expected a value such as 400, got 'a'"),
     ("document:pooling_factor=x", "pooling_factor: expected a value such as 1, got 'x'"),
-    ("document:init=paper", "init: expected noise or content or style or grey, got 'paper'"),
+    ("document:init=paper", "init: expected noise or content or style or grey or file, got 'paper'"),
     ("document:seed=1.5", "seed: expected a value such as 0, got '1.5'"),
     ("document,document", "comparison: expected variants that differ, got 'document' twice"),
     ("gone.json", "gone.json: cannot be read"),

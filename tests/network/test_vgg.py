@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import pickle
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -348,3 +351,17 @@ def test_a_projection_is_applied_to_what_losses_see_and_to_nothing_else(tiny_wei
     for layer in ("block1_conv2", "block2_conv2"):
         np.testing.assert_array_equal(found[layer], expected[layer])
     assert (thin.channel_share("block2_conv1"), thin.channel_share("block1_conv2")) == (9 / 128, 1.0)
+
+
+@pytest.mark.parametrize("used", [False, True])
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda network: pickle.loads(pickle.dumps(network))])
+def test_a_network_can_be_copied_and_pickled(copied: Callable[[Network], Network], used: bool) -> None:
+    """For process pools; a network that was used keeps its transformed kernels, those of one direction only."""
+    network = Network(random_weights("vgg19", (4, 16, 16, 16, 20)))
+    x, layers, fresh = picture(32, 40), ["block1_conv1", "block5_conv1"], len(pickle.dumps(network))
+    before = network.features(x, layers) if used else None
+    again = copied(network)
+    assert repr(again) == repr(network) == "Network(vgg19, up to block5_pool, float32, cpu)"
+    for name, f in (before or network.features(x, layers)).items():
+        np.testing.assert_array_equal(again.features(x, layers)[name], f)
+    assert fresh < len(pickle.dumps(network)) < 5 * fresh  # 36 numbers for 9

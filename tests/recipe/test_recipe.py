@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import math
+import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,9 +16,9 @@ from hypothesis import strategies as st
 
 from minstyle.errors import RecipeError
 from minstyle.recipe.other_terms import with_layers, with_losses
-from minstyle.recipe.presets import RECIPES, find_recipe
+from minstyle.recipe.presets import RECIPES, UnknownRecipeError
 from minstyle.recipe.recipe import Recipe
-from minstyle.recipe.terms import ROLES, Term
+from minstyle.recipe.terms import IMAGE, ROLES, Term
 from minstyle.style.losses import LOSSES
 
 STYLE = ["block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1"]
@@ -52,7 +55,7 @@ def test_each_kind_of_term_has_its_formula() -> None:
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
 def test_json_and_back(recipe: Recipe) -> None:
     assert Recipe.from_json(recipe.to_json()) == recipe
-    assert RECIPES[recipe.name] is find_recipe(recipe.name)
+    assert Recipe.from_json(recipe.to_json()).description == recipe.description != ""
 
 
 @pytest.mark.parametrize(("change", "words"), [
@@ -68,7 +71,7 @@ def test_json_and_back(recipe: Recipe) -> None:
     ({"sizes": ()}, r"sizes: expected whole numbers, got \(\)"),
     ({"sizes": (256, 128)}, "sizes: expected growing numbers, got 256, 128"),
     ({"sizes": (128, 128)}, "sizes: expected growing numbers"),
-    ({"init": "nothing"}, "init: expected noise or content or style or grey, got 'nothing'"),
+    ({"init": "nothing"}, "init: expected noise or content or style or grey or file, got 'nothing'"),
     ({"pooling": "min"}, "pooling: expected max or average or l2, got 'min'"),
     ({"history": None}, "history: .* got None"),
     ({"name": ""}, "name: expected 1 to 200 printable letters, got ''"),
@@ -82,7 +85,7 @@ def test_a_wrong_field_is_named_with_its_value(change: dict[str, Any], words: st
 
 
 @pytest.mark.parametrize(("term", "words"), [
-    (("gramm", "block1_conv1"), "unknown loss 'gramm': known are content_sum"),
+    (("gramm", "block1_conv1"), "unknown loss 'gramm': did you mean gram_mean[?] known are content_sum"),
     (("gram_paper", "block1_conv1", -1), "weight of gram_paper at block1_conv1: .* got -1"),
     (("gram_paper", 5), "layer of gram_paper: expected a name, got 5"),
 ])  # fmt: skip
@@ -92,16 +95,47 @@ def test_a_wrong_term_is_named(term: tuple[Any, ...], words: str) -> None:
 
 
 def test_an_unknown_recipe_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(RecipeError, match="unknown recipe 'dokument': known are fine, document, gatys, "):
-        find_recipe("dokument")
+    with pytest.raises(RecipeError, match="unknown recipe 'fresco': known are fine, document, gatys, "):
+        RECIPES["fresco"]
+
+
+@pytest.mark.parametrize(("name", "near"), [
+    ("Gatys", "gatys"), ("dokument", "document"), ("gatys_code", "gatys-code"), ("KERAS", "keras"),
+])  # fmt: skip
+def test_names_that_are_near_are_told(name: str, near: str) -> None:
+    with pytest.raises(KeyError) as caught:
+        RECIPES[name]
+    assert str(caught.value).startswith(f"unknown recipe '{name}': did you mean {near}? known are fine, ")
+    assert isinstance(caught.value, UnknownRecipeError)
+    assert RECIPES.get(name) is None
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda thing: pickle.loads(pickle.dumps(thing))])
+def test_recipes_can_be_copied(copied: Callable[[Any], Any]) -> None:
+    assert copied(RECIPES) == RECIPES
+    assert copied(RECIPES["crowson"]) == RECIPES["crowson"]
+
+
+def test_a_recipe_says_what_differs_from_its_preset() -> None:
+    fine = RECIPES["fine"]
+    assert repr(fine) == "Recipe('fine')"
+    other = dataclasses.replace(fine, sizes=256, terms=(*fine.terms[:-1], Term("tv_mean", IMAGE, 2)))
+    assert repr(other) == "Recipe('fine', terms=<-tv_sum, +tv_mean x 2>, sizes=(256,))"
+    assert repr(Recipe("mine", (Term("gram_mean", "conv1_1"),), mix=0.5)) == "Recipe('mine', terms=<1>, mix=0.5)"
+
+
+def test_a_description_makes_no_difference_and_is_one_line() -> None:
+    assert dataclasses.replace(RECIPES["fine"], description="by night") == RECIPES["fine"]
+    with pytest.raises(RecipeError, match="description: expected at most 500 printable letters"):
+        dataclasses.replace(RECIPES["fine"], description="two\nlines")
 
 
 def test_keras_is_another_name_of_document() -> None:
-    assert find_recipe("keras") is RECIPES["document"]
-    assert find_recipe("keras").name == "document"
-    assert "keras" not in RECIPES
-    with pytest.raises(RecipeError, match=r"known are fine, .*, keras \(the same as document\)"):
-        find_recipe("kerras")
+    assert RECIPES["keras"] is RECIPES["document"]
+    assert "keras" in RECIPES
+    assert "keras" not in list(RECIPES)
+    with pytest.raises(RecipeError, match=r"did you mean keras\? known are fine, .*, keras \(the same as document\)"):
+        RECIPES["kerras"]
 
 
 @pytest.mark.parametrize("text", [

@@ -143,7 +143,7 @@ def test_a_draft_is_painted_by_the_small_network_and_finished_by_the_network_its
     content, style = picture(40, 48, 1), picture(40, 48, 2)
     stages = Stages()
     with pytest.raises(RecipeError, match=r"draft: expected the network mini, got none; pass draft=load_network"):
-        stylize(content, [style], recipe, network=tiny_network)
+        stylize(content, [style], recipe, network=tiny_network, draft=None)
     result = stylize(content, [style], recipe, network=tiny_network, draft=small, observers=[stages])
     shapes = [record.shape for record in result.history]
     assert list(dict.fromkeys(zip((r.stage for r in result.history), shapes, strict=True))) == [
@@ -238,7 +238,7 @@ def test_style_size() -> None:
     (picture(31, 50), "content: expected at least 32 x 32 pixels, got 50 x 31"),
     (picture(40, 400), None),
     (np.full((40, 40, 3), np.nan), "content: expected finite pixels"),
-    (np.zeros((40, 40)), r"content: expected an image \(H, W, 3\), got \(40, 40\)"),
+    (np.zeros((40, 40)), r"content: expected an array \(H, W, 3\), got \(40, 40\)"),
 ])  # fmt: skip
 def test_pictures_that_cannot_be_used(content: np.ndarray, words: str | None, tiny_network: Network) -> None:
     recipe: Recipe = dataclasses.replace(SHORT, size_of="long", sizes=(64,))

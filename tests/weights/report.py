@@ -1,4 +1,4 @@
-"""Measure what docs/weights.md says and write it there: ``python -m tests.weights.report`` (some minutes).
+"""Measure what docs/explanation/weights.md says and write it there: ``python -m tests.weights.report`` (some minutes).
 
 For every kind of file: the difference of its network's features to PyTorch's. For every format: what became of damaged
 and hostile files. The files and the checks are those of the tests.
@@ -23,7 +23,7 @@ from tests.support.small import random_weights
 from tests.support.torch_features import CHANNELS, difference, rounded
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE, MARK = ROOT / "docs" / "weights.md", "<!-- Below: python -m tests.weights.report -->\n"
+PAGE, MARK = ROOT / "docs" / "explanation" / "weights.md", "<!-- Below: python -m tests.weights.report -->\n"
 
 
 def differences(folder: Path) -> list[str]:

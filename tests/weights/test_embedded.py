@@ -148,6 +148,7 @@ def test_an_installation_has_these_networks_and_no_other_weights(installed: Path
     for own in (MINI, VGG19):
         assert files[own.name] == installed / "minstyle" / "embedded" / own.name
         assert files[own.name].read_bytes() == own.read_bytes()
+    assert (installed / "minstyle" / "py.typed").is_file()  # its types are for its users too
     assert sum(wheel.stat().st_size for wheel in installed.parent.glob("*.whl")) < 20e6
 
 
@@ -155,7 +156,7 @@ def test_a_bare_installation_paints_without_a_network(installed: Path, tmp_path:
     # Where there are no network namespaces, at least Python's own way to a network is shut.
     (tmp_path / "sitecustomize.py").write_text(NO_SOCKETS)
     arguments = [ROOT / "examples/cat.jpg", ROOT / "examples/swirls.jpg", tmp_path / "out.png"]
-    options = ["--size", "64", "--rounds", "1", "--evaluations", "3", "--device", "cpu"]
+    options = ["--size", "64", "--rounds", "1", "--evaluations", "3", "--device", "cpu", "--verbose"]
     run = subprocess.run(
         [*no_network(), sys.executable, "-m", "minstyle", *map(str, arguments), *options],
         cwd=tmp_path, env=alone(tmp_path, installed, tmp_path), capture_output=True, text=True, check=False,

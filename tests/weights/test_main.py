@@ -76,7 +76,7 @@ def test_list_shows_what_is_installed(home: Path, tmp_path: Path, capsys: Captur
     small, first = put(home, "vgg16", np.float16), put(tmp_path / "mine", "vgg19", through=5)
     (home / "broken.h5").write_text("nothing")
     (home / ".minstyle.0123.h5").write_text("on its way")
-    assert main(["list", "--weights-dir", str(tmp_path / "mine")]) == 0
+    assert main(["list", "--sources", "--weights-dir", str(tmp_path / "mine")]) == 0
     lines = capsys.readouterr().out.splitlines()
     rows = lines[: lines.index("folders that are searched, in order:")]
     assert rows[0] == "installed:"
@@ -90,8 +90,18 @@ def test_list_shows_what_is_installed(home: Path, tmp_path: Path, capsys: Captur
     assert rows[3].endswith(str(home / "broken.h5"))
 
 
-def test_list_shows_what_can_be_had(home: Path, capsys: Capture) -> None:
+def test_list_is_short(home: Path, capsys: Capture) -> None:
+    first = put(home, "vgg16")
     assert main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "installed:"
+    assert lines[-1] == "fetch gets vgg19 and vgg16; list --sources says where from, and where to"
+    assert lines[2].endswith(str(first))
+    assert len(lines) == 3 + len(list(home.glob("*.h5")))
+
+
+def test_list_shows_what_can_be_had(home: Path, capsys: Capture) -> None:
+    assert main(["list", "--sources"]) == 0
     out = capsys.readouterr().out
     lines = out.splitlines()
     assert lines[0] == "installed: nothing"
@@ -384,7 +394,7 @@ def test_a_command_that_makes_no_sense_ends_with_2(home: Path, capsys: Capture, 
 
 def test_the_module_runs_as_a_command(home: Path) -> None:
     run = subprocess.run([sys.executable, "-m", "minstyle.weights", "list"], capture_output=True, text=True, check=True)
-    assert "to be had with" in run.stdout
+    assert run.stdout.startswith("installed:")
     assert run.stderr == ""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ...backend import Array, is_cupy
@@ -26,6 +28,15 @@ class Kernel:
         self._transformed: tuple[np.ndarray, np.ndarray] | None = None
         self._packed: tuple[gpu.Packed, gpu.Packed] | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what follows from the rest: the transforms of the other direction, the order of a device."""
+        return {**vars(self), "_transformed": self._transformed and self._transformed[0], "_packed": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        if (forward := state["_transformed"]) is not None:
+            self._transformed = forward, _turned(forward)
+
     @property
     def array(self) -> Array:
         if self._array is None:
@@ -47,8 +58,13 @@ class Kernel:
         array = self._array
         if self._transformed is None and array is not None:
             forward = winograd.transform_kernel(array)
-            back = forward.swapaxes(1, 2)
-            self._transformed = forward, np.ascontiguousarray(back) if back.size <= _SMALL else back
+            self._transformed = forward, _turned(forward)
             self._array = None
         assert self._transformed is not None
         return self._transformed
+
+
+def _turned(forward: np.ndarray) -> np.ndarray:
+    """The transforms (36, Cout, Cin) of a kernel turned by 180 degrees, from its own (36, Cin, Cout)."""
+    back = forward.swapaxes(1, 2)
+    return np.ascontiguousarray(back) if back.size <= _SMALL else back

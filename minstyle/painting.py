@@ -1,0 +1,138 @@
+"""The library's one call: from whatever pictures somebody has to a painted one, by the command line's own parts."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .engine.kernels import use_threads
+from .images import Given, Picture, picture_of, picture_shape
+from .job import inputs
+from .job.changes import from_start_file
+from .job.machine import load_draft
+from .job.recipefile import named_recipe
+from .network.vgg import Network
+from .recipe.presets import DEFAULT_RECIPE
+from .recipe.recipe import Recipe
+from .recipe.sizes import check_styles, side_of
+from .run.estimate import Estimate
+from .run.observer import Observer
+from .run.pictures import check_start
+from .run.result import Result
+from .run.state import RunState
+from .run.stylize import stylize as run
+from .style.regions import Regions
+from .suggest import did_you_mean
+from .watch.bystander import Bystander
+from .watch.logged import LOG, Logged
+from .watch.progress import Progress
+from .weights.locate import load_network
+
+_SHORT = {"size": "sizes", "steps": "evaluations"}  # other names of settings, as on the command line
+ORIGINAL = "original"
+
+
+def stylize(
+    content: Given,
+    styles: Given | Sequence[Given],
+    recipe: str | Path | Recipe = DEFAULT_RECIPE,
+    *,
+    network: str | Path | Network = "auto",
+    draft: str | Path | Network | None = "auto",
+    device: str = "auto",
+    dtype: Any = "float32",
+    threads: int | None = None,
+    initial: Given | None = None,
+    regions: Regions | None = None,
+    progress: bool = False,
+    observers: Sequence[Observer] = (),
+    estimate: Estimate | None = None,
+    state: RunState | None = None,
+    on_interrupt: str = "return",
+    **settings: Any,
+) -> Result:
+    """Paint ``content`` in the style of ``styles``, one or a list. What is not said is as on the command line.
+
+        minstyle.stylize("photo.jpg", "painting.jpg", size=512, progress=True).save("out.png")
+
+    Pictures are paths, images of Pillow's, ``Picture``s, bytes, file objects, or arrays (H, W, 3), RGB, of uint8,
+    uint16 or floats from 0 to 255. ``recipe`` is a name, a recipe's JSON file, a picture that minstyle made, or a
+    ``Recipe``; ``settings`` are its fields, ``style_weight=300``, with ``size`` (a number, or "original": the content's
+    own) for ``sizes`` and ``steps`` for ``evaluations``. ``network`` is a name, a weights file, or a network, which has
+    its own device and dtype; ``draft`` the network that the recipe's draft is painted with, None: without a draft.
+    ``threads`` None: as many as ``use_threads`` says, else one a core.
+
+    ``progress`` shows a bar; without it what there is to say goes to the logger "minstyle". ``initial``, ``regions``,
+    ``observers``, ``estimate``, ``state`` and ``on_interrupt`` are explained at ``minstyle.run.stylize.stylize``, which
+    takes pictures and networks only, and loads nothing. Raises a MinstyleError that says what is wrong, TypeError for a
+    setting that there is none of.
+    """
+    several: Any = styles if isinstance(styles, list | tuple) else [styles]
+    given = [_given("content", content), *(_given("style", style) for style in several)]
+    start = None if initial is None else _given("initial", initial)
+    chosen = _recipe(recipe, settings, given[0], start is not None)
+    photograph, paintings, beginning = _read(given, start, chosen)
+    own, other = _networks(network, draft, device, dtype, chosen)
+    LOG.info("%s, %s", chosen, own)
+    with contextlib.nullcontext() if threads is None else use_threads(threads):
+        return run(
+            photograph,
+            paintings,
+            chosen,
+            network=own,
+            draft=other,
+            initial=beginning,
+            regions=regions,
+            observers=[*observers, Bystander(Progress()) if progress else Logged()],
+            estimate=estimate,
+            state=state,
+            on_interrupt=on_interrupt,
+        )
+
+
+def _given(name: str, given: Given) -> inputs.Given:
+    """A path as it is, to be read at the size that the run wants; anything else as a picture."""
+    return Path(given) if isinstance(given, str | Path) else picture_of(name, given)
+
+
+def _recipe(recipe: str | Path | Recipe, settings: dict[str, Any], content: inputs.Given, from_file: bool) -> Recipe:
+    found = recipe if isinstance(recipe, Recipe) else named_recipe(str(recipe))
+    known = [field.name for field in dataclasses.fields(Recipe)]
+    for name in settings:
+        if name not in known and name not in _SHORT:
+            raise TypeError(f"stylize() got an unexpected keyword argument {name!r}; {did_you_mean(name, known)}"
+                            "settings are the fields of minstyle.Recipe")  # fmt: skip
+    changes = {_SHORT.get(name, name): value for name, value in settings.items()}
+    if changes.get("sizes") == ORIGINAL:
+        sized = dataclasses.replace(found, size_of=changes.get("size_of", found.size_of))
+        shape = content.image.shape if isinstance(content, Picture) else picture_shape(content)
+        changes["sizes"] = side_of(shape, sized)
+    if isinstance(changes.get("sizes"), int):
+        changes["sizes"] = (changes["sizes"],)
+    return dataclasses.replace(found, **(from_start_file(found, changes) if from_file else changes))
+
+
+def _read(
+    given: Sequence[inputs.Given], start: inputs.Given | None, recipe: Recipe
+) -> tuple[Picture, Sequence[Picture], Picture | None]:
+    """The content, the styles and the start image, read; what is odd goes to the log."""
+    content, *styles = given
+    check_styles(recipe, len(styles))
+    check_start(recipe, start)
+    inputs.check_headers(content, styles, start, recipe)
+    photograph, paintings = inputs.read_pictures(content, styles, recipe, Logged().notice)
+    return photograph, paintings, None if start is None else inputs.read_initial(start, photograph, recipe)
+
+
+def _networks(
+    network: str | Path | Network, draft: str | Path | Network | None, device: str, dtype: Any, recipe: Recipe
+) -> tuple[Network, Network | None]:
+    own = network if isinstance(network, Network) else load_network(str(network), device=device, dtype=dtype)
+    if draft == "auto":
+        return own, load_draft(own, [recipe])[0]
+    if isinstance(draft, str | Path):
+        return own, load_network(str(draft), device=own.device.name, dtype=own.dtype)
+    return own, draft

@@ -1,0 +1,49 @@
+"""A painted image to a file, with all that belongs there: its recipe, and what the photograph has beside colours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from ..images import Picture, resize_values, save_picture
+from ..recipe.recipe import Recipe
+from ..version import __version__
+
+
+def save_painted(
+    image: np.ndarray,
+    path: str | Path | IO[bytes],
+    recipe: Recipe,
+    content: Picture,
+    *,
+    extension: str = ".png",
+    depth: int | None = None,
+    quality: int = 95,
+    keep_metadata: bool = False,
+) -> None:
+    """Write an image (H, W, 3) that ``recipe`` made of ``content``; ``depth`` None is the content's own.
+
+    Into a file object it is written in the format of ``extension``. Raises ImageError, FileError.
+    """
+    save_picture(
+        image,
+        path,
+        extension=extension,
+        opacity=opacity_at(image, content),
+        depth=content.depth if depth is None else depth,
+        profile=content.profile,
+        exif=content.exif if keep_metadata else None,
+        dpi=content.dpi,
+        quality=quality,
+        text={"minstyle": recipe.to_json(), "Software": f"minstyle {__version__}"},
+    )
+
+
+def opacity_at(image: np.ndarray, content: Picture) -> np.ndarray | None:
+    """The content's opacity at the size of an image (H, W, 3): (H, W), 0..1, or None."""
+    if content.opacity is None:
+        return None
+    opacity: np.ndarray = resize_values(content.opacity[:, :, None], *image.shape[:2])[:, :, 0].clip(0, 1)
+    return opacity

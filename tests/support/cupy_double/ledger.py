@@ -23,6 +23,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self.on = False
+        self.dry = False  # kernels of CUDA sources are counted, not computed: what they write stays what it was
         self.fault: Exception | None = None
         self.lasting = True
         self.clear()

@@ -42,7 +42,8 @@ class RawKernel:
             raise ValueError(f"{self.name}: a grid of {grid} blocks of {block}")
         passed = [self._argument(p, a) for p, a in zip(self._parameters, args, strict=True)]
         LEDGER.note(self.name, 1, [], [a for a in args if isinstance(a, ndarray)])
-        self._function(*(*grid, 1, 1)[:3], block[0], shared_mem, *passed)
+        if not LEDGER.dry:
+            self._function(*(*grid, 1, 1)[:3], block[0], shared_mem, *passed)
 
     def _argument(self, parameter: str, value: Any) -> Any:
         words = parameter.replace("*", " * ").replace("const ", "").split()[:-1]

@@ -86,7 +86,7 @@ def _start(
         return
     tile = _tile(height, width, packed)
     n, up = tile
-    shared, threads = _shared(tile, packed.taps), 256 + 32 * (product() == 2)
+    shared, threads = shared_memory(tile, packed.taps), 256 + 32 * (product() == 2)
     grid = blocks(packed.outer, n) * blocks(height, 8 * up) * blocks(width, _COLUMNS)
     arguments = [
         contiguous(x), packed.tiles(n, product() > 0), bias, None if scale is None else contiguous(scale), y, mask,
@@ -104,7 +104,7 @@ def _tile(height: int, width: int, packed: Packed) -> Tile:
     return (128, 1) if blocks(height, 8) * across * blocks(outer, 128) > multiprocessors() // 2 else (64, 1)
 
 
-def _shared(tile: Tile, taps: int) -> int:
+def shared_memory(tile: Tile, taps: int) -> int:
     """Bytes of shared memory: patches, the ring with its barriers, and what aligning them to 1024 may take."""
     n, up = tile
     places = 2 if taps == 9 else 3

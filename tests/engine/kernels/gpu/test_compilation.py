@@ -1,0 +1,55 @@
+"""engine/kernels/gpu/sources: NVIDIA's compiler takes them for each kind of card. It needs no card, but its library."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from minstyle.engine.kernels.gpu import compiled
+
+SOURCES = sorted(path.name for path in Path(compiled.__file__).parent.joinpath("sources").glob("*.cu"))
+# Compute capability and PRODUCT: cards of 2018, 2020, Hopper with its own instructions, the latest.
+CARDS = [("sm_75", 0), ("sm_80", 1), ("sm_90a", 2), ("sm_120", 1)]
+
+
+def nvrtc() -> ctypes.CDLL | None:
+    """The library of the package nvidia-cuda-nvrtc, where it is installed."""
+    found = importlib.util.find_spec("nvidia")
+    places = list(found.submodule_search_locations or ()) if found else []
+    files = [file for place in places for file in sorted(Path(place).rglob("libnvrtc.so.*")) if "alt" not in file.name]
+    return ctypes.CDLL(str(files[0])) if files else None
+
+
+@pytest.fixture(scope="module")
+def compile_for() -> Callable[[str, str, int], str]:
+    """What compiles a source for a card: it returns the compiler's log, and fails with it."""
+    library = nvrtc()
+    if library is None:
+        pytest.skip("the package nvidia-cuda-nvrtc is not installed")
+
+    def compile_for(source: str, card: str, product: int) -> str:
+        program, size = ctypes.c_void_p(), ctypes.c_size_t()
+        text = compiled.sources_in_one(source).encode()
+        assert library.nvrtcCreateProgram(ctypes.byref(program), text, source.encode(), 0, None, None) == 0
+        options = [f"--gpu-architecture={card}", f"-DPRODUCT={product}", "-std=c++17", "-default-device"]
+        passed = (ctypes.c_char_p * len(options))(*map(str.encode, options))
+        failed = library.nvrtcCompileProgram(program, len(options), passed)
+        library.nvrtcGetProgramLogSize(program, ctypes.byref(size))
+        log = ctypes.create_string_buffer(size.value)
+        library.nvrtcGetProgramLog(program, log)
+        library.nvrtcDestroyProgram(ctypes.byref(program))
+        assert not failed, log.value.decode()
+        return log.value.decode()
+
+    return compile_for
+
+
+@pytest.mark.parametrize(("card", "product"), CARDS)
+@pytest.mark.parametrize("source", SOURCES)
+def test_every_source_compiles(source: str, card: str, product: int, compile_for: Callable[..., str]) -> None:
+    log = compile_for(source, card, product)
+    assert "serialized" not in log, "wgmma would wait after each instruction"

@@ -1,0 +1,184 @@
+"""engine/kernels/gpu: each kernel beside ``direct`` in float64, over odd sizes; on a card, or by the double."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from minstyle.backend import PRECISIONS, Device, to_host
+from minstyle.engine import kernels
+from minstyle.engine.kernels import direct
+from minstyle.engine.kernels.cpu.masks import NONE, MapReluMask
+from minstyle.engine.kernels.gpu import compiled
+from minstyle.engine.kernels.gpu.convolution import Packed, shared_memory
+from minstyle.errors import DeviceError
+from tests.support import cupy_double, devices
+from tests.support.arrays import normal
+from tests.support.cupy_double.raw_kernels import RawModule
+
+# Height, width, channels in and out: a patch of 8 x 16 pixels, less, more; channels that fill no tile, or several.
+SHAPES = [(8, 16, 32, 64), (5, 3, 36, 72), (9, 17, 64, 136), (1, 1, 4, 8), (17, 33, 4, 64)]
+every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
+# The double multiplies in float32 under either name.
+every_precision = pytest.mark.parametrize("precision", PRECISIONS if devices.REAL else ["fp32"])
+# Of the largest entry: TF32 has 10 bits of mantissa.
+TOLERANCE = {"fp32": 3e-6, "tf32": 3e-3}
+
+
+def close(found: Any, expected: np.ndarray, precision: str = "fp32") -> None:
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(to_host(found), expected, atol=TOLERANCE[precision] * max(1, abs(expected).max()))
+
+
+def float32(shape: tuple[int, ...], seed: int) -> np.ndarray:
+    return normal(shape, seed).astype(np.float32)
+
+
+def by_definition(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
+    return np.asarray(direct.convolve(x.astype(float), kernel.astype(float), bias))
+
+
+@every_precision
+@every_shape
+def test_convolution_with_relu_and_pooling(shape: tuple[int, ...], precision: str, gpu: Device) -> None:
+    height, width, cin, cout = shape
+    x, k, bias = float32((height, width, cin), 0), float32((3, 3, cin, cout), 1), float32((cout,), 2)
+    there = [gpu.asarray(a) for a in (x, k, bias)]
+    expected = by_definition(x, k, bias)
+    with kernels.use_precision(precision):
+        close(kernels.convolve(*there), expected, precision)
+        y, mask = kernels.convolve_relu(*there)
+        pooled, argmax = kernels.convolve_relu_pool(*there)
+    close(y, np.maximum(expected, 0), precision)
+    g = float32(y.shape, 3)
+    np.testing.assert_array_equal(to_host(mask.backward(gpu.asarray(g))), g * (to_host(y) > 0))
+    with kernels.use_precision(precision):
+        whole = to_host(kernels.convolve_relu(*there, caller_keeps=True)[0])
+    largest, taken = kernels.max_pool(whole)
+    np.testing.assert_array_equal(to_host(pooled), largest)
+    np.testing.assert_array_equal(to_host(argmax.index), np.where(largest > 0, taken.index, NONE))
+
+
+@every_precision
+@every_shape
+def test_gradient_through_each_mask_and_into_an_array(shape: tuple[int, ...], precision: str, gpu: Device) -> None:
+    height, width, cin, cout = shape
+    k, y = float32((3, 3, cin, cout), 1), float32((height, width, cout), 2)
+    turned, into = k[::-1, ::-1].swapaxes(2, 3), float32((height, width, cin), 4)
+    pooled, argmax = kernels.max_pool(gpu.asarray(np.maximum(y, 0)))
+    g_of_map, g_of_pooled = float32(y.shape, 3), float32(pooled.shape, 5)
+    cases = [
+        (None, g_of_map, g_of_map),
+        (MapReluMask(gpu.asarray(y)), g_of_map, g_of_map * (y > 0)),
+        (argmax, g_of_pooled, to_host(argmax.backward(gpu.asarray(g_of_pooled)))),
+    ]
+    for mask, g, unmasked in cases:
+        expected = by_definition(unmasked, turned)
+        with kernels.use_precision(precision):
+            close(kernels.input_gradient(gpu.asarray(g), gpu.asarray(k), mask), expected, precision)
+            there = gpu.asarray(into)
+            assert kernels.input_gradient(gpu.asarray(g), gpu.asarray(k), mask, there) is there
+        close(there, into + expected, precision)
+
+
+@pytest.mark.parametrize("valid", [False, True], ids=["same", "valid"])
+@pytest.mark.parametrize("shape", [(9, 11, 64), (4, 70, 16), (3, 3, 8), (12, 40, 72)], ids=str)
+def test_first_layer(shape: tuple[int, int, int], valid: bool, gpu: Device) -> None:
+    height, width, cout = shape
+    x, k, bias = float32((height, width, 3), 0), float32((3, 3, 3, cout), 1), float32((cout,), 2)
+    there = [gpu.asarray(a) for a in (x, k, bias)]
+    inside = (slice(1, -1), slice(1, -1)) if valid else ()
+    expected = by_definition(x, k, bias)[inside]
+    close(kernels.convolve(*there, valid=valid), expected)
+    y, mask = kernels.convolve_relu(*there, valid=valid)
+    close(y, np.maximum(expected, 0))
+    g, into = float32(expected.shape, 3), float32(x.shape, 4)
+    masked = np.pad(g * (to_host(y) > 0), [(1, 1), (1, 1), (0, 0)] if valid else [(0, 0)] * 3)
+    expected = by_definition(masked, k[::-1, ::-1].swapaxes(2, 3))
+    close(kernels.input_gradient(gpu.asarray(g), there[1], mask, valid=valid), expected)
+    close(kernels.input_gradient(gpu.asarray(g), there[1], mask, gpu.asarray(into), valid), into + expected)
+
+
+@every_precision
+@pytest.mark.parametrize("rows", [1, 31, 700])
+@pytest.mark.parametrize("channels", [4, 64, 136])
+def test_gram_matrix_is_the_same_each_time(rows: int, channels: int, precision: str, gpu: Device) -> None:
+    f, weights = float32((rows, channels), 0), np.abs(float32((rows,), 1))
+    for w in (None, weights):
+        there = [gpu.asarray(f), None if w is None else gpu.asarray(w)]
+        with kernels.use_precision(precision):
+            first, again = kernels.gram(*there), kernels.gram(*there)
+        np.testing.assert_array_equal(to_host(first), to_host(again))
+        np.testing.assert_array_equal(to_host(first), to_host(first).T)
+        close(first, (f.astype(float) * (1 if w is None else w[:, None])).T @ f, precision)
+
+
+@every_shape
+def test_product_at_every_pixel(shape: tuple[int, ...], gpu: Device) -> None:
+    height, width, cin, cout = shape
+    f, matrix = float32((height, width, cin), 0), float32((cin, cout), 1)
+    weights, into = np.abs(float32((height, width), 2)), float32((height, width, cout), 3)
+    expected = f.astype(float) @ matrix
+    close(kernels.add_product(gpu.asarray(f), gpu.asarray(matrix), None), expected)
+    found = kernels.add_product(*map(gpu.asarray, (f, matrix, into, weights)))
+    close(found, into + expected * weights[:, :, None])
+
+
+@pytest.mark.parametrize("shape", [(7, 10, 3), (2, 2, 3), (16, 5, 4)], ids=str)
+def test_half_sizes_and_inner_products(shape: tuple[int, int, int], gpu: Device) -> None:
+    v, other = float32(shape, 0), float32(shape, 1)
+    small = kernels.shrunk(v)
+    close(kernels.shrunk(gpu.asarray(v)), small)
+    there = gpu.asarray(other)
+    kernels.add_enlarged(gpu.asarray(small), there, 1.6)
+    kernels.add_enlarged(small, other, 1.6)
+    close(there, other)
+    found = kernels.shrunk_norm(gpu.asarray(v), 1.6, 5)
+    assert found == pytest.approx(kernels.shrunk_norm(v, 1.6, 5), rel=1e-5)
+    pairs = [(v, other), (v, v), (other, other)]
+    on_device = kernels.dots(*[(gpu.asarray(a), gpu.asarray(b)) for a, b in pairs])
+    assert on_device == pytest.approx([float(np.sum(a.astype(float) * b)) for a, b in pairs], rel=1e-6, abs=1e-6)
+
+
+def test_an_array_that_is_not_contiguous(gpu: Device) -> None:
+    x, k = float32((6, 8, 8), 0), float32((3, 3, 8, 8), 1)
+    seen = gpu.asarray(x).swapaxes(0, 1)
+    close(kernels.convolve(seen, gpu.asarray(k), None), by_definition(x.swapaxes(0, 1), k))
+    into = gpu.asarray(np.zeros((8, 6, 8), np.float32)).swapaxes(0, 1)
+    kernels.input_gradient(gpu.asarray(x), gpu.asarray(k), None, into)
+    close(into, by_definition(x, k[::-1, ::-1].swapaxes(2, 3)))
+
+
+def test_an_unknown_precision_is_refused() -> None:
+    with pytest.raises(DeviceError, match="'half'"), kernels.use_precision("half"):
+        pass
+
+
+@pytest.fixture
+def double() -> Iterator[Any]:
+    """CuPy's double, also where a card answers."""
+    with cupy_double.installed() as cupy:
+        yield cupy
+
+
+@pytest.mark.parametrize("tile", [(64, 1), (64, 2), (128, 1)], ids=str)
+@pytest.mark.parametrize("name", ["convolve", "product"])
+def test_hoppers_ring_on_the_processor(name: str, tile: tuple[int, int], double: Any) -> None:
+    """Copies by a warp of their own and barriers in memory, which the double's own device does not have."""
+    (n, up), taps = tile, 9 if name == "convolve" else 1
+    code = compiled.sources_in_one("convolution.cu")
+    module = RawModule(code=code, options=("-std=c++17", "-DRUNS=1"))
+    height, width, cin, cout = 19, 21, 100, 72
+    side = 3 if taps == 9 else 1
+    x, k = float32((height, width, cin), 0), float32((side, side, cin, cout), 1)
+    packed = Packed(double.asarray(k), turned=False).tiles(n, False)
+    y, none, number = double.empty((height, width, cout), dtype=np.float32), np.uint64(0), np.int32
+    kernel, shared = module.get_function(f"{name}_{n}_{up}"), shared_memory(tile, taps)
+    kernel.max_dynamic_shared_size_bytes = shared
+    blocks = -(-cout // n) * -(-height // (8 * up)) * -(-width // 16)
+    arguments = [double.asarray(x), packed, none, none, y, none, none]
+    kernel((blocks,), (288,), (*arguments, *map(number, (height, width, cin, cout, 0, 0))), shared_mem=shared)
+    close(y, by_definition(x, k))

@@ -1,0 +1,43 @@
+"""engine/kernels/gpu/replay.py: a computation recorded once gives what it gives when called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minstyle.backend import Device, array_module, to_host
+from minstyle.engine import kernels
+from tests.support import devices
+
+
+def twice(x: Any) -> tuple[Any, Any]:
+    return x * 2, (x * x).sum()
+
+
+def test_results_are_those_of_the_function_and_stay_as_they_are(gpu: Device) -> None:
+    replay, kept = kernels.Replay(), []
+    for i in range(5):
+        x = gpu.asarray(np.arange(6, dtype=np.float32) + i)
+        kept.append((x, replay(twice, x)))
+    for x, found in kept:
+        for one, other in zip(found, twice(x), strict=True):
+            np.testing.assert_array_equal(to_host(one), to_host(other))
+    assert bool(replay.refused) != devices.REAL, "the double records nothing, and says so"
+
+
+def test_what_asks_the_device_for_a_number_is_called_itself(gpu: Device) -> None:
+    def asks(x: Any) -> tuple[Any]:
+        return (x * float(x.sum()),)
+
+    replay = kernels.Replay()
+    for i in range(4):
+        x = gpu.asarray(np.arange(4, dtype=np.float32) + i)
+        np.testing.assert_array_equal(to_host(replay(asks, x)[0]), to_host(asks(x)[0]))
+    assert replay.refused
+
+
+def test_numpy_arrays_are_passed_on() -> None:
+    replay, x = kernels.Replay(), np.arange(3.0)
+    assert array_module(*replay(twice, x)) is np
+    assert not replay.refused

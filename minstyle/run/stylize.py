@@ -60,9 +60,8 @@ def stylize(
 
     Images are (H, W, 3), RGB, 0..255, of any size: they are resized as the recipe says. What is transparent in the
     content's or a style's ``Picture`` does not count. ``initial`` starts the run in place of the recipe's start image:
-    ``init`` of the result's recipe is then "file";
-    ``regions`` say which parts take their style from where. ``draft`` is the network that a recipe's ``draft`` names,
-    see ``plan_stages``. Observers are told of every evaluation; nothing is printed or written here. With ``estimate``,
+    ``init`` of the result's recipe is then "file". ``regions`` say which parts take their style from where. ``draft`` is
+    the network that a recipe's ``draft`` names, see ``plan_stages``. Observers are told of every evaluation; nothing is printed or written here. With ``estimate``,
     an ``Estimate``, their plan has the seconds that evaluations will take. An interrupt (Ctrl-C) or an error ends the
     run with the best image so far, see ``Result.error``; where there is none yet it is raised.
     ``on_interrupt="raise"`` always raises the interrupt, for loops over photographs that are to end with it.
@@ -97,9 +96,19 @@ def stylize(
         raise
     finally:
         error = _close(started, error)
+    return _result(pictures, kept, state, recipe, error, content if isinstance(content, Picture) else None)
+
+
+def _result(
+    pictures: Pictures,
+    kept: Kept,
+    state: RunState,
+    recipe: Recipe,
+    error: BaseException | None,
+    content: Picture | None,
+) -> Result:
     image, loss = kept.best()
-    original = content if isinstance(content, Picture) else None
-    return Result(pictures.finished(image), loss, tuple(state.history), state.seconds, recipe, error, original)
+    return Result(pictures.finished(image), loss, tuple(state.history), state.seconds, recipe, error, content)
 
 
 def _close(observers: Sequence[Observer], error: BaseException | None) -> BaseException | None:

@@ -59,12 +59,13 @@ def stylize(
     """Make the picture that has the content of ``content`` and the style of ``styles``, as ``recipe`` says.
 
     Images are (H, W, 3), RGB, 0..255, of any size: they are resized as the recipe says. What is transparent in the
-    content's or a style's ``Picture`` does not count. ``initial`` starts the run in place of the recipe's start image:
-    ``init`` of the result's recipe is then "file". ``regions`` say which parts take their style from where. ``draft`` is
-    the network that a recipe's ``draft`` names, see ``plan_stages``. Observers are told of every evaluation; nothing is printed or written here. With ``estimate``,
-    an ``Estimate``, their plan has the seconds that evaluations will take. An interrupt (Ctrl-C) or an error ends the
-    run with the best image so far, see ``Result.error``; where there is none yet it is raised.
-    ``on_interrupt="raise"`` always raises the interrupt, for loops over photographs that are to end with it.
+    content's or a style's ``Picture`` does not count. ``initial`` starts the run in place of the recipe's start
+    image: ``init`` of the result's recipe is then "file". ``regions`` say which parts take their style from where.
+    ``draft`` is the network that a recipe's ``draft`` names, see ``plan_stages``. Observers are told of every
+    evaluation; nothing is printed or written here. With ``estimate``, an ``Estimate``, their plan has the seconds
+    that evaluations will take. An interrupt (Ctrl-C) or an error ends the run with the best image so far, see
+    ``Result.error``; where there is none yet it is raised. ``on_interrupt="raise"`` always raises the interrupt,
+    for loops over photographs that are to end with it.
 
     ``state`` is kept up to date: a run that was ended goes on from it, in another call with the same pictures, recipe
     and networks, as if it had not ended. ``save_state`` and ``load_state`` put it into a file.

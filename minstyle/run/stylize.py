@@ -78,8 +78,7 @@ def stylize(
     stages = plan_stages(pictures.content.shape, recipe, network, draft)
     state, started = RunState() if state is None else state, list[Observer]()
     check_state(state, stages)
-    plan = _plan(stages, recipe, estimate, tuple(state.history[: state.done]))
-    kept = Kept(state)
+    plan, kept = _plan(stages, recipe, estimate, tuple(state.history[: state.done])), Kept(state)
     error: BaseException | None = None
     try:
         for observer in observers:
@@ -88,10 +87,9 @@ def stylize(
         run_stages(stages, pictures, state, _notifier(pictures, observers, kept))
     except _EXPECTED as stop:
         error = stop
-        if isinstance(stop, KeyboardInterrupt) and on_interrupt == "raise":
+        nothing_made = state.best is None or not state.history
+        if nothing_made or (isinstance(stop, KeyboardInterrupt) and on_interrupt == "raise"):
             raise
-        if state.best is None or not state.history:
-            raise  # nothing was made yet that could be handed over
     except BaseException as bug:
         error = bug
         raise

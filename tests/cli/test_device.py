@@ -41,12 +41,9 @@ def test_the_picture_is_that_of_the_cpu(options: list[str], studio: Studio) -> N
     assert (on_device == on_cpu).mean() > 0.99
 
 
-def test_the_first_lines_name_what_computes(gpu: Device, studio: Studio, capsys: Captured) -> None:
-    assert studio.run("--device", "auto", "--dtype", "float64") == 0
-    captured = capsys.readouterr()
-    assert gpu.note in captured.err
-    assert "computing on the CPU" not in captured.err
-    assert ", float64, gpu" in captured.err
+def test_the_first_lines_name_the_card(gpu: Device, studio: Studio, capsys: Captured) -> None:
+    assert studio.run("--device", "gpu", "--dtype", "float64") == 0
+    assert f"minstyle: {gpu.note}\n" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("gpu")

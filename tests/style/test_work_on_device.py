@@ -10,26 +10,24 @@ import pytest
 from minstyle import RECIPES, build_objective
 from minstyle.backend import choose_device
 from minstyle.network.vgg import Network
-from minstyle.network.weightfile import Weights
 from minstyle.recipe.terms import IMAGE, ROLES, Term
 from minstyle.run.minimise import minimise
 from minstyle.style.regions import Regions
 from tests.support import cupy_double
+from tests.support.cupy_double.ledger import Ledger
 from tests.support.device_work import KINDS, work
 from tests.support.small import picture, random_weights
 
-SIZE = 64
-# Launches and megabytes that an evaluation may take, a fifth above what it took when they were written down here: at
-# SIZE x SIZE pixels, with a quarter of VGG19's channels. Lower them with what makes it less.
+SIZE, CHANNELS = 32, (8, 8, 16, 16, 16)  # small, since the double computes all of it
+# Launches and megabytes that an evaluation may take, a fifth above what it took when they were written down here, which
+# ``python -m tests.style.test_work_on_device`` prints. Lower them with what makes it less.
 MOST = {
-    ("fine", "whole"): (275, 27),
-    ("fine", "regions"): (400, 33),
-    ("document", "whole"): (235, 28),
-    ("histogram", "whole"): (555, 43),
-    ("histogram", "regions"): (1080, 128),
-    ("wasserstein", "whole"): (750, 46),
-    ("wasserstein", "regions"): (1370, 71),
-    ("every loss", "regions"): (1390, 90),
+    ("fine", "whole"): (274, 4.5),
+    ("fine", "regions"): (400, 5.2),
+    ("document", "whole"): (232, 4.5),
+    ("histogram", "regions"): (1078, 13.9),
+    ("wasserstein", "regions"): (1372, 6.7),
+    ("every loss", "regions"): (1388, 10.5),
 }
 EVERY = tuple(Term(kind, IMAGE if role == "tv" else "block2_conv1") for kind, role in ROLES.items())
 RECIPES_BY_NAME = {
@@ -42,16 +40,13 @@ halves[0, :, : SIZE // 2], halves[1, :, SIZE // 2 :] = 1, 1
 REGIONS = {"whole": None, "regions": Regions(halves, (halves,), ("left", "right"))}
 
 
-@pytest.fixture(scope="module")
-def weights() -> Weights:
-    return random_weights("vgg19", (16, 32, 64, 128, 128))
+def counted(kind: str, where: str) -> Ledger:
+    return work(RECIPES_BY_NAME[kind], random_weights("vgg19", CHANNELS), SIZE, REGIONS[where])
 
 
 @pytest.mark.parametrize(("kind", "where"), MOST)
-def test_an_evaluation_waits_once_for_a_few_numbers_and_takes_no_more_than_it_did(
-    kind: str, where: str, weights: Weights
-) -> None:
-    found = work(RECIPES_BY_NAME[kind], weights, SIZE, REGIONS[where])
+def test_an_evaluation_waits_once_for_a_few_numbers_and_takes_no_more_than_it_did(kind: str, where: str) -> None:
+    found = counted(kind, where)
     assert found.waits == {"get": 1}, found.where("wait")
     assert found.to_host["get"] <= 8 * (2 + len(RECIPES_BY_NAME[kind].terms) + 1), (
         "the loss, by term, and the largest entry"
@@ -60,8 +55,6 @@ def test_an_evaluation_waits_once_for_a_few_numbers_and_takes_no_more_than_it_di
     launches, megabytes = MOST[kind, where]
     assert found.launches.total() <= launches, found.where("launches")
     assert found.bytes.total() / 1e6 <= megabytes, found.where("bytes")
-    assert found.launches.total() > 0.5 * launches, "lower what is written down"
-    assert found.bytes.total() / 1e6 > 0.5 * megabytes, "lower what is written down"
 
 
 def test_channels_cost_no_launches() -> None:
@@ -70,10 +63,10 @@ def test_channels_cost_no_launches() -> None:
     assert few == many
 
 
-def test_a_step_of_adam_waits_for_its_evaluation_alone(weights: Weights) -> None:
+def test_a_step_of_adam_waits_for_its_evaluation_alone() -> None:
     recipe = dataclasses.replace(RECIPES["document"], optimizer="adam", bounds="smooth")
     with cupy_double.installed():
-        network = Network(weights, choose_device("gpu"))
+        network = Network(random_weights("vgg19", CHANNELS), choose_device("gpu"))
         objective = build_objective(picture(32, 32, 1), [picture(32, 32, 2)], recipe, network)
 
         def evaluate(x: object) -> tuple[float, object, float]:
@@ -85,3 +78,10 @@ def test_a_step_of_adam_waits_for_its_evaluation_alone(weights: Weights) -> None
         with cupy_double.LEDGER.counting() as ledger:
             minimise(evaluate, image, recipe, 4, None, lambda x, loss: False)
     assert ledger.waits == {"get": 4}, ledger.where("wait")
+
+
+if __name__ == "__main__":
+    for kind, where in MOST:
+        found = counted(kind, where)
+        launches, megabytes = 1.2 * found.launches.total(), 1.2 * found.bytes.total() / 1e6
+        print(f'    ("{kind}", "{where}"): ({launches:.0f}, {megabytes:.1f}),')

@@ -15,8 +15,8 @@ from .folder import Folder, start_in, view_of
 from .index import Index, Row
 from .schema import JobRequest, recipe_of
 
-SMALL_SIZE = 112  # pixels of the longer side of a small painting
-SMALL_EVALUATIONS = 24
+SMALL_SIZE = 96  # pixels of the longer side of a small painting
+SMALL_EVALUATIONS = 20
 
 
 @dataclass(frozen=True)

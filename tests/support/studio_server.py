@@ -27,9 +27,9 @@ Json = dict[str, Any]
 class Server:
     """Serves the studio in ``folder`` until ``close``. ``get`` and so on take paths and return requests' answers."""
 
-    def __init__(self, folder: Path, limits: Limits | None = None, token: str | None = None) -> None:
+    def __init__(self, folder: Path, limits: Limits | None = None, token: str | None = None, port: int = 0) -> None:
         self.studio = Studio(folder, Computer("cpu", 1), limits or Limits())
-        listening = socket.create_server(("127.0.0.1", 0))
+        listening = socket.create_server(("127.0.0.1", port))
         app = build_app(self.studio, token=token)
         self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5))
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listening]})

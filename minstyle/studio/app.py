@@ -25,11 +25,14 @@ from .schema import MOST_STYLES, SETTINGS, About, Problem, Responses
 from .tasks import UnknownError
 
 PROBLEMS = {
+    400: "The body is no JSON.",
     401: "The token is missing or wrong.",
     403: "Asked from a page of another site.",
     404: "There is nothing of that id.",
+    405: "That is not what this address is for.",
     409: "Not in the state that it is in.",
     413: "The body is too large.",
+    421: "The server does not go by the name in Host.",
     422: "What was sent is wrong.",
     429: "The queue is full.",
     507: "The disk is full or closed.",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import itertools
 import queue
 import secrets
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from .schema import CellView, EstimateView, JobRequest, PickView
 from .tasks import Tasks
 
 _MOST_PICKS = 30  # that are kept; the oldest go
+_PATIENCE = 120.0  # seconds that an estimate may take
 _IDLE = 120.0  # seconds without a task after which the process ends, with what memory it has
 
 
@@ -66,9 +67,12 @@ class Helper:
     def estimate(self, request: JobRequest) -> EstimateView:
         """What a painting will take. Raises MinstyleError."""
         self._tasks.check(request)
-        found: Future[Message] = Future()
+        found: concurrent.futures.Future[Message] = concurrent.futures.Future()
         self._put(0, self._tasks.estimate(secrets.token_hex(8), request), lambda: True, found.set_result)
-        end = found.result(60.0)
+        try:
+            end = found.result(_PATIENCE)
+        except concurrent.futures.TimeoutError:
+            raise MinstyleError(f"no estimate after {_PATIENCE:.0f} s: the machine is busy") from None
         if end["state"] != "done":
             raise MinstyleError(end["error"] or "the estimate was ended")
         return EstimateView(seconds=end["seconds"], memory=end["memory"], refused=end["refused"])
@@ -137,6 +141,8 @@ class Helper:
                 waiting.end({"state": "stopped", "error": None})
                 continue
             waiting.end(self._done(waiting.task))
+        while not self._queue.empty():  # nobody is left waiting for an answer
+            self._queue.get().end({"state": "stopped", "error": "the studio is closing"})
 
     def _done(self, task: Message) -> dict[str, Any]:
         try:

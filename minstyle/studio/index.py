@@ -72,6 +72,15 @@ class Index:
         """Off the shelf: paintings still need it."""
         self._do("UPDATE pictures SET as_content = NULL, as_style = NULL WHERE id = ?", key)
 
+    def remove_picture(self, key: str) -> None:
+        self._do("DELETE FROM pictures WHERE id = ?", key)
+
+    def in_use(self, key: str) -> bool:
+        """Whether a job was asked for with the picture, or it lies on the shelf."""
+        on_shelf = "SELECT 1 FROM pictures WHERE id = ? AND (as_content IS NOT NULL OR as_style IS NOT NULL)"
+        sql = f"SELECT EXISTS({on_shelf}) OR EXISTS(SELECT 1 FROM jobs WHERE instr(request, ?)) AS used"
+        return bool(self._do(sql, key, key)[0]["used"])
+
     def add_job(self, key: str, request: Row, most: int | None = None) -> bool:
         """A job at the end of the queue; false, and nothing, where ``most`` are waiting."""
         text = json.dumps(request)

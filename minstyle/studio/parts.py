@@ -44,6 +44,7 @@ class Studio:
     @contextlib.asynccontextmanager
     async def running(self, app: FastAPI) -> AsyncIterator[None]:
         self.hub.open()
+        self.pictures.clear()
         self.painter.start()
         self.helper.start()
         try:

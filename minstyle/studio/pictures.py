@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import shutil
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +22,8 @@ from .schema import Crop
 from .views import save_view
 
 T = TypeVar("T")
+
+_DAY = 86_400.0  # seconds
 
 
 class Pictures:
@@ -52,6 +56,14 @@ class Pictures:
         found = self._index.picture(key)
         assert found is not None
         return found
+
+    def clear(self) -> None:
+        """Remove pictures that were uploaded more than a day ago, and that no painting was ever asked for with."""
+        for place in self._folder.path.glob("pictures/*"):
+            with contextlib.suppress(OSError):
+                if time.time() - place.stat().st_mtime > _DAY and not self._index.in_use(place.name):
+                    self._index.remove_picture(place.name)
+                    shutil.rmtree(place)
 
     def _checked(self, file: Path, name: str, mask: bool) -> tuple[int, int]:
         """(height, width), from the file's header: what is refused is not decoded."""

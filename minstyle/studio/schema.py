@@ -53,7 +53,9 @@ class JobRequest(Asked):
     size: int = Field(512, ge=32, le=20_000)
     strength: float = Field(1.0, ge=0.001, le=1000)
     effort: float = Field(1.0, ge=0.01, le=20)
-    settings: dict[str, Any] = Field(default_factory=dict, max_length=len(SETTINGS))
+    settings: dict[str, Any] = Field(
+        default_factory=dict, max_length=len(SETTINGS), json_schema_extra={"propertyNames": {"enum": list(SETTINGS)}}
+    )
     network: Literal["auto", "vgg19", "mini"] = "auto"
     start: Id | None = None
     format: Literal["png", "jpg", "webp", "tiff"] = "png"

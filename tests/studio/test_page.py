@@ -107,13 +107,13 @@ def test_from_an_empty_folder_to_a_picture_taken_home(
     expect(page.locator("#paint-it")).to_be_disabled()
     drop(page, "body", png(1), "my cat.png")  # anywhere: the first is the photograph
     expect(page.locator("#photo .name")).to_have_text("my cat.png")
-    page.set_input_files("#styles input[type=file]", [file(png(2), "waves.png"), file(png(3), "night.png")])
-    expect(page.locator("#styles .source")).to_have_count(2)
-    expect(page.locator(".estimate")).to_contain_text("about", timeout=LONG)
     page.click("summary:has-text('More')")
     page.get_by_label("Pixels on the longer side").fill("48")
     page.get_by_label("Network").select_option("mini")
     page.click("label:has-text('Quick')")
+    page.set_input_files("#styles input[type=file]", [file(png(2), "waves.png"), file(png(3), "night.png")])
+    expect(page.locator("#styles .source")).to_have_count(2)
+    expect(page.locator(".estimate")).to_contain_text("about", timeout=LONG)
 
     page.click("#pick")
     cells = page.locator("#picker .cell")

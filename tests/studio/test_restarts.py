@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from minstyle.errors import FileError
 from minstyle.studio.parts import Limits, Studio
 from minstyle.studio.tasks import Computer
-from tests.support.studio_server import Server
+from tests.support.studio_server import Server, png
 
 
 def test_what_was_being_painted_goes_on_and_the_queue_behind_it(tmp_path: Path) -> None:
@@ -53,6 +54,20 @@ def test_an_index_is_made_again_of_the_files(tmp_path: Path, damage: str) -> Non
     assert again[1]["state"] == "done"
     assert {row["id"] for row in after.get("/api/pictures").json()} == {row["id"] for row in shelf}
     assert after.file(done)
+    after.close()
+
+
+def test_uploads_that_nobody_painted_with_go_after_a_day(tmp_path: Path) -> None:
+    before = Server(tmp_path)
+    used, hidden, fresh, old = (before.upload(png(seed)) for seed in range(1, 5))
+    before.post("/api/jobs", json={"content": used, "styles": [{"picture": hidden}], "network": "mini", "size": 48})
+    before.ask("DELETE", f"/api/pictures/{hidden}")
+    before.close()
+    for key in (used, hidden, old):
+        os.utime(before.studio.folder.picture(key), (0, 0))
+    after = Server(tmp_path)
+    assert [after.get(f"/api/pictures/{key}").status_code for key in (used, hidden, fresh, old)] == [200, 200, 200, 404]
+    assert not after.studio.folder.picture(old).exists()
     after.close()
 
 

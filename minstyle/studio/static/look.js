@@ -10,39 +10,55 @@ let recipes = ["fine"];
 let waiting = null; // the timer of the next estimate
 let wanted = ""; // the request that the estimate on the page is of
 
+let syncs = []; // each brings a control to what is asked for: none is made anew while it is used
+
+function control(element, sync) {
+  syncs.push(() => element !== document.activeElement && sync());
+  return element;
+}
+
 function chips(label, key, words) {
-  const current = state.asked[key];
   const entries = Object.entries(words).sort((a, b) => a[0] - b[0]);
-  return h("fieldset", { class: "chips" }, h("legend", {}, label), entries.map(([value, word]) => h("label", {},
-    h("input", { type: "radio", name: key, checked: Number(value) === current, onchange: () => state.change({ [key]: Number(value) }) }),
-    h("span", {}, word, key === "size" && h("small", {}, ` ${value}`)))));
+  return h("fieldset", { class: "chips" }, h("legend", {}, label), entries.map(([value, word]) => {
+    const input = h("input", { type: "radio", name: key, onchange: () => state.change({ [key]: Number(value) }) });
+    syncs.push(() => (input.checked = Number(value) === state.asked[key]));
+    return h("label", {}, input, h("span", {}, word, key === "size" && h("small", {}, ` ${value}`)));
+  }));
 }
 
 function choice(label, key, words) {
-  return h("label", { class: "field" }, h("span", {}, label),
-    h("select", { onchange: (event) => state.change({ [key]: event.target.value }) },
-      Object.entries(words).map(([value, word]) => h("option", { value, selected: state.asked[key] === value }, word))));
+  const select = h("select", { onchange: () => state.change({ [key]: select.value }) },
+    Object.entries(words).map(([value, word]) => h("option", { value }, word)));
+  return h("label", { class: "field" }, h("span", {}, label), control(select, () => (select.value = state.asked[key])));
 }
 
 function number(label, key, low, high) {
-  return h("label", { class: "field" }, h("span", {}, label), h("input", {
-    type: "number", min: low, max: high, value: state.asked[key], inputMode: "numeric",
-    onchange: (event) => event.target.checkValidity() && state.change({ [key]: Number(event.target.value) }),
-  }));
+  const input = h("input", {
+    type: "number", min: low, max: high, required: true, inputMode: "numeric",
+    onchange: () => input.reportValidity() && state.change({ [key]: Number(input.value) }),
+  });
+  return h("label", { class: "field" }, h("span", {}, label), control(input, () => (input.value = state.asked[key])));
 }
 
 function strength() {
   const input = h("input", {
-    type: "range", min: -400, max: 400, value: Math.round(100 * Math.log2(state.asked.strength)), "aria-label": t("strength"),
+    type: "range", min: -400, max: 400, "aria-label": t("strength"),
     oninput: () => state.change({ strength: 2 ** (Number(input.value) / 100) }),
   });
+  control(input, () => (input.value = Math.round(100 * Math.log2(state.asked.strength))));
   return h("label", { class: "slide wide" }, h("span", {}, t("strength")), input,
     h("small", {}, h("span", {}, t("photoLike")), h("span", {}, t("styleLike"))));
 }
 
-function draw() {
-  if (byId("look").contains(document.activeElement) && document.activeElement.type !== "button") return drawGo();
+function keepMetadata() {
+  const input = h("input", { type: "checkbox", onchange: () => state.change({ keep_metadata: input.checked }) });
+  return h("label", { class: "check" }, control(input, () => (input.checked = state.asked.keep_metadata)), t("keepMetadata"));
+}
+
+// The controls, once for a language.
+function build() {
   const open = byId("look").querySelector("details")?.open;
+  syncs = [];
   fill(byId("look"), strength(), chips(t("size"), "size", wordsOf("sizes")), chips(t("effort"), "effort", wordsOf("efforts")),
     choice(t("colours"), "color", wordsOf("colors")),
     h("details", { open }, h("summary", {}, t("more")),
@@ -50,10 +66,12 @@ function draw() {
       choice(t("recipe"), "recipe", Object.fromEntries(recipes.map((name) => [name, name]))),
       choice(t("network"), "network", wordsOf("networks")),
       choice(t("format"), "format", { png: "PNG", jpg: "JPEG", webp: "WebP", tiff: "TIFF" }),
-      number(t("seed"), "seed", 0, 999999),
-      h("label", { class: "check" }, h("input", {
-        type: "checkbox", checked: state.asked.keep_metadata, onchange: (event) => state.change({ keep_metadata: event.target.checked }),
-      }), t("keepMetadata"))));
+      number(t("seed"), "seed", 0, 999999), keepMetadata()));
+  draw();
+}
+
+function draw() {
+  for (const sync of syncs) sync();
   drawGo();
 }
 
@@ -108,9 +126,10 @@ export async function paint() {
 
 export function drawLook() {
   state.on("asked", draw);
-  draw();
+  state.on("language", build);
+  build();
   api.about().then((found) => {
     recipes = found.recipes;
-    draw();
+    build();
   }, () => {});
 }

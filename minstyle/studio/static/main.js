@@ -95,6 +95,7 @@ byId("language").addEventListener("click", () => {
   otherLanguage();
   setLanguage();
   go();
+  state.tell("language");
   state.tell("asked");
   state.tell("shelf");
 });

@@ -11,6 +11,7 @@ export function split(before, after, t, { start = 0, labels = ["before", "result
   const place = () => element.style.setProperty("--at", `${slider.value}%`);
   slider.addEventListener("input", place);
   place();
+  over.addEventListener("load", () => element.style.setProperty("--ratio", over.naturalWidth / over.naturalHeight));
 
   let loading = null;
   return {

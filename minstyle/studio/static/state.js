@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 
 const KEPT = "minstyle-studio";
-const heard = { asked: new Set(), jobs: new Set(), progress: new Set(), cell: new Set(), shelf: new Set() };
+const heard = { asked: new Set(), jobs: new Set(), progress: new Set(), cell: new Set(), shelf: new Set(), language: new Set() };
 
 export const asked = {
   content: null, // pictures as the server tells them

@@ -1,4 +1,4 @@
-"""``python -m minstyle CONTENT STYLE OUT``, and the command ``minstyle``."""
+"""``python -m minstyle CONTENT STYLE OUT``, ``python -m minstyle studio``, and the command ``minstyle``."""
 
 import sys
 
@@ -15,7 +15,14 @@ def main() -> int:
 
         return command()
 
-    return run("minstyle", load_and_run)
+    def load_and_serve() -> int:
+        with Signals():
+            from .studio.main import command
+
+        return command(sys.argv[2:])
+
+    # A photograph of that name is ./studio.
+    return run("minstyle", load_and_serve if sys.argv[1:2] == ["studio"] else load_and_run)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ PAGES = Path(__file__).resolve().parents[1]
 # Lowest first: a file imports from its own folder or from those before it.
 FOLDERS = (
     ".", "engine/kernels/cpu", "engine/kernels/gpu", "engine/kernels", "engine", "engine/ops", "images", "network",
-    "optimize", "recipe", "weights/readers", "weights", "style", "run", "watch", "job", "cli", "door",
+    "optimize", "recipe", "weights/readers", "weights", "style", "run", "watch", "job", "cli", "studio", "door",
 )  # fmt: skip
 DOOR = (
     "__init__.py",
@@ -161,7 +161,8 @@ def test_a_planted_cycle_is_found(tmp_path: Path) -> None:
     ("cupy", {".", "engine/kernels/gpu"}), ("PIL", {"images"}), ("scipy", {"optimize", "style"}),
     ("tqdm", {"watch", "weights"}),
     ("h5py", {"network", "weights", "weights/readers"}), ("pickle", {"weights/readers"}), ("torch", set()),
-    ("platformdirs", {"engine/kernels/gpu", "weights"}), ("matplotlib", {"watch"}),
+    ("platformdirs", {"engine/kernels/gpu", "weights", "studio"}), ("matplotlib", {"watch"}), ("fastapi", {"studio"}),
+    ("pydantic", {"studio"}), ("starlette", {"studio"}), ("uvicorn", {"studio"}), ("sqlite3", {"studio"}),
 ])  # fmt: skip
 def test_a_library_is_named_in_its_place_only(package: str, allowed: set[str]) -> None:
     assert {folder_of(file) for file in FILES if package in libraries(file)} <= allowed

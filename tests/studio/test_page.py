@@ -1,0 +1,310 @@
+"""The page in a browser: what a person does there, with pointer, keyboard, phone and reader."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+
+from minstyle.images import load_image, read_text
+from minstyle.studio import tasks
+from tests.support.studio_server import Server, png
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed here")
+LONG = 30_000  # milliseconds to wait for a picture
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def page_of(browser: Browser) -> Iterator[Open]:
+    """Opens the page of a server, with ``request`` as what this browser asked for last; errors of its code fail."""
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
+
+    def page_of(server: Server, request: dict[str, Any] | None = None, **device: Any) -> Page:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 850}, "locale": "en-US", **device})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", lambda asked: None if asked.url.startswith((server.address, "blob:", "data:"))
+                else errors.append(f"another host: {asked.url}"))  # fmt: skip
+        if request is not None:
+            kept = {"content_mask": None, "settings": {}, "recipe": "fine", "strength": 1, "format": "png",
+                    "keep_metadata": False, **request}  # fmt: skip
+            kept["styles"] = [{"weight": 1, "scale": 1, "mask": None, **style} for style in kept["styles"]]
+            key, text = "'minstyle-studio'", json.dumps(json.dumps(kept))
+            page.add_init_script(f"localStorage.getItem({key}) ?? localStorage.setItem({key}, {text})")
+        page.goto(server.address)
+        return page
+
+    yield page_of
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+def file(data: bytes, name: str) -> dict[str, Any]:
+    return {"name": name, "mimeType": "image/png", "buffer": data}
+
+
+def drop(page: Page, place: str, data: bytes, name: str) -> None:
+    """Drop a file, as from the desktop."""
+    transfer = page.evaluate_handle("""([bytes, name]) => {
+        const transfer = new DataTransfer();
+        transfer.items.add(new File([new Uint8Array(bytes)], name));
+        return transfer;
+    }""", [list(data), name])  # fmt: skip
+    page.dispatch_event(place, "drop", {"dataTransfer": transfer})
+
+
+def badge(page: Page) -> Locator:
+    return page.locator("#easel .badge")
+
+
+def paint(page: Page) -> None:
+    page.click("#paint-it")
+    expect(badge(page)).to_have_text("painted", timeout=LONG)
+
+
+def shown(page: Page) -> tuple[int, int]:
+    """The size of the picture on the easel."""
+    size = page.locator("#easel .split img").first.evaluate("image => [image.naturalWidth, image.naturalHeight]")
+    return size[0], size[1]
+
+
+def audited(page: Page) -> list[str]:
+    """What axe has against the page as it is."""
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {node['html'][:150]}" for one in found for node in one["nodes"]]
+
+
+def test_from_an_empty_folder_to_a_picture_taken_home(
+    server: Server, page_of: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "SMALL_SIZE", 40)
+    monkeypatch.setattr(tasks, "SMALL_EVALUATIONS", 3)
+    page = page_of(server)
+    expect(page.locator("#easel h2")).to_have_text("A photograph, painted")
+    expect(page.locator("#paint-it")).to_be_disabled()
+    drop(page, "body", png(1), "my cat.png")  # anywhere: the first is the photograph
+    expect(page.locator("#photo .name")).to_have_text("my cat.png")
+    page.click("summary:has-text('More')")
+    page.get_by_label("Pixels on the longer side").fill("48")
+    page.get_by_label("Network").select_option("mini")
+    page.click("label:has-text('Quick')")
+    page.set_input_files("#styles input[type=file]", [file(png(2), "waves.png"), file(png(3), "night.png")])
+    expect(page.locator("#styles .source")).to_have_count(2)
+    expect(page.locator(".estimate")).to_contain_text("about", timeout=LONG)
+
+    page.click("#pick")
+    cells = page.locator("#picker .cell")
+    for row, chosen in enumerate((4, 1, 1)):
+        expect(page.locator("#picker .cell img")).to_have_count(5 * (row + 1), timeout=LONG)
+        cells.nth(5 * row + chosen).click()
+    page.click("#picker .main")
+    expect(badge(page)).to_have_text("painted", timeout=LONG)
+    expect(page.locator("#easel h2")).to_have_text("my cat, waves + night")
+    assert shown(page) == (48, 40)
+    with page.expect_download() as download:
+        page.click("text=Download")
+    assert download.value.suggested_filename == "my cat, waves + night.png"
+    download.value.save_as(tmp_path / "home.png")
+    recipe = json.loads(read_text(tmp_path / "home.png") or "")
+    assert (recipe["style_weight"], recipe["color"]) == (1600.0, "content")
+    assert recipe["style_scale"] == pytest.approx([0.625, 0.625])
+    expect(page.locator("#shelf img")).to_have_count(0)  # they are in use
+    page.click("[aria-label='Remove: night.png']")
+    expect(page.locator("#shelf img")).to_have_count(1)
+
+
+def test_stop_continue_larger_again_and_compare(server: Server, page_of: Open) -> None:
+    page = page_of(server, server.request(seed=41, effort=4.0))
+    page.click("#paint-it")
+    expect(page.locator(".status")).to_contain_text("step", timeout=LONG)
+    page.click("text=Stop")
+    expect(badge(page)).to_have_text("stopped", timeout=LONG)
+    assert shown(page) == (48, 40)
+    page.click("button:has-text('Continue')")
+    expect(badge(page)).to_have_text("painting", timeout=LONG)
+    page.click("text=Stop")
+    expect(badge(page)).to_have_text("stopped", timeout=LONG)
+    page.click("button:has-text('Larger')")
+    expect(page.locator(".status")).to_contain_text("96 x 80", timeout=LONG)
+    page.click("text=Stop")
+    expect(badge(page)).to_have_text("stopped", timeout=LONG)
+    slider = page.get_by_label("How much of the photograph is shown")
+    slider.focus()
+    page.keyboard.press("End")
+    assert page.locator(".split").evaluate("element => element.style.getPropertyValue('--at')") == "100%"
+    page.click("#tabs >> text=Gallery")
+    expect(page.locator(".card img").first).to_be_visible()
+    page.locator(".card >> text=Recipe").first.click()
+    expect(page.locator(".card .facts").first).to_contain_text("96")
+    page.locator(".card >> text=Compare").first.click()
+    expect(page.locator(".both img")).to_have_count(2)
+    expect(page.locator("table")).to_contain_text("Size")
+    page.click("#pair >> text=Slider")
+    expect(page.locator("#pair .split")).to_be_visible()
+    page.click("#tabs >> text=Gallery")
+    page.locator(".card >> text=Again with").first.click()
+    expect(page.locator("#photo .name")).to_have_text("photo.png")
+    assert page.get_by_label("Pixels on the longer side").input_value() == "96"
+
+
+def test_regions_are_painted_with_a_brush_and_by_keys(server: Server, page_of: Open) -> None:
+    request = server.request(seed=51)
+    request["styles"].append({"picture": server.upload(png(53), "second.png")})
+    page = page_of(server, request)
+    page.click("#photo [aria-label=Regions]")
+    board = page.locator(".board")
+    box = board.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.5 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.5 * box["height"], steps=4)
+    page.mouse.up()
+    board.focus()
+    for key in ("ArrowRight",) * 30:
+        page.keyboard.press(key)
+    page.keyboard.press("Space")
+    assert audited(page) == []
+    page.click("text=Use the regions")
+    expect(page.locator("#photo .note")).to_have_text("Regions are painted.")
+    paint(page)
+    job = server.get("/api/jobs").json()[0]["request"]
+    mask = load_image(server.studio.folder.original(job["content_mask"]))
+    assert mask.shape == (400, 480, 3)
+    colours = {tuple(colour) for colour in mask.reshape(-1, 3).tolist()}
+    assert colours == {(255, 70, 60), (50, 120, 255)}
+    assert mask[200, 140].tolist() == [50, 120, 255]  # by the brush
+    assert mask[200, 430].tolist() == [50, 120, 255]  # by the keys
+    own = load_image(server.studio.folder.original(job["styles"][1]["mask"]))
+    np.testing.assert_array_equal(np.unique(own.reshape(-1, 3), axis=0), [[50, 120, 255]])
+
+
+def test_a_picture_is_cropped_by_keys(server: Server, page_of: Open) -> None:
+    request = server.request(seed=61)
+    request["content"] = server.upload(png(61, 80, 100), "wide.png")
+    page = page_of(server, request)
+    page.click("#photo [aria-label=Crop]")
+    expect(page.locator(".frame")).to_be_focused()
+    for key in ("ArrowLeft", "ArrowUp", "Shift+ArrowRight"):
+        page.keyboard.press(key)
+    expect(page.locator(".box output")).to_have_text("82 x 64")
+    assert audited(page) == []
+    page.click("text=Cut")
+    expect(page.locator("#photo figcaption")).to_contain_text("82 x 64")
+
+
+def test_two_tabs_see_the_same(server: Server, page_of: Open) -> None:
+    request = server.request(seed=71, effort=8.0)
+    one, other = page_of(server, request), page_of(server, request)
+    one.click("#paint-it")
+    expect(one.locator(".status")).to_contain_text("step", timeout=LONG)
+    other.click("#tabs >> text=Gallery")
+    other.locator(".card .picture").first.click()
+    expect(badge(other)).to_have_text("painting", timeout=LONG)
+    other.click("text=Stop")
+    for page in (one, other):
+        expect(badge(page)).to_have_text("stopped", timeout=LONG)
+    other.once("dialog", lambda dialog: dialog.accept())
+    other.click("#easel >> text=Remove")
+    expect(one.locator("#easel h2")).not_to_have_text("photo, painting", timeout=LONG)
+
+
+def test_garbage_is_told_in_a_line(server: Server, page_of: Open) -> None:
+    page = page_of(server)
+    drop(page, "#styles", b"garbage" * 50, "<b>garbage</b>.png")
+    expect(page.locator(".toast")).to_have_text("<b>garbage</b>.png: not a picture of a known format")
+    expect(page.locator("#styles .busy")).to_have_count(0)
+
+
+def test_a_page_that_stays_open_sees_the_studio_come_back(tmp_path: Path, page_of: Open) -> None:
+    before = Server(tmp_path)
+    page = page_of(before, before.request(seed=81, effort=1.0))
+    page.click("#paint-it")
+    expect(page.locator(".status")).to_contain_text("step", timeout=LONG)
+    before.close()
+    expect(page.locator("body")).to_have_class("away", timeout=LONG)
+    page.click("#paint-it")
+    expect(page.locator(".toast")).to_contain_text("The studio does not answer")
+    after = Server(tmp_path, port=int(before.address.rsplit(":", 1)[1]))
+    try:
+        expect(badge(page)).to_have_text("painted", timeout=LONG)
+        expect(page.locator(".status")).to_contain_text("step 80 of 80")
+    finally:
+        page.close()
+        after.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_view_is_for_everybody(server: Server, page_of: Open, scheme: str) -> None:
+    server.ended(server.job(seed=91))
+    page = page_of(server, server.request(seed=91), color_scheme=scheme)
+    expect(page.locator("#easel .buttons")).to_be_visible()
+    page.click("summary:has-text('More')")
+    assert audited(page) == []
+    for view in ("Gallery", "Compare"):
+        page.click(f"#tabs >> text={view}")
+        expect(page.locator(f"#{view.lower()} img").first).to_be_visible()
+        assert audited(page) == []
+
+
+def test_the_keyboard_reaches_all_of_it(server: Server, page_of: Open) -> None:
+    page = page_of(server, server.request(seed=91))
+    expect(page.locator("#photo .source")).to_be_visible()
+    expect(page.locator("#paint-it")).to_be_enabled()
+    reached = []
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.id || document.activeElement.getAttribute('aria-label')"))
+    assert reached[0] is None  # the link that skips the top
+    wanted = {"language", "Crop", "Regions", "Style", "pick", "paint-it"}
+    assert wanted <= set(reached)
+
+
+def test_a_phone_and_chinese(server: Server, page_of: Open) -> None:
+    phone = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 3}
+    page = page_of(server, server.request(seed=91), locale="zh-CN", **phone)
+    expect(page.locator("#paint-it")).to_have_text("开始作画")
+    assert page.locator("html").get_attribute("lang") == "zh-Hans"
+    for view in ("paint", "gallery", "compare"):
+        page.locator(f"#tabs [href='#{view}']").tap()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        assert audited(page) == []
+    page.tap("#language")
+    expect(page.locator("#paint-it")).to_have_text("Paint")
+    page.reload()
+    expect(page.locator("#paint-it")).to_have_text("Paint")
+
+
+def test_only_the_words_of_both_languages_are_used() -> None:
+    static = Path(tasks.__file__).parent / "static"
+    code = "".join(path.read_text() for path in static.glob("*.js"))
+
+    def keys(name: str) -> set[str]:
+        return set(re.findall(r"(?:^|[{,]\s*)([a-zA-Z]\w*):", (static / name).read_text(), re.MULTILINE))
+
+    assert keys("chinese.js") == keys("words.js") & keys("chinese.js")
+    page = (static / "index.html").read_text()
+    used = set(re.findall(r'\bt\("(\w+)"', code)) | set(re.findall(r'data-t="(\w+)"', page))
+    assert used <= keys("chinese.js")

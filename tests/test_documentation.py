@@ -30,10 +30,14 @@ from tests.support.small import random_weights
 mpl.use("agg")
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("*/README.md")])
+WITH_SERVER = ROOT / "docs" / "howto" / "server.md"  # see tests/studio/test_documentation.py
 TUTORIALS = [page for page in PAGES if page.parent.name in ("tutorial", "howto") or page.parent == ROOT]
+TUTORIALS.remove(WITH_SERVER)
 SMALL: dict[str, Any] = {"sizes": (48,), "scales": 1, "rounds": 1, "evaluations": (2,)}
 # Lines of a shell that set up what the tests have: nothing of minstyle's.
-SET_UP = re.compile(r"(python -m (venv|pip|pytest)|\. \.venv/|git clone|cd |ruff|mypy|nox|tools/release|mkdocs|\.ci)")
+SET_UP = re.compile(
+    r"(python -m (venv|pip|pytest)|\. \.venv/|git clone|cd |ruff|mypy|nox|tools/release|mkdocs|\.ci|minstyle studio)"
+)
 
 
 def name_of(page: Path) -> str:
@@ -87,7 +91,9 @@ def forgotten() -> Iterator[None]:
         del LOSSES[name], terms._roles[name]
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=name_of)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if blocks(page, "python") and page != WITH_SERVER], ids=name_of
+)
 def test_python_on_a_page_runs(page: Path, folder: Path) -> None:
     """All of a page in one go, as a reader types it."""
     space: dict[str, Any] = {}

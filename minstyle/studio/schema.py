@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from ..errors import RecipeError
-from ..recipe.presets import RECIPES, find_recipe
+from ..recipe.presets import RECIPES
 from ..recipe.recipe import Recipe
 from ..recipe.settings import json_value, shown
 from .views import LARGEST
@@ -165,7 +165,7 @@ class Problem(BaseModel):
 
 def recipe_of(request: JobRequest) -> Recipe:
     """The recipe that was asked for. Raises RecipeError."""
-    recipe = find_recipe(request.recipe)
+    recipe = RECIPES[request.recipe]
     for name in request.settings:
         if name not in SETTINGS:
             raise RecipeError(f"unknown setting {shown(name)}: known are {', '.join(SETTINGS)}")

@@ -203,7 +203,7 @@ def add_product(f: Array, matrix: Array, into: Array | None, weights: Array | No
     if not is_cupy(f):
         return grams.add_product(f, matrix, into, weights)
     if gpu.suits(f, matrix[None, None]):
-        return gpu.convolve(f, gpu.Packed(matrix[None, None], turned=False), None, into, weights)
+        return gpu.convolve(f, gpu.Packed(matrix[None, None], False, lasting=False), None, into, weights)
     # One product, not one a row of the map, which is what CuPy would make of it.
     product = (f.reshape(-1, f.shape[2]) @ matrix).reshape(*f.shape[:2], -1)
     if weights is not None:

@@ -47,7 +47,7 @@ class Kernel:
     def packed(self) -> tuple[gpu.Packed, gpu.Packed]:
         """What ``gpu.convolve`` reads: the kernel, and the kernel of the gradient."""
         if self._packed is None:
-            self._packed = gpu.Packed(self.array, turned=False), gpu.Packed(self.array, turned=True)
+            self._packed = gpu.Packed(self.array, False, lasting=True), gpu.Packed(self.array, True, lasting=True)
         return self._packed
 
     @property

@@ -7,21 +7,26 @@ import functools
 import hashlib
 import os
 import re
+import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from .array import ndarray
+from .device import Device
 from .ledger import LEDGER
 from .modules import NotInDouble, Undefined, public
 
 _HEADER = Path(__file__).resolve().parents[1] / "cuda" / "cuda_on_cpu.h"
 _FOLDER = Path(tempfile.gettempdir(), f"minstyle_kernels_{os.getuid() if hasattr(os, 'getuid') else 0}")
 _UNASKED = 48 << 10  # bytes of shared memory that CUDA gives without being asked for more
+_MOST = Device.attributes["MaxSharedMemoryPerBlockOptin"]
 _ITEMS = {"float": np.float32, "unsigned short": np.uint16, "unsigned char": np.uint8, "double": np.float64}
 _TYPES = {"int": ctypes.c_int32, "long long": ctypes.c_int64, "float": ctypes.c_float}
 _NUMBERS = {"int": np.int32, "long long": np.int64, "float": np.float32}
@@ -34,8 +39,8 @@ class RawKernel:
         self.max_dynamic_shared_size_bytes = _UNASKED
 
     def __call__(self, grid: Any, block: Any, args: Any, *, shared_mem: int = 0, stream: Any = None) -> None:
-        if shared_mem > self.max_dynamic_shared_size_bytes:
-            raise ValueError(f"{self.name}: {shared_mem} bytes of shared memory, not asked for")
+        if shared_mem > self.max_dynamic_shared_size_bytes or shared_mem > _MOST:
+            raise ValueError(f"{self.name}: {shared_mem} bytes of shared memory, not asked for or not there")
         if len(args) != len(self._parameters):
             raise Undefined(f"{self.name} takes {len(self._parameters)} arguments, got {len(args)}")
         if min(*grid, *block) < 1 or max(grid[1:], default=1) > 65535:
@@ -73,9 +78,15 @@ class RawModule:
         return RawKernel(getattr(self._library, f"launch_{name}"), name, self._kernels[name])
 
 
+def _need_compiler() -> None:
+    if shutil.which("g++") is None or sys.platform == "win32":
+        pytest.skip("CUDA sources run on the processor where there is g++")
+
+
 @functools.cache
 def _compiled(code: str, options: tuple[str, ...]) -> tuple[Any, dict[str, list[str]]]:
     """The library of a source's kernels, each as a function ``launch_NAME``, and their parameters."""
+    _need_compiler()
     options = tuple(option for option in options if not option.startswith("-DPRODUCT"))
     source = _HEADER.read_text(encoding="utf-8") + code
     seen = subprocess.run(["g++", "-E", "-P", "-x", "c++", *options, "-"], input=source, text=True, check=True,

@@ -8,7 +8,7 @@ import numpy as np
 
 from ....backend import Array, is_cupy
 from .compiled import product
-from .convolution import Packed, convolve, convolve_relu, convolve_relu_pool
+from .convolution import Packed, convolve, convolve_relu, convolve_relu_pool, fits
 from .dots import dots
 from .first_layer import few_to_many, many_to_few
 from .grams import gram
@@ -32,7 +32,8 @@ def suits(x: Array, kernel: Any) -> bool:
     ``kernel``: an array, or ``kernels.Kernel``.
     """
     cin, cout = kernel.shape[2:]
-    return _float32(x) and _float32(kernel) and kernel.shape[:2] in ((1, 1), (3, 3)) and cin % 4 == cout % 4 == 0
+    of_a_kind = _float32(x) and _float32(kernel) and kernel.shape[:2] in ((1, 1), (3, 3))
+    return of_a_kind and cin % 4 == cout % 4 == 0 and fits()
 
 
 def suits_few(x: Array, kernel: Any) -> bool:

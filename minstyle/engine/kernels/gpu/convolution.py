@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
 
 from ....backend import Array, array_module
 from ..cpu.masks import ArgMax
-from .compiled import blocks, contiguous, kernel, launch, multiprocessors, product
+from .compiled import blocks, common_memory, contiguous, kernel, launch, most_shared, multiprocessors, product
 from .masks import WordReluMask
 
 # Tiles: (channels of the result, patches of 8 rows one above the other), and the ring's stages: see convolution.cu.
@@ -18,13 +19,14 @@ Tile = tuple[int, int]
 
 
 class Packed:
-    """A constant kernel (k, k, Cin, Cout), k = 1 or 3, in the order in which the kernels of a device read it.
+    """A kernel (k, k, Cin, Cout), k = 1 or 3, in the order in which the kernels of a device read it.
 
-    ``turned``: by 180 degrees, with its channel axes swapped, for the gradient. Packed once a tile and precision.
+    ``turned``: by 180 degrees, with its channel axes swapped, for the gradient. ``lasting``: it is constant, and kept
+    from call to call. Packed once a tile and precision.
     """
 
-    def __init__(self, array: Array, turned: bool) -> None:
-        self.array, self.turned = contiguous(array), turned
+    def __init__(self, array: Array, turned: bool, lasting: bool) -> None:
+        self.array, self.turned, self.lasting = contiguous(array), turned, lasting
         self.taps = array.shape[0] ** 2
         self.inner, self.outer = array.shape[:1:-1] if turned else array.shape[2:]
         self._packed: dict[tuple[int, bool], Array] = {}
@@ -32,15 +34,19 @@ class Packed:
     def tiles(self, width: int, rounded: bool) -> Array:
         """The tiles of ``width`` channels of the result, flat; ``rounded`` to TF32."""
         if (width, rounded) not in self._packed:
-            cin, cout = self.array.shape[2:]
-            source = array_module(self.array).ascontiguousarray(self.array[::-1, ::-1]) if self.turned else self.array
-            steps = (cin * cout, 1, cout) if self.turned else (cin * cout, cout, 1)
-            chunks, rows = blocks(self.inner, 32), blocks(self.outer, width) * width
-            out = array_module(source).empty(self.taps * chunks * 32 * rows, dtype=source.dtype)
-            arguments = [source, out, width, self.taps, self.inner, self.outer, *steps, rounded]
-            launch(kernel("convolution.cu", "pack"), (chunks, self.taps, rows // 32), 256, arguments, 32 * 33 * 4)
-            self._packed[width, rounded] = out
+            with common_memory() if self.lasting else contextlib.nullcontext():
+                self._packed[width, rounded] = self._pack(width, rounded)
         return self._packed[width, rounded]
+
+    def _pack(self, width: int, rounded: bool) -> Array:
+        xp, (cin, cout) = array_module(self.array), self.array.shape[2:]
+        source = xp.ascontiguousarray(self.array[::-1, ::-1]) if self.turned else self.array
+        steps = (cin * cout, 1, cout) if self.turned else (cin * cout, cout, 1)
+        chunks, rows = blocks(self.inner, 32), blocks(self.outer, width) * width
+        out = xp.empty(self.taps * chunks * 32 * rows, dtype=source.dtype)
+        arguments = [source, out, width, self.taps, self.inner, self.outer, *steps, rounded]
+        launch(kernel("convolution.cu", "pack"), (chunks, self.taps, rows // 32), 256, arguments, 32 * 33 * 4)
+        return out
 
 
 def convolve(
@@ -88,20 +94,28 @@ def _start(
     n, up = tile
     shared, threads = shared_memory(tile, packed.taps), 256 + 32 * (product() == 2)
     grid = blocks(packed.outer, n) * blocks(height, 8 * up) * blocks(width, _COLUMNS)
+    bias, scale = (None if array is None else contiguous(array) for array in (bias, scale))
     arguments = [
-        contiguous(x), packed.tiles(n, product() > 0), bias, None if scale is None else contiguous(scale), y, mask,
-        index, height, width, inner, packed.outer, add, rounded,
+        contiguous(x), packed.tiles(n, product() > 0), bias, scale, y, mask, index, height, width, inner, packed.outer,
+        add, rounded,
     ]  # fmt: skip
     launch(kernel("convolution.cu", f"{name}_{n}_{up}", shared), (grid,), threads, arguments, shared)
 
 
 def _tile(height: int, width: int, packed: Packed) -> Tile:
-    """The largest tile that gives every multiprocessor work; of 64 channels where there are no more."""
+    """The largest tile that fits and gives every multiprocessor work; of 64 channels where there are no more."""
     across, outer = blocks(width, _COLUMNS), packed.outer
-    if outer <= 64:
-        wide = packed.taps == 9 and blocks(height, 16) * across >= multiprocessors()
-        return (64, 2) if wide else (64, 1)
-    return (128, 1) if blocks(height, 8) * across * blocks(outer, 128) > multiprocessors() // 2 else (64, 1)
+    wanted: Tile = (64, 1)
+    if outer > 64 and blocks(height, 8) * across * blocks(outer, 128) > multiprocessors() // 2:
+        wanted = (128, 1)
+    elif outer <= 64 and packed.taps == 9 and blocks(height, 16) * across >= multiprocessors():
+        wanted = (64, 2)
+    return wanted if shared_memory(wanted, packed.taps) <= most_shared() else (64, 1)
+
+
+def fits() -> bool:
+    """Whether the smallest tile finds room in the shared memory of the current card."""
+    return max(shared_memory((64, 1), taps) for taps in (1, 9)) <= most_shared()
 
 
 def shared_memory(tile: Tile, taps: int) -> int:

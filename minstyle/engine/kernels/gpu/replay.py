@@ -20,7 +20,7 @@ class Replay:
     On a device the second call records the function, in memory of its own, and later calls replay that; results are
     copies. A function that cannot be recorded, since it asks the device for a number or calls a library that does not
     allow it, is always called itself; so is one of NumPy arrays. It must do the same at each call: only the entries of
-    the array may differ.
+    the array may differ. One thread at a time.
     """
 
     def __init__(self) -> None:
@@ -35,9 +35,9 @@ class Replay:
     def __call__(self, function: Function, x: Array) -> tuple[Array, ...]:
         if not is_cupy(x) or self.refused:
             return function(x)
-        if self.pool is None:
+        if self.pool is None or self._precision != precision():
             return self._first(function, x)
-        if self._graph is None or self._precision != precision():
+        if self._graph is None:
             self._record(function, x)
             if self.refused:
                 return function(x)
@@ -49,25 +49,34 @@ class Replay:
         """Called as it is, but with the memory and the stream of the recording, which then finds memory at hand."""
         import cupy
 
-        self.pool = cupy.cuda.MemoryPool()
-        self._stream = cupy.cuda.Stream(non_blocking=True)
+        self.pool, self._graph, self._results = None, None, ()
+        cupy.get_default_memory_pool().free_all_blocks()  # what made the targets: two pools cannot help each other
+        pool, stream = cupy.cuda.MemoryPool(), cupy.cuda.Stream(non_blocking=True)
         cupy.cuda.get_current_stream().synchronize()
-        with cupy.cuda.using_allocator(self.pool.malloc), self._stream:
-            results = function(x)
-        self._stream.synchronize()
+        try:
+            with cupy.cuda.using_allocator(pool.malloc), stream:
+                results = function(x)
+        finally:
+            stream.synchronize()
+        self.pool, self._stream, self._precision = pool, stream, precision()
         return tuple(result.copy() for result in results)
 
     def _record(self, function: Function, x: Array) -> None:
         import cupy
 
-        self._given, self._precision = x.copy(), precision()
-        with cupy.cuda.using_allocator(self.pool.malloc), self._stream:
-            try:
+        given, results = x.copy(), ()
+        try:
+            with cupy.cuda.using_allocator(self.pool.malloc), self._stream:
                 self._stream.begin_capture()
                 try:
-                    self._results = function(self._given)
+                    results = function(given)
                 finally:
-                    self._graph = self._stream.end_capture()
-            except (RuntimeError, NotImplementedError) as error:
-                self._graph, self._results, self.pool, self._stream = None, (), None, None
-                self.refused = str(error).split("\n")[0] or type(error).__name__
+                    graph = self._stream.end_capture()
+        except (RuntimeError, NotImplementedError) as error:
+            self.pool, self._stream = None, None
+            self.refused = str(error).split("\n")[0] or type(error).__name__
+        except BaseException:
+            self.pool, self._stream = None, None  # begin anew, should it be called again
+            raise
+        else:
+            self._given, self._results, self._graph = given, results, graph

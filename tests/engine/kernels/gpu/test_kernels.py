@@ -12,7 +12,7 @@ from minstyle.backend import PRECISIONS, Device, to_host
 from minstyle.engine import kernels
 from minstyle.engine.kernels import direct
 from minstyle.engine.kernels.cpu.masks import NONE, MapReluMask
-from minstyle.engine.kernels.gpu import compiled
+from minstyle.engine.kernels.gpu import compiled, convolution
 from minstyle.engine.kernels.gpu.convolution import Packed, shared_memory
 from minstyle.errors import DeviceError
 from tests.support import cupy_double, devices
@@ -174,7 +174,7 @@ def test_hoppers_ring_on_the_processor(name: str, tile: tuple[int, int], double:
     height, width, cin, cout = 19, 21, 100, 72
     side = 3 if taps == 9 else 1
     x, k = float32((height, width, cin), 0), float32((side, side, cin, cout), 1)
-    packed = Packed(double.asarray(k), turned=False).tiles(n, False)
+    packed = Packed(double.asarray(k), False, lasting=True).tiles(n, False)
     y, none, number = double.empty((height, width, cout), dtype=np.float32), np.uint64(0), np.int32
     kernel, shared = module.get_function(f"{name}_{n}_{up}"), shared_memory(tile, taps)
     kernel.max_dynamic_shared_size_bytes = shared
@@ -182,3 +182,26 @@ def test_hoppers_ring_on_the_processor(name: str, tile: tuple[int, int], double:
     arguments = [double.asarray(x), packed, none, none, y, none, none]
     kernel((blocks,), (288,), (*arguments, *map(number, (height, width, cin, cout, 0, 0))), shared_mem=shared)
     close(y, by_definition(x, k))
+
+
+def test_a_value_that_is_no_number_stays_none(gpu: Device) -> None:
+    x, bias = float32((8, 16, 4), 0), gpu.asarray(np.zeros(64, np.float32))
+    x[3, 5, 1] = np.nan
+    k, first = (gpu.asarray(float32((3, 3, cin, 64), 1)) for cin in (4, 3))
+    for found, count in (
+        (kernels.convolve_relu(gpu.asarray(x), k, bias)[0], 9 * 64),
+        (kernels.convolve_relu_pool(gpu.asarray(x), k, bias)[0], 4 * 64),
+        (kernels.convolve_relu(gpu.asarray(x[:, :, :3]), first, bias)[0], 9 * 64),
+    ):
+        assert np.isnan(to_host(found)).sum() == count
+
+
+def test_a_card_with_little_shared_memory_goes_the_plain_way(gpu: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, k = float32((6, 8, 8), 0), float32((3, 3, 8, 8), 1)
+    for bytes_there, packs in ((64 << 10, False), (99 << 10, True)):  # as of cards of 2018, and of many since 2020
+        monkeypatch.setattr(convolution, "most_shared", lambda bytes_there=bytes_there: bytes_there)
+        kernel = kernels.Kernel(gpu.asarray(k))
+        close(kernels.convolve(gpu.asarray(x), kernel, None), by_definition(x, k))
+        assert (kernel._packed is not None) == packs
+        for tile in ((128, 1), (64, 2)):
+            assert shared_memory(tile, 9) > 99 << 10, "it would not start there"

@@ -41,3 +41,27 @@ def test_numpy_arrays_are_passed_on() -> None:
     replay, x = kernels.Replay(), np.arange(3.0)
     assert array_module(*replay(twice, x)) is np
     assert not replay.refused
+
+
+def test_a_call_that_fails_leaves_nothing_half_made(gpu: Device) -> None:
+    """Not in the first, which prepares, and not in the second, which records."""
+    replay, x = kernels.Replay(), gpu.asarray(np.arange(4, dtype=np.float32))
+    calls = 0
+
+    def fails_twice(x: Any) -> tuple[Any]:
+        nonlocal calls
+        calls += 1
+        if calls in (1, 3):
+            raise MemoryError
+        return (x * 3,)
+
+    found = []
+    for _ in range(6):
+        try:
+            found.append(replay(fails_twice, x)[0])
+        except MemoryError:
+            found.append(None)
+    assert sum(result is None for result in found) == 2
+    for result in found:
+        if result is not None:
+            np.testing.assert_array_equal(to_host(result), [0, 3, 6, 9])

@@ -48,7 +48,7 @@ template <int UP, int TAPS> __device__ void load_patch(char* places, const Task&
 }
 
 __device__ inline float ended(float v, bool relu, bool round) {
-    v = relu ? fmaxf(v, 0.0f) : v;
+    v = relu && v < 0 ? 0.0f : v;  // NaN stays NaN
     return round ? to_tf32(v) : v;
 }
 
@@ -82,6 +82,8 @@ template <int N> __device__ void store(const float* acc, const Task& t, int row,
     }
 }
 
+__device__ inline float larger(float a, float b) { return a > b || a != a ? a : b; }  // NaN if one is
+
 // Two threads share a window of 2 x 2 pixels: that of the left column takes the first channel of each pair.
 template <int N> __device__ void store_pooled(const float* acc, const Task& t, int row, int column, int n0) {
     const int lane = threadIdx.x & 31, right = column & 1, height = t.height / 2, width = t.width / 2;
@@ -91,7 +93,7 @@ template <int N> __device__ void store_pooled(const float* acc, const Task& t, i
         const float* v = acc + 4 * j;
         const float up = from_lane_xor(right ? v[0] : v[1], 4), down = from_lane_xor(right ? v[2] : v[3], 4);
         const float a = right ? up : v[0], b = right ? v[1] : up, c = right ? down : v[2], d = right ? v[3] : down;
-        const float top = fmaxf(a, b), bottom = fmaxf(c, d), most = fmaxf(top, bottom);
+        const float top = larger(a, b), bottom = larger(c, d), most = larger(top, bottom);
         const int index = bottom > top ? 2 + (d > c) : b > a;
         const int n = n0 + 8 * j + 2 * (lane & 3) + right;
         if (there && n < t.outer) {

@@ -62,7 +62,7 @@ extern "C" __global__ void few_to_many(const float* x, const float* kernel, cons
             const int n = n0 + 8 * j + 2 * q;
             if (n >= channels) break;
             float2 v = acc[p][j];
-            if (relu) v = make_float2(fmaxf(v.x, 0.0f), fmaxf(v.y, 0.0f));
+            if (relu) v = make_float2(v.x < 0 ? 0.0f : v.x, v.y < 0 ? 0.0f : v.y);  // NaN stays NaN
             if (round) v = make_float2(to_tf32(v.x), to_tf32(v.y));
             bits |= (unsigned)((v.x > 0) | (v.y > 0) << 1) << (2 * j);
             *(float2*)(y + pixel * channels + n) = v;

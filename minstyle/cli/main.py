@@ -163,7 +163,8 @@ class _Announce(Observer):
 
     def start(self, plan: Plan) -> None:
         verbose, styles, note = self._options.verbose, self._options.styles, self._networks.network.device.note
-        mixed = f"{self._options.content} in a mixture of {len(styles)} styles: {', '.join(map(str, styles))}"
+        how = "by regions in" if self._options.mask else "in a mixture of"
+        mixed = f"{self._options.content} {how} {len(styles)} styles: {', '.join(map(str, styles))}"
         lines = [mixed] if len(styles) > 1 else []
         lines += [note] if note and (verbose or self._options.device == "gpu") else []
         lines += [self._networks.description(plan.recipe), self._takes] if verbose else []

@@ -153,8 +153,8 @@ def find_kept(path: Path) -> Kept:
     of_picture = any(file.exists() for file in generations(beside)[:2])
     is_picture = path.suffix.lower() in WRITERS
     if not of_picture and is_picture:
-        raise CheckpointError(f"{path}: expected a picture whose run was ended, beside its checkpoint {beside}; "
-                              "there is none")  # fmt: skip
+        raise CheckpointError(f"{path}: expected a picture whose run was interrupted, beside its checkpoint {beside}; "
+                              "there is none (a run of less than a minute makes none)")  # fmt: skip
     file = beside if of_picture else path
     state, about, file = _newest(file)
     try:

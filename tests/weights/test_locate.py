@@ -203,7 +203,7 @@ def test_list_names_the_folders_and_what_is_in_them(
     put(places["user"], "vgg19")
     put(places["user"], "vgg16")
     (places["repository"] / "README.md").touch()
-    assert main(["list"]) == 0
+    assert main(["list", "--sources"]) == 0
     lines = capsys.readouterr().out.splitlines()
     start = lines.index("folders that are searched, in order:") + 1
     assert lines[start : start + 3] == [

@@ -46,7 +46,8 @@ def to_host(array: Array) -> np.ndarray:
     if not is_cupy(array):
         return np.asarray(array)
     with device_errors():
-        return array.get()  # type: ignore[no-any-return]
+        found: np.ndarray = array.get()
+    return found
 
 
 @contextmanager

@@ -186,7 +186,7 @@ class _Announce(Observer):
         named = f"in the style of {styles[0]}"
         if len(styles) > 1:
             named = f"{how} {len(styles)} styles: {', '.join(map(str, styles))}"
-        begin = "to go on with: " if plan.history else ""
+        begin = "continuing: " if plan.history else ""
         lines = [f"{begin}{self._options.content} {named}"]
         lines += [note] if note and (verbose or self._options.device == "gpu") else []
         lines += [self._networks.description(plan.recipe), self._takes] if verbose else []

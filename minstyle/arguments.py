@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 from .errors import short
@@ -16,6 +17,8 @@ from .suggest import did_you_mean
 
 class OneLineParser(argparse.ArgumentParser):
     """Answers a wrong argument with one line that names it and the way to the help, and exit code 2."""
+
+    hints: Mapping[str, str] = MappingProxyType({})  # what to say to options that are none
 
     # argparse has overloads of it, which say no more than this does.
     def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
@@ -28,9 +31,11 @@ class OneLineParser(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
-        unknown = re.match(r"unrecognized arguments:.*?(--[\w-]+)", message)
-        near = did_you_mean(unknown[1], self._known()) if unknown else ""
-        tell(f"{self.prog}: error: {message}{near and '; '}{near.strip() or '.'} See {self.prog} --help")
+        unknown = re.match(r"unrecognized arguments:.*?(?<!\S)(--?[A-Za-z][\w-]*)", message)
+        near = self.hints.get(unknown[1]) or did_you_mean(unknown[1], self._known()) if unknown else ""
+        end = f"; {near.strip()}" if near else ""
+        stop = "" if end.endswith("?") else "."
+        tell(f"{self.prog}: error: {message}{end}{stop} See {self.prog} --help")
         self.exit(2)
 
     def _known(self) -> list[str]:

@@ -89,19 +89,19 @@ CPU = Device("cpu", np)
 
 
 def choose_device(wish: str = "auto") -> Device:
-    """The device for ``wish``: "cpu", "gpu" or "auto" (the GPU if one answers, else the CPU and the reason in
+    """The device for ``wish``: "cpu", "gpu" (or "cuda"), "auto" (the GPU if one answers, else the CPU and the reason in
     ``note``).
 
     Raises DeviceError for "gpu" when no usable device answers, and for an unknown wish.
     """
     if wish == "cpu":
         return CPU
-    if wish not in ("auto", "gpu"):
+    if wish not in ("auto", "gpu", "cuda"):
         raise DeviceError(f"unknown device {wish!r}: choose auto, cpu or gpu")
     cupy, answer = _try_gpu()
     if cupy is not None:
         return Device("gpu", cupy, answer)
-    if wish == "gpu":
+    if wish != "auto":
         raise DeviceError(f"no usable GPU: {answer}. Use --device cpu, or see the README on GPUs")
     return Device("cpu", np, f"computing on the CPU: {answer}")
 
@@ -120,10 +120,10 @@ def _try_gpu() -> tuple[ModuleType | None, str]:
         ones = cupy.ones((16, 16), dtype=cupy.float32)
         total = float(((ones @ ones) * 0.5).sum())  # a product (cuBLAS), a kernel (NVRTC), a reduction
         if total != 16 * 16 * 8:
-            return None, f"the device computes wrongly (expected 2048, got {total})"
+            return None, f"the device gives wrong results (expected 2048, got {total})"
         largest = float(cupy.linalg.eigh(cupy.eye(2) + 1)[0][1])  # cuSOLVER, which losses may ask for in the run
         if not abs(largest - 3) < 1e-6:
-            return None, f"the device computes wrongly (expected 3, got {largest})"
+            return None, f"the device gives wrong results (expected 3, got {largest})"
         return cupy, cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
     except Exception as error:
         return None, f"the device does not work ({_first_line(error)})"

@@ -27,9 +27,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
     Of a symbolic link the file that it points to is replaced. The new file is on the disk before it takes the name, and
     has the permissions, and as far as the system allows the owner, of the one that it replaces. Raises FileError, with
-    the system's reason, when the folder or the disk refuses, and for a pipe or a device.
+    the system's reason, when the folder or the disk refuses, or is not there, and for a pipe or a device.
     """
-    path = _target(Path(path))
+    path = _place(Path(path))
     # The suffix stays last: writers choose their format by it.
     temporary = path.with_name(f"{_own_name()}{path.suffix}")
     try:

@@ -1,4 +1,4 @@
-"""Something that the user should know and that ends nothing."""
+"""Messages to the user that do not end the run."""
 
 from __future__ import annotations
 

@@ -1,15 +1,17 @@
-"""The library's one call: from whatever pictures somebody has to a painted one, by the command line's own parts."""
+"""The library's one call: pictures of any kind in, a painted one out, by the same code as the command line."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from .engine.kernels import use_threads
-from .images import Given, Picture, picture_of, picture_shape
+from .errors import RecipeError, require
+from .images import WRITERS, Given, Picture, mask_of, picture_of, picture_shape
 from .job import inputs
 from .job.changes import from_start_file
 from .job.machine import load_draft
@@ -17,6 +19,7 @@ from .job.recipefile import named_recipe
 from .network.vgg import Network
 from .recipe.presets import DEFAULT_RECIPE
 from .recipe.recipe import Recipe
+from .recipe.settings import shown
 from .recipe.sizes import check_styles, side_of
 from .run.estimate import Estimate
 from .run.observer import Observer
@@ -33,6 +36,14 @@ from .weights.locate import load_network
 
 _SHORT = {"size": "sizes", "steps": "evaluations"}  # other names of settings, as on the command line
 ORIGINAL = "original"
+# What is meant by keywords that others have, or that are options of the command line alone.
+_INSTEAD = {
+    "preserve_color": 'it is color="content"',
+    **dict.fromkeys(("out", "output", "path"), 'to save the picture: result.save("out.png")'),
+    "mask": "it is masks=[of the content, of each style]",
+    "style": "it is styles, one or a list",
+    "memory": "it is for the command line; minstyle.run.estimate says what a run takes",
+}
 
 
 def stylize(
@@ -46,6 +57,7 @@ def stylize(
     dtype: Any = "float32",
     threads: int | None = None,
     initial: Given | None = None,
+    masks: Sequence[Given] | None = None,
     regions: Regions | None = None,
     progress: bool = False,
     observers: Sequence[Observer] = (),
@@ -54,7 +66,7 @@ def stylize(
     on_interrupt: str = "return",
     **settings: Any,
 ) -> Result:
-    """Paint ``content`` in the style of ``styles``, one or a list. What is not said is as on the command line.
+    """Paint ``content`` in the style of ``styles``, one or a list. The defaults are those of the command line.
 
         minstyle.stylize("photo.jpg", "painting.jpg", size=512, progress=True).save("out.png")
 
@@ -63,12 +75,13 @@ def stylize(
     ``Recipe``; ``settings`` are its fields, ``style_weight=300``, with ``size`` (a number, or "original": the content's
     own) for ``sizes`` and ``steps`` for ``evaluations``. ``network`` is a name, a weights file, or a network, which has
     its own device and dtype; ``draft`` the network that the recipe's draft is painted with, None: without a draft.
-    ``threads`` None: as many as ``use_threads`` says, else one a core.
+    ``masks``, the content's and one of each style, say which part takes its style from where: pictures, or arrays (H,
+    W) of labels or bools. ``threads`` None: as many as ``use_threads`` says, else one a core.
 
-    ``progress`` shows a bar; without it what there is to say goes to the logger "minstyle". ``initial``, ``regions``,
-    ``observers``, ``estimate``, ``state`` and ``on_interrupt`` are explained at ``minstyle.run.stylize.stylize``, which
-    takes pictures and networks only, and loads nothing. Raises a MinstyleError that says what is wrong, TypeError for a
-    setting that there is none of.
+    ``progress`` shows a bar; without it messages go to the logger "minstyle". ``initial``, ``regions``, ``observers``,
+    ``estimate``, ``state`` and ``on_interrupt`` are explained at ``minstyle.run.stylize.stylize``, which takes pictures
+    and networks only, and loads nothing. Raises a MinstyleError that says what is wrong, TypeError for an unknown
+    keyword.
     """
     several: Any = styles if isinstance(styles, list | tuple) else [styles]
     given = [_given("content", content), *(_given("style", style) for style in several)]
@@ -77,20 +90,11 @@ def stylize(
     photograph, paintings, beginning = _read(given, start, chosen)
     own, other = _networks(network, draft, device, dtype, chosen)
     LOG.info("%s, %s", chosen, own)
+    regions = _regions(masks, regions, chosen, photograph, paintings)
+    watching = [*observers, Bystander(Progress()) if progress else Logged()]
     with contextlib.nullcontext() if threads is None else use_threads(threads):
-        return run(
-            photograph,
-            paintings,
-            chosen,
-            network=own,
-            draft=other,
-            initial=beginning,
-            regions=regions,
-            observers=[*observers, Bystander(Progress()) if progress else Logged()],
-            estimate=estimate,
-            state=state,
-            on_interrupt=on_interrupt,
-        )
+        return run(photograph, paintings, chosen, network=own, draft=other, initial=beginning, regions=regions,
+                   observers=watching, estimate=estimate, state=state, on_interrupt=on_interrupt)  # fmt: skip
 
 
 def _given(name: str, given: Given) -> inputs.Given:
@@ -98,13 +102,33 @@ def _given(name: str, given: Given) -> inputs.Given:
     return Path(given) if isinstance(given, str | Path) else picture_of(name, given)
 
 
+def _advice(name: str, settings: Sequence[str]) -> str:
+    """What to do in place of a keyword that ``stylize`` does not have."""
+    if name in _INSTEAD:
+        return _INSTEAD[name]
+    known = [*inspect.signature(stylize).parameters, *_SHORT, *settings]
+    return (f"{did_you_mean(name, known)}settings are named as the command line's options, with _ for -, as in "
+            "style_weight=300; help(minstyle.Recipe) lists them")  # fmt: skip
+
+
+def _named(recipe: str | Path) -> Recipe:
+    """The recipe of that name; a picture that carries none was meant to be written."""
+    try:
+        return named_recipe(str(recipe))
+    except RecipeError as error:
+        if Path(recipe).suffix.lower() not in WRITERS:
+            raise
+        save = f'to save the picture: result = minstyle.stylize(content, styles), then result.save("{recipe}")'
+        expected = "a name, a JSON file or a picture that minstyle made"
+        raise RecipeError(f"recipe: expected {expected}, got {shown(str(recipe))}; {save}") from error
+
+
 def _recipe(recipe: str | Path | Recipe, settings: dict[str, Any], content: inputs.Given, from_file: bool) -> Recipe:
-    found = recipe if isinstance(recipe, Recipe) else named_recipe(str(recipe))
+    found = recipe if isinstance(recipe, Recipe) else _named(recipe)
     known = [field.name for field in dataclasses.fields(Recipe)]
     for name in settings:
         if name not in known and name not in _SHORT:
-            raise TypeError(f"stylize() got an unexpected keyword argument {name!r}; {did_you_mean(name, known)}"
-                            "settings are the fields of minstyle.Recipe")  # fmt: skip
+            raise TypeError(f"stylize() got an unexpected keyword argument {name!r}; {_advice(name, known)}")
     changes = {_SHORT.get(name, name): value for name, value in settings.items()}
     if changes.get("sizes") == ORIGINAL:
         sized = dataclasses.replace(found, size_of=changes.get("size_of", found.size_of))
@@ -125,6 +149,22 @@ def _read(
     inputs.check_headers(content, styles, start, recipe)
     photograph, paintings = inputs.read_pictures(content, styles, recipe, Logged().notice)
     return photograph, paintings, None if start is None else inputs.read_initial(start, photograph, recipe)
+
+
+def _regions(
+    masks: Sequence[Given] | None,
+    regions: Regions | None,
+    recipe: Recipe,
+    content: Picture,
+    styles: Sequence[Picture],
+) -> Regions | None:
+    if masks is None:
+        return regions
+    require(regions is None, "stylize", "masks or regions", "both", RecipeError)
+    several = isinstance(masks, list | tuple)
+    require(several, "masks", "a list: the content's mask, and one of each style", type(masks).__name__, RecipeError)
+    found = [Path(mask) if isinstance(mask, str | Path) else mask_of("mask", mask) for mask in masks]
+    return inputs.read_regions(found, recipe, content, styles, Logged().notice)
 
 
 def _networks(

@@ -15,7 +15,7 @@ from PIL import Image
 
 import minstyle
 from minstyle.cli.main import main
-from minstyle.errors import ImageError, RecipeError, ShapeError, WeightsError
+from minstyle.errors import FileError, ImageError, RecipeError, ShapeError, WeightsError
 from minstyle.images import load_image
 from minstyle.notices import Notice
 from minstyle.watch.logged import Logged
@@ -89,7 +89,7 @@ def test_progress_is_shown_and_notices_are_logged(
     minstyle.stylize(studio.content, studio.style, **QUICK)
     Logged().notice(Notice("any", "of 100 %s"))
     assert capsys.readouterr() == ("", "")
-    network = "Network(small vgg19, up to block5_conv2, float32, cpu)"
+    network = "Network(small network in place of vgg19, up to block5_conv2, float32, cpu)"
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("INFO", f"Recipe('fine', sizes=(48,), evaluations=(2,)), {network}"), ("WARNING", "of 100 %s"),
     ]  # fmt: skip
@@ -119,12 +119,48 @@ def test_threads_are_those_of_the_caller(studio: Studio) -> None:
     ({"size": 8}, RecipeError, "sizes: expected a whole number from 32"),
     ({"size": "large"}, RecipeError, "sizes: expected whole numbers"),
     ({"stile_weight": 1}, TypeError, r"unexpected keyword argument 'stile_weight'; did you mean style_weight\?"),
+    ({"siez": 64}, TypeError, r"did you mean size\? settings are named as the command line's options, with _ for -"),
+    ({"mask": 1}, TypeError, r"it is masks=\[of the content, of each style\]"),
+    ({"preserve_color": True}, TypeError, 'it is color="content"'), ({"output": "a.png"}, TypeError, "result.save"),
+    ({"size": "64"}, RecipeError, "sizes: expected whole numbers, got '64'; write 64, without quotes"),
+    ({"style_weight": "5"}, RecipeError, "style_weight: expected a number .*, got '5'; write 5.0, without quotes"),
+    ({"recipe": "out.png"}, RecipeError, r'to save the picture: .*, then result.save\("out.png"\)'),
+    ({"masks": "mask.png"}, RecipeError, "masks: expected a list: the content's mask, and one of each style, got str"),
+    ({"content": "https://x.org/a.jpg"}, ImageError, "https://x.org/a.jpg is a web address"),
+    ({"content": b""}, ImageError, "the file is empty, not a picture"),
     ({"content": np.zeros((8, 40, 3), np.uint8)}, ImageError, "content: expected at least"),
 ])  # fmt: skip
 def test_what_is_wrong_is_named(studio: Studio, given: dict[str, Any], error: type[Exception], words: str) -> None:
     usual: dict[str, Any] = {"content": studio.content, "styles": studio.style, **QUICK}
     with pytest.raises(error, match=words):
         minstyle.stylize(**{**usual, **given})
+
+
+def test_a_third_argument_that_is_a_picture_without_a_recipe_was_meant_to_be_written(studio: Studio) -> None:
+    with pytest.raises(RecipeError, match=r"to save the picture: .*result.save\(.*painting.png"):
+        minstyle.stylize(studio.content, studio.style, studio.style)
+
+
+def test_a_folder_that_is_missing_is_named(studio: Studio) -> None:
+    result = minstyle.stylize(studio.content, studio.style, **{**QUICK, "steps": 1})
+    with pytest.raises(FileError, match=r"gone.x.png: the folder .*gone does not exist; make it first"):
+        result.save(studio.results / "gone" / "x.png")
+
+
+def test_masks_are_those_of_the_command_line(studio: Studio) -> None:
+    """As files, as images and as arrays of bools; regions are either given or drawn by masks."""
+    halves = [np.indices(shape)[1] < 18 for shape in ((32, 40), (40, 36))]
+    files = [studio.folder / name for name in ("c.png", "s.png")]
+    for file, half in zip(files, halves, strict=True):
+        Image.fromarray(half).save(file)
+    options = ["--network", "mini", "--device", "cpu", "--size", "48", "--steps", "2", "--quiet", "--mask", *files]
+    assert main([str(part) for part in (studio.content, studio.style, studio.out, *options)]) == 0
+    for masks in (files, [Image.open(file) for file in files], halves):
+        result = minstyle.stylize(studio.content, studio.style, masks=masks, **QUICK)
+        np.testing.assert_array_equal(load_image(studio.out), result.pixels)
+    assert (minstyle.stylize(studio.content, studio.style, **QUICK).pixels != result.pixels).any()
+    with pytest.raises(RecipeError, match="masks: expected 2, for the content and each style, got 1"):
+        minstyle.stylize(studio.content, studio.style, masks=files[:1], **QUICK)
 
 
 PROGRAM = """\

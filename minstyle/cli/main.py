@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import shlex
 import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 
 from ..errors import RecipeError, require
+from ..files import temporary_folder
 from ..front import OutputError, fail, reason, run, say, tell
+from ..images import read_text
 from ..job.comparison import paint_comparison
 from ..job.job import Prepared, check_memory, paint, prepare
 from ..job.machine import Networks
 from ..job.recipefile import recipe_of_picture
 from ..job.variants import parse_variants, variant_files
 from ..notices import Notice
-from ..recipe.recipe import Recipe
+from ..recipe.terms import UnknownLossError
 from ..run.observer import Observer, Plan
 from ..signals import StopAtOnceError, code_of
 from ..watch.bystander import Bystander
 from ..watch.estimate_table import estimate_table, in_short
 from ..watch.progress import Progress
 from ..watch.summary import summary
+from .help import BRIEF
 from .interrupts import Interrupts
-from .options import build_parser, changed, effective_recipe, job_of, machine_of, recipe_list, start_file
+from .options import (
+    build_parser,
+    changed,
+    check_pictures,
+    effective_recipe,
+    job_of,
+    machine_of,
+    recipe_list,
+    start_file,
+)
 from .resume import resumed
 from .values import ORIGINAL
 
@@ -44,28 +59,30 @@ def command(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None, interrupts: Interrupts) -> int:
     parser = build_parser()
     words = sys.argv[1:] if arguments is None else arguments
+    if not words:
+        tell(*BRIEF.split("\n"))
+        return 2
     # Options may stand between the files, but after "--" all are files, which that way of parsing forgets.
     options = parser.parse_args(words) if "--" in words else parser.parse_intermixed_args(words)
     try:
         if options.show_recipe is not None:
-            _say_recipe(recipe_of_picture(options.show_recipe))
-            return 0
+            return _show_recipe(options.show_recipe)
         if options.list_recipes:
             say(*recipe_list())
             return 0
         if options.print_recipe:
-            _say_recipe(effective_recipe(options))
+            _say_recipe(effective_recipe(options).to_json())
             return 0
         if options.resume is not None:
             return _resume(options, interrupts)
-        if len(options.pictures) < 3:
-            hint = "" if options.mask is None else "; --mask takes all files that follow it: put it after OUT"
-            missing = "OUT is missing: " if len(options.pictures) == 2 else ""
-            parser.error(f"{missing}expected CONTENT, STYLE and OUT, got {len(options.pictures)} of these files{hint}")
-        options.content, *options.styles, options.out = options.pictures
-        if options.compare is not None:
-            return _compare(options, interrupts)
-        return _estimate(options) if options.estimate else _paint(options, interrupts)
+        with temporary_folder() if options.estimate else contextlib.nullcontext() as folder:
+            if folder is not None and len(options.pictures) == 2:  # no picture is painted: OUT need not be named
+                options.pictures.append(folder / "out.png")
+            check_pictures(parser, options)
+            options.content, *options.styles, options.out = options.pictures
+            if options.compare is not None:
+                return _compare(options, interrupts)
+            return _estimate(options) if options.estimate else _paint(options, interrupts)
     except KeyboardInterrupt as error:
         tell("minstyle: interrupted before there was a picture")
         return code_of(error)
@@ -106,7 +123,7 @@ def _say_how_to_go_on(prepared: Prepared) -> None:
     checkpoint, job = prepared.checkpoint, prepared.job
     if checkpoint is not None and checkpoint.path.exists():
         name = job.out if job.checkpoint is None else checkpoint.path
-        tell(f"minstyle: to go on: minstyle --resume {shlex.quote(str(name))}", whole=True)
+        tell(f"minstyle: to continue: minstyle --resume {shlex.quote(str(name))}", whole=True)
 
 
 def _estimate(options: argparse.Namespace) -> int:
@@ -139,7 +156,8 @@ def _compare(options: argparse.Namespace, interrupts: Interrupts) -> int:
     recipes = parse_variants(options.compare, lambda recipe: changed(recipe, options))
     runs = paint_comparison(options.content, options.styles, options.out, recipes, machine_of(options),
                             watch=lambda networks: [*_observers(options, networks), interrupts],
-                            also_read=variant_files(options.compare), memory=options.memory, **small)  # fmt: skip
+                            also_read=variant_files(options.compare), memory=options.memory,
+                            overwrite=options.overwrite, **small)  # fmt: skip
     made = sum(run.result is not None for run in runs)
     if made == 0 and runs[0].error is not None:
         return fail("minstyle", reason(runs[0].error))
@@ -153,9 +171,10 @@ def _observers(options: argparse.Namespace, networks: Networks, takes: str = "")
 
 
 class _Announce(Observer):
-    """Says, once the input has been found good, what computes and what that takes, as far as that was asked for.
+    """Says, once the input has been found good, which file is the photograph and which are styles.
 
-    And which files are styles where several are: a pattern of photographs in CONTENT's place makes them that.
+    A pattern of photographs in CONTENT's place makes styles of all but the first. And what computes, and what that
+    takes, as far as that was asked for.
     """
 
     def __init__(self, options: argparse.Namespace, networks: Networks, takes: str) -> None:
@@ -164,16 +183,29 @@ class _Announce(Observer):
     def start(self, plan: Plan) -> None:
         verbose, styles, note = self._options.verbose, self._options.styles, self._networks.network.device.note
         how = "by regions in" if self._options.mask else "in a mixture of"
-        mixed = f"{self._options.content} {how} {len(styles)} styles: {', '.join(map(str, styles))}"
-        lines = [mixed] if len(styles) > 1 else []
+        named = f"in the style of {styles[0]}"
+        if len(styles) > 1:
+            named = f"{how} {len(styles)} styles: {', '.join(map(str, styles))}"
+        begin = "continuing: " if plan.history else ""
+        lines = [f"{begin}{self._options.content} {named}"]
         lines += [note] if note and (verbose or self._options.device == "gpu") else []
         lines += [self._networks.description(plan.recipe), self._takes] if verbose else []
         for line in filter(None, lines):
             tell(f"minstyle: {line}")
 
 
-def _say_recipe(recipe: Recipe) -> None:
-    say(*recipe.to_json().split("\n"), whole=True)  # for programs too
+def _show_recipe(path: Path) -> int:
+    """Print the recipe of a picture, even where it has a loss that nobody knows here."""
+    try:
+        _say_recipe(recipe_of_picture(path).to_json())
+    except UnknownLossError as error:
+        _say_recipe(json.dumps(json.loads(read_text(path) or ""), indent=2))
+        tell(f"minstyle: {error}")
+    return 0
+
+
+def _say_recipe(text: str) -> None:
+    say(*text.split("\n"), whole=True)  # for programs too
 
 
 def _say_of_picture(*lines: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,33 +22,29 @@ from ..recipe.sizes import side_of
 from ..recipe.terms import ORDER, ROLES
 from ..run.init import STARTS
 from ..version import __version__
-from .values import ORIGINAL, bytes_of, every, of_field, positive, quality, weighted
+from .help import EXAMPLES, HINTS, USAGE, Help
+from .values import ORIGINAL, bytes_of, device_of, every, of_field, positive, quality, weighted
 
 GROUPS = ("look", "styles", "network's use", "size", "optimiser")
-
-EXAMPLES = """\
-examples:
-  python -m minstyle photo.jpg painting.jpg out.png
-  python -m minstyle photo.jpg wave.jpg night.jpg out.png --blend 3,7 --color content
-  python -m minstyle photo.jpg painting.jpg out.png --mask sky_of_photo.png sky_of_painting.png
-  python -m minstyle photo.jpg painting.jpg grid.png --compare fine,johnson,fine:style_weight=300
-  python -m minstyle --resume out.png
-"""
 
 
 def build_parser() -> OneLineParser:
     """The parser; options of the recipe are made from its fields."""
     parser = OneLineParser(
         prog="minstyle",
-        usage="minstyle CONTENT STYLE [STYLE ...] OUT [options]",
-        description="Paint CONTENT in the style of STYLE (Gatys, Ecker, Bethge 2015) and write the picture to OUT.",
-        epilog=EXAMPLES,
+        usage=USAGE,
+        description="Paint CONTENT in the style of STYLE (Gatys, Ecker, Bethge 2015) and write the picture to OUT.\n\n"
+        + EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
+        add_help=False,
     )
+    parser.hints = HINTS
     parser.add_argument("pictures", metavar="CONTENT STYLE [STYLE ...] OUT", type=path_of, nargs="*",
                         help="the photograph, the painting or several, and the picture to write: "
                         ".png, .jpg, .webp, .tif or .avif")  # fmt: skip
+    parser.add_argument("-h", "--help", action=Help, nargs="?", metavar="all",
+                        help="explain the options used most, or all of them, and end")  # fmt: skip
     parser.add_argument("--version", action="version", version=f"minstyle {__version__}")
     _add_recipe_options(parser)
     _add_file_options(parser)
@@ -57,22 +54,25 @@ def build_parser() -> OneLineParser:
 
 
 def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group(f"recipe (the groups after it change it; their defaults are {DEFAULT_RECIPE}'s)")
+    group = parser.add_argument_group(
+        f'recipe (the options up to "optimiser" change it; the defaults shown are those of {DEFAULT_RECIPE})'
+    )
     group.add_argument("--recipe", metavar="NAME|FILE",
                        help=f"{PRESET_NAMES}, a recipe's JSON file, or a picture that minstyle made "
                        f"(default: {DEFAULT_RECIPE})")  # fmt: skip
-    group.add_argument("--list-recipes", action="store_true", help="print the recipes that have names, and end")
-    group.add_argument("--print-recipe", action="store_true", help="print the recipe, with all options, and end")
+    group.add_argument("--list-recipes", action="store_true", help="list the named recipes")
+    group.add_argument("--print-recipe", action="store_true", help="print the recipe that the options make, as JSON")
     group.add_argument("--show-recipe", type=path_of, metavar="FILE",
-                       help="print the recipe that a picture was made by, and end")  # fmt: skip
+                       help="print the recipe that is stored in a picture")  # fmt: skip
     for role in ("content", "style"):
         group.add_argument(f"--{role}-layers", type=weighted, metavar="LAYER[:X],...",
-                           help=f"where the {role} is compared, with weights (default: the recipe's)")  # fmt: skip
+                           help=f"layers at which the {role} is compared, and their weights (default: the "
+                           "recipe's)")  # fmt: skip
     for role in ORDER:
         kinds = ", ".join(kind for kind, serves in ROLES.items() if serves == role)
         group.add_argument(f"--{role}-loss", type=weighted, metavar="KIND[:X],...",
-                           help=f"by which formulas, with factors, for their scales differ: {kinds} "
-                           "(default: the recipe's)")  # fmt: skip
+                           help=f"loss functions and factors (their scales differ): {kinds} (default: the "
+                           "recipe's)")  # fmt: skip
     groups = {name: parser.add_argument_group(name) for name in GROUPS}
     for field in option_fields():
         data, value = field.metadata, getattr(RECIPES[DEFAULT_RECIPE], field.name)
@@ -83,29 +83,31 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
         flags = (data["flag"] or "--" + field.name.replace("_", "-"), *data["also"])
         groups[data["group"]].add_argument(*flags, dest=field.name, help=data["help"] + default, **settings)
     groups["look"].add_argument("--preserve-color", action="store_const", dest="color", const="content",
-                                help="the photograph's colours: the same as --color content")  # fmt: skip
+                                help="keep the photograph's colours: short for --color content")  # fmt: skip
     groups["styles"].add_argument(
         "--mask", nargs="+", type=path_of, metavar="FILE",
-        help="a picture of regions for the content and one for each style: each colour or grey takes its style from "
-        "where the styles' masks have it",
+        help="one mask for the content and one for each style: a region of the content takes its style from the "
+        "regions of the same colour in the styles' masks",
     )  # fmt: skip
 
 
 def _add_file_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("file")
     group.add_argument("--depth", choices=("8", "16", "auto"), default="auto",
-                       help="bits a channel of .png and .tif (default: auto, the photograph's)")  # fmt: skip
+                       help="bits per channel in .png and .tif (default: auto, as in the photograph)")  # fmt: skip
     group.add_argument("--quality", type=quality, default=95, metavar="N",
-                       help="of .jpg, .webp and .avif, 1 to 100 (default: 95)")  # fmt: skip
+                       help="quality of .jpg, .webp, .avif, 1 to 100 (default: 95)")  # fmt: skip
     group.add_argument("--checkpoint", type=path_of, metavar="FILE",
-                       help="write where the run stands to FILE, to go on from there whatever ends it (default: "
-                       "OUT.checkpoint, for runs that take more than a minute)")  # fmt: skip
+                       help="save the state of the run to FILE, so that it can be resumed (default: OUT.checkpoint, "
+                       "for runs of more than a minute)")  # fmt: skip
     group.add_argument("--no-checkpoint", action="store_false", dest="checkpoints", default=None,
                        help="write no checkpoint")  # fmt: skip
     group.add_argument("--resume", type=path_of, metavar="OUT|FILE",
-                       help="go on with the run of OUT, or of a checkpoint, that was ended")  # fmt: skip
+                       help="resume the interrupted run of OUT, or of a checkpoint")  # fmt: skip
+    group.add_argument("--overwrite", action="store_true",
+                       help="replace OUT even if it is a picture that minstyle did not make")  # fmt: skip
     group.add_argument("--keep-metadata", action="store_true",
-                       help="keep the photograph's artist, date, place and so on; else they are dropped")  # fmt: skip
+                       help="copy the photograph's metadata (artist, date, place, ...) to OUT")  # fmt: skip
 
 
 def _add_machine_options(parser: argparse.ArgumentParser) -> None:
@@ -113,27 +115,29 @@ def _add_machine_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--network",
         metavar="NAME|FILE",
-        help="vgg19, vgg16, mini (comes with minstyle), auto (vgg19: an installed one, else the one that comes with "
-        "minstyle), or a file (default: auto)",
+        help="vgg19 or mini, which come with minstyle, vgg16, a weights file, or auto: vgg19, preferably one that you "
+        "installed (default: auto)",
     )
-    group.add_argument("--weights-dir", type=folder_of, metavar="DIR", help="a folder to look for weights in first")
+    group.add_argument("--weights-dir", type=folder_of, metavar="DIR", help="the folder to search for weights first")
     group.add_argument(
         "--device",
+        type=device_of,
         choices=("auto", "cpu", "gpu"),
-        help="where to compute (default: auto, the GPU if one answers)",
+        help="where to compute; cuda means gpu (default: auto, the GPU if there is one)",
     )
-    group.add_argument("--threads", type=positive, metavar="N", help="cores to use (default: all that it may use)")
+    group.add_argument("--threads", type=positive, metavar="N", help="CPU threads (default: one per available core)")
     group.add_argument("--memory", type=bytes_of, metavar="N",
-                       help="refuse a run that takes more, as in 4G or 500M: 10^9 or 10^6 bytes (default: what the "
-                       "machine and the limits of the process leave)")  # fmt: skip
+                       help="refuse a run that needs more memory, as in 4G or 500M: 10^9 or 10^6 bytes (default: what "
+                       "is free within the limits of the machine and the process)")  # fmt: skip
     group.add_argument("--estimate", action="store_true",
-                       help="print what the run will take, by size: evaluations, seconds, memory; and end")  # fmt: skip
-    group.add_argument("--dtype", choices=("float32", "float64"), help="of the numbers (default: float32)")
+                       help="print the evaluations, time and memory that the run would take, and paint nothing; OUT "
+                       "may be left out")  # fmt: skip
+    group.add_argument("--dtype", choices=("float32", "float64"), help="floating-point type (default: float32)")
     group.add_argument(
         "--precision",
         choices=PRECISIONS,
-        help="how a GPU multiplies float32: tf32, factors of 10 bits, several times as fast where the card has it "
-        "(default), or fp32, float32 throughout",
+        help="of matrix products on a GPU: tf32, factors rounded to 10 bits, several times as fast on cards that have "
+        "it (default), or fp32, full float32",
     )
 
 
@@ -143,25 +147,39 @@ def _add_watching_options(parser: argparse.ArgumentParser) -> None:
         "--save-every",
         type=every,
         metavar="N|round",
-        help="save the picture so far every N evaluations, or after each round, beside OUT",
+        help="save the current picture every N evaluations, or after each round, beside OUT",
     )
     group.add_argument(
-        "--trace", type=path_of, metavar="FILE", help="write the losses of each evaluation as JSON lines"
+        "--trace", type=path_of, metavar="FILE", help="write the losses of each evaluation to FILE as JSON lines"
     )
     group.add_argument(
-        "--plot", type=path_of, metavar="FILE", help="draw the losses: .png, .svg or .pdf (needs matplotlib)"
+        "--plot", type=path_of, metavar="FILE", help="plot the losses to a .png, .svg or .pdf (needs matplotlib)"
     )
-    group.add_argument("--sheet", type=path_of, metavar="FILE", help="a contact sheet: content, styles, steps, result")
+    group.add_argument(
+        "--sheet", type=path_of, metavar="FILE", help="write a contact sheet: content, styles, steps on the way, result"
+    )
     group.add_argument("--compare", metavar="RECIPE[,RECIPE ...]",
-                       help="small runs of several recipes in one labelled picture, OUT; name:field=value varies one, "
-                       "as in fine,johnson,fine:style_weight=300")  # fmt: skip
+                       help="paint small pictures by several recipes and put them side by side in OUT; "
+                       "name:field=value changes a recipe, as in fine,johnson,fine:style_weight=300")  # fmt: skip
     how_much = group.add_mutually_exclusive_group()
     how_much.add_argument("--quiet", action="store_true", help="print errors only")
     how_much.add_argument(
         "--verbose",
         action="store_true",
-        help="print also which network computes and where, what the run takes, and the loss by term",
+        help="also print the network and device, the estimated time and memory, and the loss by term",
     )
+
+
+def check_pictures(parser: OneLineParser, options: argparse.Namespace) -> None:
+    """End with what to do where CONTENT, STYLE and OUT are not all there, or a number stands among them."""
+    for path in options.pictures:
+        if re.fullmatch(r"[0-9.,]+", str(path)) and not path.exists():
+            parser.error(f"expected the name of a picture, got the number {path}; it needs its option before it, as in "
+                         f"--style-weight {path}")  # fmt: skip
+    if (count := len(options.pictures)) < 3:
+        hint = "" if options.mask is None else "; --mask takes all files that follow it: put it after OUT"
+        missing = "OUT is missing: " if count == 2 else ""
+        parser.error(f"{missing}expected CONTENT, STYLE and OUT, got {count} of these files{hint}")
 
 
 def option_fields() -> list[dataclasses.Field[Any]]:
@@ -238,6 +256,7 @@ def job_of(options: argparse.Namespace, recipe: Recipe | None = None) -> Job:
         memory=options.memory,
         checkpoint=options.checkpoint,
         checkpoints=options.checkpoints,
+        overwrite=options.overwrite,
         also_read=tuple(path for path in [recipe_file(options.recipe or DEFAULT_RECIPE)] if path is not None),
     )
 

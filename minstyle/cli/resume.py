@@ -18,7 +18,7 @@ def resumed(options: argparse.Namespace) -> tuple[Job, Kept]:
 
     Raises CheckpointError, RecipeError, ImageError.
     """
-    kept = find_kept(options.resume)
+    kept = find_kept(options.resume, overwrite=options.overwrite)
     job = kept.job
     if options.pictures:
         count = len(options.pictures)
@@ -33,10 +33,11 @@ def resumed(options: argparse.Namespace) -> tuple[Job, Kept]:
 def _given(options: argparse.Namespace, job: Job) -> dict[str, Any]:
     """The options that were given beside the pictures and the recipe."""
     options.content, options.styles, options.out = job.content, job.styles, job.out
-    usual = {"depth": None, "quality": 95, "keep_metadata": False, "checkpoints": None, "also_read": ()}
+    usual = {"depth": None, "quality": 95, "keep_metadata": False, "overwrite": False, "also_read": ()}
     asked = job_of(options, job.recipe)
-    names = ("depth", "quality", "keep_metadata", "save_every", "trace", "plot", "sheet", "memory", "checkpoint")
-    given = {name: getattr(asked, name) for name in (*names, "masks", "checkpoints", "also_read")}
+    names = ("depth", "quality", "keep_metadata", "overwrite", "save_every", "trace", "plot", "sheet", "memory",
+             "checkpoint", "checkpoints", "masks", "also_read")  # fmt: skip
+    given = {name: getattr(asked, name) for name in names}
     given |= {"initial": start_file(options)}
     given = {name: value for name, value in given.items() if value is not None and value != usual.get(name)}
     machine = {name: getattr(options, name) for name in ("network", "weights_dir", "device", "threads", "dtype")}

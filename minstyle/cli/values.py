@@ -68,6 +68,11 @@ def _weight(name: str, text: str) -> float:
     return value
 
 
+def device_of(text: str) -> str:
+    """ "cuda", as PyTorch calls it, is "gpu"."""
+    return "gpu" if text == "cuda" else text
+
+
 def positive(text: str) -> int:
     if not text.isdecimal() or len(text) > 9 or int(text) < 1:
         raise Refused(f"expected a whole number of 1 or more, got {shown(text)}")

@@ -143,7 +143,7 @@ def gradient(output: Var, inputs: Sequence[Var], cotangent: Array | None = None)
         if node in wanted:
             found[node] = g
         if node.edges is None:
-            raise AutodiffError("this graph was used already: gradient() frees it on its way")
+            raise AutodiffError("this graph has been used already: gradient() frees it as it goes")
         edges = node.edges
         if edges:
             node.edges = None

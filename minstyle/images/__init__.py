@@ -6,7 +6,7 @@ Everywhere else an image is a float array (H, W, 3), sRGB, 0..255.
 from __future__ import annotations
 
 from .arrays import check_levels, check_seen, lay_over, resize, resize_values
-from .given import Given, PillowImage, picture_of
+from .given import Given, PillowImage, mask_of, picture_of
 from .reading import Picture, load_image, load_mask, load_picture, picture_shape
 from .recipetext import read_text
 from .writing import WRITERS, check_image_path, pixels_of, save_image, save_picture, to_pil, writer_for
@@ -23,6 +23,7 @@ __all__ = [
     "load_image",
     "load_mask",
     "load_picture",
+    "mask_of",
     "picture_of",
     "picture_shape",
     "pixels_of",

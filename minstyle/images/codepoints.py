@@ -34,8 +34,8 @@ _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0
 def profile_of_code_points(primaries: int, transfer: int) -> bytes | None:
     """The profile that H.273's numbers mean; None where that is sRGB, or nothing. Raises ValueError for HDR."""
     if transfer in _HDR:
-        raise ValueError(f"its colours are HDR ({_HDR[transfer]}), of which a tone mapping makes a picture; "
-                         "save it with standard range")  # fmt: skip
+        raise ValueError(f"its colours are HDR ({_HDR[transfer]}), which minstyle does not read; "
+                         "save it with standard dynamic range")  # fmt: skip
     if primaries not in _PRIMARIES and transfer not in _GAMMAS:
         return None
     return _profile(_PRIMARIES.get(primaries, _BT709), _GAMMAS.get(transfer))

@@ -10,8 +10,8 @@ from PIL import Image
 
 from ..backend import is_cupy, to_host
 from ..errors import ImageError, require
-from .arrays import check_levels
-from .reading import Picture, load_picture
+from .arrays import check_levels, lay_over
+from .reading import Picture, load_mask, load_picture
 from .source import Source
 
 PillowImage = Image.Image
@@ -38,8 +38,18 @@ def picture_of(name: str, given: Given) -> Picture:
     if isinstance(given, str | Path | bytes | bytearray | memoryview) or hasattr(given, "read"):
         return load_picture(given)
     advice = "; of a tensor: x.permute(1, 2, 0).cpu().numpy()" if hasattr(given, "numpy") else ""
-    raise ImageError(f"{name}: expected a path, an image of Pillow's, an array (H, W, 3), a Picture or bytes, got "
+    raise ImageError(f"{name}: expected a path, a Pillow image, an array (H, W, 3), a Picture or bytes, got "
                      f"{type(given).__name__}{advice}")  # fmt: skip
+
+
+def mask_of(name: str, given: Given) -> np.ndarray:
+    """The mask (H, W, 3) that was given, as ``picture_of``; an array may also be (H, W), of labels or of bools."""
+    if isinstance(given, str | Path | bytes):
+        return load_mask(given)
+    if isinstance(given, np.ndarray) and given.ndim == 2:
+        given = np.stack([given.astype(np.uint8) if given.dtype == bool else given] * 3, axis=2)
+    picture = picture_of(name, given)
+    return lay_over(picture.image, picture.opacity)
 
 
 def _file_of(image: Image.Image) -> bytes:

@@ -34,7 +34,7 @@ def read_jpeg12(stream: IO[bytes], name: str) -> Stored:
     try:
         import imagecodecs  # here: it is not needed by most
     except ImportError as error:
-        raise ImportError("a JPEG of 12 bits needs one library: pip install imagecodecs") from error
+        raise ImportError("a 12-bit JPEG needs another package: pip install imagecodecs") from error
     segments = list(_segments(stream))
     frame = next(data for kind, data in segments if kind in _FRAMES)
     height, width, channels = struct.unpack_from(">HHB", frame, 1)

@@ -119,8 +119,10 @@ def _register_heif() -> None:
 
 
 def _unknown(start: bytes) -> str:
+    if not start:
+        return "the file is empty, not a picture"
     if _is_heif(start):
-        return "a broken HEIC file, or one library is missing: pip install 'minstyle[heic]'"
+        return "a broken HEIC file, or a package is missing: pip install 'minstyle[heic]'"
     if start.startswith(_JPEG_XL):
         return "a JPEG XL file, which is not read; save it as a PNG or JPEG"
     for kind, (reader, accept) in Image.OPEN.items():
@@ -129,5 +131,5 @@ def _unknown(start: bytes) -> str:
                 if kind == "TIFF":  # tifffile, which reads the others, does not know this one
                     return "a broken TIFF"
                 described = getattr(reader, "format_description", None) or kind
-                return f"{kind} ({described}) is not read, for what such a file may do; save it as a PNG or JPEG"
+                return f"{kind} ({described}) is not read, because such files can do harm; save it as a PNG or JPEG"
     return "not a picture of a known format"

@@ -46,7 +46,7 @@ def read_pillow(stream: IO[bytes], name: str, fit: Fit | None = None, *, mask: b
         if picture.format in _JPEG and not whole:
             picture.draft(None, enough[::-1])
         if png is not None and not png.plausible:
-            raise ImageError(f"{name}: {width} x {height}, of which its file can hold a part at most; get it again")
+            raise ImageError(f"{name}: {width} x {height}, but the file is too short for that; get it again")
         deep = png is not None and png.depth == 16
         levels = mask and _are_levels(picture, png, stream)
         check_room(name, picture.height, picture.width, len(picture.getbands()) * (4 if deep else 2), whole, levels)
@@ -92,7 +92,7 @@ def _deep_png(png: PngChunks, stream: IO[bytes], key: Any) -> Samples:
     try:
         import imagecodecs  # here: it is not needed by most
     except ImportError as error:
-        raise ImportError("a PNG with 16 bits of colour needs one library: pip install imagecodecs") from error
+        raise ImportError("a PNG with 16 bits per colour needs another package: pip install imagecodecs") from error
     stored = np.atleast_3d(imagecodecs.png_decode(bare(stream)))
     if stored.dtype != np.uint16:
         raise ValueError("its pixels are not as its header says")

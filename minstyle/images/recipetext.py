@@ -43,7 +43,7 @@ def read_text(source: Source) -> str | None:
                 text = _of_comment(picture)
         if text is not None and len(text) > MAX_RECIPE_LENGTH:
             raise ImageError(
-                f"{name}: its recipe has more than {MAX_RECIPE_LENGTH:,} characters, the most there may be"
+                f"{name}: its recipe has more than {MAX_RECIPE_LENGTH:,} characters, the most that is allowed"
             )
         return text
 

@@ -61,7 +61,7 @@ def scaled(stored: np.ndarray, top: float) -> np.ndarray:
 def scaled_floats(stored: np.ndarray) -> np.ndarray:
     """Stored floats as float32 in 0..255: they are 0..1 in most programs, 0..255 or 0..65535 in some."""
     if not np.isfinite(stored).all():
-        raise ValueError("it has pixels that are no numbers")
+        raise ValueError("some of its pixels are not numbers")
     largest = stored.max(initial=0)
     return scaled(stored, 1 if largest <= 1 else 255 if largest <= 255 else 65535)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
 from collections.abc import Iterator
 from io import BytesIO
@@ -53,9 +54,12 @@ def _opened(path: Path) -> IO[bytes]:
         if stat.S_ISREG(mode):
             return open(path, "rb")
     except FileNotFoundError as error:
+        if address := re.fullmatch(r"(https?:/)/?(.*)", str(path)):  # a Path has one "/" of the two
+            raise ImageError(f"{address[1]}/{address[2]} is a web address, and minstyle does not download "
+                             "pictures: save it to a file and name that") from error  # fmt: skip
         raise ImageError(f"{path} not found: expected a picture file") from error
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         raise ImageError(f"{path} cannot be opened: {getattr(error, 'strerror', None) or error}") from error
     if stat.S_ISDIR(mode):
-        raise ImageError(f"{path} is a folder: expected a picture file")
-    raise ImageError(f"{path} is a pipe or a device, which cannot be read twice: save the picture in a file")
+        raise ImageError(f"{path} is a folder: expected a picture file; name one in it")
+    raise ImageError(f"{path} is a pipe or a device, which cannot be read twice: save the picture to a file")

@@ -72,10 +72,10 @@ def read_tiff(stream: IO[bytes], name: str, fit: Fit | None = None) -> Stored:
         try:
             stored = page.asarray(squeeze=False)[:, 0]  # (planes, H, W, interleaved)
         except ImportError as error:
-            raise ImageError(f"{name}: {kind_of(page)} needs one library: pip install imagecodecs") from error
+            raise ImageError(f"{name}: {kind_of(page)} needs another package: pip install imagecodecs") from error
         except ValueError as error:
             if "imagecodecs" in str(error):
-                raise ImageError(f"{name}: {kind_of(page)} needs one library: pip install imagecodecs") from error
+                raise ImageError(f"{name}: {kind_of(page)} needs another package: pip install imagecodecs") from error
             raise
         samples = _samples(page, stored[0] if len(stored) == 1 else np.moveaxis(stored[..., 0], 0, 2), name)
         exif = Image.Exif()

@@ -79,8 +79,8 @@ def planned_checkpoint(
         require(good, f"checkpoint {path}", "a new file, or a checkpoint", "another file", CheckpointError)
         if kept is None:
             going_on = f"minstyle --resume {job.out if job.checkpoint is None else path}"
-            notify(Notice(OLD_CHECKPOINT, f"{path} is of a run that was ended: {going_on} goes on with it; this run "
-                          "will write over it"))  # fmt: skip
+            notify(Notice(OLD_CHECKPOINT, f"{path} belongs to an interrupted run: {going_on} continues it; this run "
+                          "will overwrite it"))  # fmt: skip
     return Checkpoint(path, about)
 
 
@@ -115,7 +115,7 @@ def check_same(kept: Kept, about: dict[str, Any]) -> None:
     """Raise CheckpointError, which names what differs, unless the job that is to go on is the checkpoint's."""
 
     def refuse(expected: str, actual: object) -> None:
-        require(False, f"{kept.path}", f"{expected}, as when the run was begun", actual, CheckpointError)
+        require(False, f"{kept.path}", f"{expected}, as when the run was started", actual, CheckpointError)
 
     before, now = kept.job.recipe, Recipe.from_json(json.dumps(about["recipe"]))
     for field in (field for field in dataclasses.fields(Recipe) if field.compare):
@@ -144,8 +144,10 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-def find_kept(path: Path) -> Kept:
+def find_kept(path: Path, *, overwrite: bool = False) -> Kept:
     """The checkpoint at ``path``, or of the picture at ``path``; of two generations the newer that is whole.
+
+    ``overwrite``: what a checkpoint elsewhere names as its picture may be any file.
 
     Raises CheckpointError.
     """
@@ -162,8 +164,8 @@ def find_kept(path: Path) -> Kept:
     except MinstyleError as error:
         raise CheckpointError(f"{file}: {' '.join(str(error).split())}") from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CheckpointError(f"{file}: says nothing of its job that can be gone on with ({error!r})") from error
-    if not of_picture:
+        raise CheckpointError(f"{file}: does not say enough of its job to continue it ({error!r})") from error
+    if not of_picture and not overwrite:
         _check_out(file, job.out)
     return Kept(file, state, about, dataclasses.replace(job, checkpoint=None if of_picture else path))
 
@@ -185,7 +187,8 @@ def _check_out(file: Path, out: Path) -> None:
             good = read_text(out) is not None
         except MinstyleError:
             good = False
-        require(good, f"{file}: {out}", "a new file, or a picture that minstyle made", "another file", CheckpointError)
+        require(good, f"{file}: {out}", "a new file, or a picture that minstyle made (--overwrite replaces any)",
+                "another file", CheckpointError)  # fmt: skip
 
 
 def _job(about: dict[str, Any], out: Path | None) -> Job:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -11,14 +12,16 @@ import numpy as np
 from ..engine.kernels import use_threads
 from ..errors import ImageError, MinstyleError, require
 from ..files import check_outputs
-from ..images import check_image_path, load_picture, save_image
+from ..images import check_image_path, load_picture, save_picture
 from ..memory import tightest
 from ..recipe.recipe import Recipe
 from ..recipe.sizes import SMALLEST, Shape, check_shape, side_of
 from ..run.compare import SmallRun, compare, small_recipe
 from ..run.estimate import Estimator, check_room
 from ..run.observer import Observer
+from ..version import __version__
 from ..watch.compare_sheet import compare_sheet
+from ..watch.snapshots import Save
 from .inputs import check_forgotten_out
 from .machine import Machine, Networks, load_networks, weights_files
 from .output import save_or_rescue
@@ -36,6 +39,7 @@ def paint_comparison(
     evaluations: int = 60,
     also_read: Sequence[Path] = (),
     memory: int | None = None,
+    overwrite: bool = False,
 ) -> list[SmallRun]:
     """Run each of ``recipes`` (label to recipe) small, and save them side by side where any of them made a picture.
 
@@ -44,7 +48,7 @@ def paint_comparison(
     MinstyleError that says what is wrong, before any run starts; errors of single runs stand in them.
     """
     check_outputs([out], [content, *styles, *also_read, *weights_files(machine, recipes.values())])
-    check_forgotten_out(out, len(styles))
+    check_forgotten_out(out, overwrite)
     check_image_path(out)
     exact = any(recipe.style_crop or recipe.resample == "nearest" for recipe in recipes.values())
     fit = None if exact else lambda shape: _enough(shape, size)
@@ -62,8 +66,18 @@ def paint_comparison(
         runs = compare(given, paintings, recipes, network=networks.network, draft=networks.draft,
                        observers=watch(networks), size=size, evaluations=evaluations)  # fmt: skip
     if any(run.result is not None for run in runs):
-        save_or_rescue(compare_sheet(given, paintings, runs), out, save_image)
+        save_or_rescue(compare_sheet(given, paintings, runs), out, _saver(recipes))
     return runs
+
+
+def _saver(recipes: Mapping[str, Recipe]) -> Save:
+    """What writes a sheet, with the names of its recipes, so that it is known for ours."""
+    text = {"minstyle": json.dumps({"comparison": list(recipes)}), "Software": f"minstyle {__version__}"}
+
+    def save(image: np.ndarray, path: Path) -> None:
+        save_picture(image, path, text=text)
+
+    return save
 
 
 def _check_memory(

@@ -22,7 +22,8 @@ class Job:
     ``memory`` is how many bytes the process may take at most, None what the machine and its limits leave.
     ``checkpoint`` is where the run's checkpoints lie, None beside ``out``; ``checkpoints`` whether there are any, None:
     where it is estimated at over a minute, or ``checkpoint`` is named. ``also_read`` are files that the job was made
-    from, such as its recipe's: they are not to be written over.
+    from, such as its recipe's: they are not to be written over. ``overwrite``: ``out`` may be a picture that minstyle
+    did not make.
     """
 
     content: Path
@@ -43,6 +44,7 @@ class Job:
     checkpoint: Path | None = None
     checkpoints: bool | None = None
     also_read: tuple[Path, ...] = ()
+    overwrite: bool = False
 
     def __post_init__(self) -> None:
         if self.initial is not None:  # as the picture is to tell

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..errors import FileError, RecipeError, require
+import numpy as np
+
+from ..errors import FileError, ImageError, RecipeError, require
 from ..images import WRITERS, Picture, check_seen, lay_over, load_mask, load_picture, picture_shape, read_text
 from ..notices import COLOURS_LOST, MASK_RESAMPLED, Notice
 from ..recipe.recipe import Recipe
@@ -18,11 +21,17 @@ Notify = Callable[[Notice], None]
 Given = Path | Picture  # a file, or what is read already
 
 
-def check_forgotten_out(out: Path, styles: int) -> None:
-    """Raise FileError where ``out`` is the last of several paintings: with several styles, OUT is easily left out."""
-    if styles > 1 and out.suffix.lower() in WRITERS and os.path.isfile(out) and read_text(out) is None:
-        raise FileError(f"OUT is missing: the last file, {out}, is there already, and no picture that minstyle made. "
-                        "Name the picture to write after it")  # fmt: skip
+def check_forgotten_out(out: Path, overwrite: bool) -> None:
+    """Raise FileError where ``out`` is a picture that minstyle did not make: a painting, after which OUT was left out.
+
+    ``overwrite``: whatever it is.
+    """
+    if overwrite or out.suffix.lower() not in WRITERS or not os.path.isfile(out):
+        return
+    with contextlib.suppress(ImageError):  # it is no picture
+        if read_text(out) is None:
+            raise FileError(f"OUT is missing? The last file, {out}, exists and was not made by minstyle: name the "
+                            "picture to write after it, or add --overwrite to replace it")  # fmt: skip
 
 
 def check_headers(content: Given, styles: Sequence[Given], initial: Given | None, recipe: Recipe) -> None:
@@ -79,7 +88,7 @@ def read_pictures(
         name = role if isinstance(given, Picture) else str(given)
         check_seen(name, picture.opacity)
         if picture.outside > 0.005:
-            text = f"{name}: {picture.outside:.0%} of it has colours outside sRGB; the nearest in it are taken"
+            text = f"{name}: {picture.outside:.0%} of it has colours outside sRGB; the nearest ones inside are used"
             notify(Notice(COLOURS_LOST, text))
     return photograph, tuple(paintings)
 
@@ -105,9 +114,11 @@ def _enough(shape: Shape, seen: Callable[[Shape], list[Shape]], recipe: Recipe) 
 
 
 def read_regions(
-    masks: Sequence[Path], recipe: Recipe, content: Picture, styles: Sequence[Picture], notify: Notify
+    masks: Sequence[Path | np.ndarray], recipe: Recipe, content: Picture, styles: Sequence[Picture], notify: Notify
 ) -> Regions | None:
-    """The regions that mask files draw, the content's first, at the last size of the run; ``notify`` hears what is odd.
+    """The regions that masks draw, the content's first, at the last size of the run; ``notify`` hears what is odd.
+
+    Masks are files or arrays (H, W, 3).
 
     None for a content that is too small to paint: a run refuses it, in words. Raises RecipeError for another number of
     masks than pictures, ImageError.
@@ -116,15 +127,17 @@ def read_regions(
     shapes = last_shapes(recipe, *(picture.image.shape for picture in pictures))
     if shapes is None:
         return None
-    require(len(masks) == len(pictures), "masks", f"{len(pictures)} files, for the content and each style",
+    require(len(masks) == len(pictures), "masks", f"{len(pictures)}, for the content and each style",
             len(masks), RecipeError)  # fmt: skip
-    images = [load_mask(path) for path in masks]
-    for path, mask, picture in zip(masks, images, pictures, strict=True):
+    images = [load_mask(mask) if isinstance(mask, Path) else mask for mask in masks]
+    roles = [f"{'style' if number else 'content'} mask" for number in range(len(masks))]
+    names = [f"{role} {mask}" if isinstance(mask, Path) else role for role, mask in zip(roles, masks, strict=True)]
+    for given, name, mask, picture in zip(masks, names, images, pictures, strict=True):
         shape = picture.full or picture.image.shape[:2]
         if mask.shape[:2] != shape:
             size, own = (f"{width} x {height}" for height, width in (shape, mask.shape[:2]))
-            notify(Notice(MASK_RESAMPLED, f"{path} is {own}, its picture {size}: resampled to fit"))
-    names = [f"{'style' if number else 'content'} mask {path}" for number, path in enumerate(masks)]
+            place = given if isinstance(given, Path) else f"the {name}"
+            notify(Notice(MASK_RESAMPLED, f"{place} is {own}, its picture {size}: resampled to fit"))
     regions = from_masks(images[0], images[1:], content_shape=shapes[0], style_shapes=shapes[1:],
                          feather=recipe.feather, names=names)  # fmt: skip
     for notice in regions.notices:

@@ -73,7 +73,7 @@ def prepare(
         notify(notice)
 
     _check_files(job, kept)
-    check_forgotten_out(job.out, len(job.styles))
+    check_forgotten_out(job.out, job.overwrite or (kept is not None and kept.job.out == job.out))
     check_styles(job.recipe, len(job.styles))
     check_start(job.recipe, job.initial)
     check_image_path(job.out)

@@ -65,7 +65,11 @@ def _save_or_rescue(image: np.ndarray, path: Path, save: Save) -> None:
     for (name, form), folder in itertools.product(forms, (None, path.parent, os.path.expanduser("~"))):
         rescue = _saved_in(folder, image, name, form)
         if rescue is not None:
-            how = "move it" if rescue.suffix == ".png" else "read it by numpy.load and minstyle.save_image"
+            how = (
+                "move it"
+                if rescue.suffix == ".png"
+                else "read it with numpy.load and write it with minstyle.save_image"
+            )
             raise FileError(f"{reason}. The picture was saved as {rescue} instead: {how}") from cause
     raise FileError(reason) from cause
 

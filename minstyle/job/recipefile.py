@@ -36,7 +36,7 @@ def recipe_of_picture(path: Path) -> Recipe:
     """The recipe that a picture was made by. Raises ImageError, and RecipeError where there is none in it."""
     text = read_text(path)
     if text is None:
-        raise RecipeError(f"{path}: no recipe in this picture; minstyle writes one into those that it makes")
+        raise RecipeError(f"{path}: there is no recipe in this picture; only those that minstyle paints have one")
     return _parsed(path, text)
 
 
@@ -61,4 +61,4 @@ def _parsed(path: Path, text: str) -> Recipe:
     try:
         return Recipe.from_json(text)
     except RecipeError as error:
-        raise RecipeError(f"{path}: {error}") from None
+        raise type(error)(f"{path}: {error}") from None

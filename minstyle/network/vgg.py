@@ -125,7 +125,7 @@ class Network:
         self._projections = {n: device.asarray(matrix, self.dtype) for n, matrix in weights.projections.items()}
 
     def __repr__(self) -> str:
-        kind = f"small {self.name}" if self.small else self.name
+        kind = f"small network in place of {self.name}" if self.small else self.name
         return f"Network({kind}, up to {self.layers[-1]}, {self.dtype.name}, {self.device.name})"
 
     def features(self, image: Any, layers: Iterable[str], **settings: Any) -> dict[str, Any]:

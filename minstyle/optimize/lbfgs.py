@@ -113,7 +113,7 @@ def lbfgs(
 
     It ends after ``evaluations`` or ``iterations``, looked at after each iteration, so that a few more evaluations may
     be spent; when an iteration's loss falls by at most ``factr`` times 2.2e-16 of itself, or ten iterations' by at most
-    ``tolerance`` of itself; when no entry of the gradient is larger than ``pgtol``; or when no step brings a fall.
+    ``tolerance`` of itself; when no entry of the gradient is larger than ``pgtol``; or when no step lowers the loss.
 
     ``state`` goes on from where another call ended: x0 is ignored then, the state's arrays are written into, and all is
     bit for bit as if that call had gone on. ``on_evaluation(x, loss)`` is called after each evaluation; when it returns
@@ -132,16 +132,16 @@ def lbfgs(
         require(state.x.shape == x0.shape, "x of the state of L-BFGS", x0.shape, state.x.shape, ShapeError)
         while not message:
             if pgtol > 0 and largest_entry(state.gradient) <= pgtol:
-                message = "no entry of the gradient is larger than pgtol"
+                message = "no component of the gradient is larger than pgtol"
             elif evaluate.count >= evaluations:
                 message = "all evaluations were made"
             elif done >= iterations:
                 message = "all iterations were made"
             elif _iterate(state, evaluate, preconditioner, first_step):
                 done += 1
-                message = "the loss falls no more" if state.falls_no_more(factr, tolerance) else ""
+                message = "the loss no longer falls" if state.falls_no_more(factr, tolerance) else ""
             elif not state.forget():
-                message = "no step brings a fall"
+                message = "no step lowers the loss"
             if not message:  # who goes on from here does not look again whether the loss falls
                 on_iteration(state.x, state, evaluate.count, done)
     except StopRequestedError:

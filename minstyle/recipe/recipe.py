@@ -23,7 +23,7 @@ from .settings import (
     whole_numbers,
     windows,
 )
-from .terms import Term
+from .terms import Term, UnknownLossError
 
 MAX_TERMS = 500  # each formula at each layer it is for, before and after ReLU, is 487
 MAX_TEXT = 1_000_000  # characters of a recipe's JSON; the longest of ours has 4,000
@@ -38,8 +38,8 @@ PRESETS: dict[str, Recipe] = {}  # by name, for a recipe's repr: presets.py, whi
 class Recipe:
     """All settings of a run. Checks itself: RecipeError names the field, the value and what was expected.
 
-    A tuple of one may be given as its only value. ``description`` says in a line what the recipe began as; it makes no
-    difference between two of them.
+    A tuple of one element may be given as that element. ``description`` is a line about the preset that the recipe
+    comes from; comparisons leave it out.
     """
 
     name: str
@@ -47,27 +47,25 @@ class Recipe:
     description: str = dataclasses.field(default="", compare=False, kw_only=True)
 
     content_weight: float = setting(
-        "weight of the content terms",
-        float, group="look", default=0.025, minimum=0, maximum=MAX_WEIGHT, metavar="X",
+        "weight of the content terms", float, group="look", default=0.025, minimum=0, maximum=MAX_WEIGHT, metavar="X",
     )  # fmt: skip
     coarse_content: float = setting(
-        "content weight at the sizes before the last, as a share of content-weight: below 1 the style's large shapes "
-        "are painted there, and the last size brings the content back",
+        "content weight at the sizes before the last, as a fraction of content-weight: below 1 the style's large "
+        "shapes are painted there, and the last size brings the content back",
         float, group="look", default=1.0, minimum=0, maximum=1000, metavar="X",
     )  # fmt: skip
     style_weight: float = setting(
         "weight of the style terms", float, group="look", default=1.0, minimum=0, maximum=MAX_WEIGHT, metavar="X"
     )
     tv_weight: float = setting(
-        "weight of the total variation",
-        float, group="look", default=1e-4, minimum=0, maximum=MAX_WEIGHT, metavar="X",
+        "weight of the total variation", float, group="look", default=1e-4, minimum=0, maximum=MAX_WEIGHT, metavar="X",
     )  # fmt: skip
     range_weight: float = setting(
-        "weight of the mean square of what pixels have below 0 or above 255, in grey levels",
+        "penalty on pixels below 0 or above 255: weight of the mean square of how far they are outside",
         float, group="look", default=0.0, minimum=0, maximum=MAX_WEIGHT, metavar="X",
     )  # fmt: skip
     init: str = setting(
-        "start image; grey is the network's mean colour, style noise in its colours, file another picture",
+        "start image: noise, the content, noise in the style's colours, the network's mean colour (grey), or a file",
         str, group="look", default="noise", choices=("noise", "content", "style", "grey", FILE),
     )  # fmt: skip
     noise: str = setting(
@@ -75,150 +73,150 @@ class Recipe:
         str, group="look", default="white", choices=tuple(NOISES),
     )  # fmt: skip
     mix: float = setting(
-        "share of noise that is mixed into the start image",
+        "fraction of noise mixed into the start image",
         float, group="look", default=0.0, minimum=0, maximum=1, metavar="X",
     )  # fmt: skip
     deviation: float = setting(
-        "grey levels that the start image grey is off, at random",
+        "standard deviation of the noise added to the start image grey, in grey levels",
         float, group="look", default=0.256, minimum=0, maximum=255, metavar="X",
     )  # fmt: skip
     draft: str = setting(
-        "mini: the small network paints first, at all sizes, and the network itself goes on from there at the last; "
-        "mini-coarse: the small network paints the sizes before the last, if it has the recipe's layers",
+        "mini: the small network paints all sizes first, then the main network continues at the last one; mini-coarse: "
+        "the small network paints the sizes before the last, if it has the recipe's layers",
         str, group="look", default="none", choices=("none", "mini", "mini-coarse"),
     )  # fmt: skip
     seed: int = setting("seed of the noise", int, group="look", default=0, minimum=0, metavar="N")
     color: str = setting(
-        "colours: the style's as they come; auto: so too, but grey where all pictures are grey; the content's, put "
-        "back under the luminance that was painted; luminance: both pictures grey while painting, then the content's "
-        "colours; match: the style's colours are matched to the content's first; match-after: the result's afterwards",
+        "colours. style: as they are painted; auto: the same, but grey if all pictures are grey; content: the "
+        "photograph's, under the painted luminance; luminance: both pictures are grey while painting, then the "
+        "photograph's colours; match: the style's colours are matched to the photograph's before; match-after: the "
+        "result's afterwards",
         str, group="look", default="style", choices=("style", "auto", "content", "luminance", "match", "match-after"),
     )  # fmt: skip
     color_map: str = setting(
-        "how colours are matched: by the symmetric root (pca) or the triangular one (cholesky)",
+        "how colours are matched: by the symmetric root of the covariance (pca) or its triangular root (cholesky)",
         str, group="look", default="pca", choices=("pca", "cholesky"),
     )  # fmt: skip
     feather: float = setting(
-        "softness of the masks' edges, in parts of the longer side",
+        "softness of the masks' edges, as a fraction of the longer side",
         float, group="look", default=0.0, minimum=0, maximum=0.25, metavar="X",
     )  # fmt: skip
     blend: tuple[float, ...] = setting(
-        "how much each style counts, as in 3,7 (default: all alike)",
+        "relative weights of the styles, as in 3,7 (default: all equal)",
         numbers, group="styles", default=(), minimum=0, maximum=1e6, metavar="X[,X]",
     )  # fmt: skip
     style_scale: tuple[float, ...] = setting(
-        "size of each style picture beside the content's: 0.5 paints with strokes half as large, 2 with twice as large",
+        "size of each style picture relative to the content: 0.5 makes strokes half as large, 2 twice as large",
         numbers, group="styles", default=(1.0,), minimum=0.05, maximum=20, metavar="X[,X]",
     )  # fmt: skip
     style_crop: tuple[tuple[float, ...], ...] = setting(
-        "the part of each style picture that counts: left,top,right,bottom from 0 to 1, / between pictures",
+        "the part of each style picture to use: left,top,right,bottom from 0 to 1, with / between pictures",
         windows, group="styles", default=(), metavar="L,T,R,B",
     )  # fmt: skip
     style_fit: str = setting(
-        "style picture: stretched to the content's shape; or its own shape, with as many pixels (area), or as large on "
-        "the side that size-of names (keep), but never larger than it is (native)",
+        "how a style picture is resized. stretch: to the content's shape; the others keep its own. area: to as many "
+        "pixels as the content has; keep: as long on the side that size-of names; native: so too, but never enlarged",
         str, group="styles", default="stretch", choices=("stretch", "area", "keep", "native"),
     )  # fmt: skip
     small_style: str = setting(
-        "a style picture of a quarter of the content's pixels or fewer: as it is; or mirrored at its edges until it "
-        "has about as many, for else what the network sees there lands on the picture's edges",
+        "what to do with a style picture of at most a quarter of the content's pixels. mirrored: continued by "
+        "its mirror images to about as many pixels, so that its edges make no frame in the result; plain: not",
         str, group="styles", default="plain", choices=("plain", "mirrored"),
     )  # fmt: skip
     units: str = setting(
-        "networks that the weights are for: caffe's take grey levels, torchvision's 1/57.6 of them, images 0..1",
+        "scale of the network's input that the loss weights are for: caffe, grey levels; torchvision, 1/57.6 of it",
         str, group="network's use", default="caffe", choices=("caffe", "torchvision"),
     )  # fmt: skip
     white: float = setting(
-        "value of white for the network",
+        "the value that white has for the network",
         float, group="network's use", default=255.0, minimum=1, maximum=10_000, metavar="X",
     )  # fmt: skip
     pooling: str = setting("pooling of the network", str, group="network's use", default="max", choices=tuple(POOLINGS))
     pooling_factor: float | None = setting(
-        "factor after pooling (default: the pooling's own: max 1, average 2, l2 0.78)",
+        "factor applied after pooling (default: max 1, average 2, l2 0.78)",
         float, group="network's use", default=None, minimum=0.01, maximum=10, metavar="X",
     )  # fmt: skip
     padding: str = setting(
-        "how the first layer continues the picture", str, group="network's use", default="zero",
-        choices=tuple(PADDINGS),
+        "padding of the picture in the first layer", str, group="network's use", default="zero", choices=tuple(PADDINGS)
     )  # fmt: skip
     gradients: str = setting(
-        "unit: the gradient of each term but total variation is divided by its sum of absolute values, so that weights "
-        "say how much each moves the picture (with adam only)",
+        "unit: the gradient of each term except total variation is divided by the sum of its absolute values, so that "
+        "weights say how far each term moves the picture (with adam only)",
         str, group="network's use", default="plain", choices=("plain", "unit"),
     )  # fmt: skip
     sizes: tuple[int, ...] = setting(
-        "pixels on the side that size-of names; several, as in 128,256, run coarse to fine; on the command line the "
-        "last may be the word original: the photograph's own size",
+        "pixels on the side that size-of names; several sizes, as in 128,256, are painted coarse to fine; the word "
+        "original stands for the photograph's own size",
         whole_numbers, group="size", default=(400,), minimum=32, maximum=MAX_SIZE, flag="--size", metavar="N[,N]",
     )  # fmt: skip
     size_of: str = setting(
-        "which side of the picture the size is", str, group="size", default="height",
+        "the side of the picture that size refers to", str, group="size", default="height",
         choices=("height", "width", "long", "short"),
     )  # fmt: skip
     scales: int = setting(
-        "where one size is given: how many sizes, each ratio times the one before, lead to it, at most",
+        "if one size is given: the most sizes that are painted up to it, each ratio times the one before",
         int, group="size", default=1, minimum=1, maximum=32, metavar="N",
     )  # fmt: skip
     ratio: float = setting(
-        "ratio of neighbouring sizes", float, group="size", default=2.0, minimum=1.05, maximum=16, metavar="X"
+        "ratio of successive sizes", float, group="size", default=2.0, minimum=1.05, maximum=16, metavar="X"
     )
     min_size: int = setting(
-        "no size that leads to the last one is smaller", int, group="size", default=128, minimum=32, metavar="N"
+        "the smallest of the sizes before the last", int, group="size", default=128, minimum=32, metavar="N"
     )
     detail: float = setting(
-        "between sizes: how much of the photograph's detail that the smaller size was too small for is added to what "
-        "was painted there",
+        "between sizes: how much of the detail that only the larger photograph has is added to the enlarged picture",
         float, group="size", default=0.0, minimum=0, maximum=10, metavar="X",
     )  # fmt: skip
     resample: str = setting("how pictures are resized", str, group="size", default="lanczos", choices=tuple(RESAMPLES))
     optimizer: str = setting(
-        "L-BFGS of ours, scipy's L-BFGS-B, or Adam",
+        "minstyle's own L-BFGS (lbfgs), SciPy's L-BFGS-B (scipy), or Adam (adam)",
         str, group="optimiser", default="scipy", choices=("lbfgs", "scipy", "adam"),
     )  # fmt: skip
     rounds: int = setting(
-        "rounds of L-BFGS at each size, each with a fresh history",
+        "rounds of the optimiser at each size; L-BFGS starts each without its history",
         int, group="optimiser", default=20, minimum=1, metavar="N",
     )  # fmt: skip
     evaluations: tuple[int, ...] = setting(
-        "evaluations of loss and gradient in a round; several numbers: at each size, the last one from there on",
+        "evaluations of loss and gradient in a round; several numbers: for the sizes in turn, the last for all others",
         whole_numbers, group="optimiser", default=(20,), minimum=1, also=("--steps",), metavar="N[,N]",
     )  # fmt: skip
     iterations: int = setting(
-        "iterations in a round, at most", int, group="optimiser", default=15000, minimum=1, metavar="N"
+        "most iterations in a round", int, group="optimiser", default=15000, minimum=1, metavar="N"
     )
     history: int = setting(
-        "pairs that L-BFGS remembers (m)", int, group="optimiser", default=10, minimum=1, maximum=1000, metavar="N"
-    )
+        "pairs of steps and gradients that L-BFGS keeps (m)",
+        int, group="optimiser", default=10, minimum=1, maximum=1000, metavar="N",
+    )  # fmt: skip
     factr: float = setting(
         "end a round when the loss falls by less than this times 2.2e-16 of itself",
         float, group="optimiser", default=1e7, minimum=0, metavar="X",
     )  # fmt: skip
     pgtol: float = setting(
-        "end a round when no entry of the gradient is larger",
+        "end a round when no component of the gradient is larger",
         float, group="optimiser", default=1e-5, minimum=0, metavar="X",
     )  # fmt: skip
     tolerance: float = setting(
-        "lbfgs: end a round when ten iterations lower the loss by less than this part of it",
+        "lbfgs: end a round when ten iterations lower the loss by less than this fraction",
         float, group="optimiser", default=0.0, minimum=0, maximum=1, metavar="X",
     )  # fmt: skip
     learning_rate: float = setting(
-        "step of Adam, in grey levels",
+        "Adam's learning rate, in grey levels",
         float, group="optimiser", default=10.0, minimum=0, maximum=1000, metavar="X",
     )  # fmt: skip
     betas: tuple[float, ...] = setting(
-        "decay of Adam's means of the gradient and of its square",
+        "Adam's decay rates, of the running means of the gradient and of its square",
         numbers, group="optimiser", default=(0.9, 0.999), minimum=0, maximum=1, metavar="X,X",
     )  # fmt: skip
     epsilon: float = setting(
-        "Adam's epsilon, beside gradients by grey level",
+        "Adam's epsilon, for gradients with respect to grey levels",
         float, group="optimiser", default=1e-8, minimum=0, maximum=1e12, metavar="X",
     )  # fmt: skip
     averaging: float = setting(
-        "Adam: decay of the running mean of the images, which is the result (0: none)",
+        "Adam: decay rate of the running mean of the images, which is the result (0: the best image is)",
         float, group="optimiser", default=0.0, minimum=0, maximum=0.99999, metavar="X",
     )  # fmt: skip
     bounds: str = setting(
-        "0..255: cut off at the end, after every step (adam only), or by a smooth map of the pixels",
+        "how pixels are kept in 0..255: clipped at the end, after every step (adam only), or by a smooth mapping",
         str, group="optimiser", default="end", choices=("end", "step", "smooth"),
     )  # fmt: skip
 
@@ -296,5 +294,7 @@ class Recipe:
             check(len(given) <= MAX_TERMS, "terms", f"at most {MAX_TERMS}", len(given))
             terms = tuple(Term(**term) for term in given)
             return cls(terms=terms, **{name: json_value(value) for name, value in data.items()})
+        except UnknownLossError:
+            raise
         except (ValueError, TypeError, RecursionError) as error:
             raise RecipeError(f"not a recipe: {' '.join(str(error).split())[:500]}") from error

@@ -5,6 +5,7 @@ The command line's options are made from these, so that a default and its help t
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import sys
@@ -41,7 +42,7 @@ EXPECTED: dict[Callable[[str], Any], str] = {
     float: "a number",
     whole_numbers: "whole numbers, as in 400 or 128,256",
     numbers: "numbers, as in 1 or 3,7",
-    windows: "left,top,right,bottom in parts of the picture, as in 0,0,0.5,1; for several pictures with / between them",
+    windows: "left,top,right,bottom as fractions of the picture, as in 0,0,0.5,1; with / between pictures",
 }
 
 
@@ -77,7 +78,19 @@ def choices_of(settings: type, name: str) -> tuple[str, ...]:
 def check_setting(field: dataclasses.Field[Any], value: Any) -> None:
     """Raises RecipeError unless a setting has the type, the choices and the range that its metadata says."""
     expected, wrong = expectation(field, value)
-    check(not expected, field.name, expected, wrong)
+    if expected:
+        raise RecipeError(f"{field.name}: expected {expected}, got {shown(wrong)}{_without_quotes(field, value)}")
+
+
+def _without_quotes(field: dataclasses.Field[Any], value: Any) -> str:
+    """ "; write 64, without quotes" for the text "64" of a setting that is a number."""
+    parse = field.metadata["parse"]
+    if not isinstance(value, str) or parse is str or len(value) > MOST_SHOWN:
+        return ""
+    with contextlib.suppress(ValueError):
+        number = parse(value)
+        return f"; write {number[0] if isinstance(number, tuple) and len(number) == 1 else number}, without quotes"
+    return ""
 
 
 def expectation(field: dataclasses.Field[Any], value: Any) -> tuple[str, Any]:
@@ -154,5 +167,5 @@ def json_value(value: Any, depth: int = 0) -> Any:
     if not isinstance(value, list):
         return value
     if depth == 2:
-        raise ValueError("expected lists in a list at most, got deeper ones")
+        raise ValueError("expected lists nested at most two deep, got deeper ones")
     return tuple(json_value(part, depth + 1) for part in value)

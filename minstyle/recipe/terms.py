@@ -44,9 +44,13 @@ IMAGE = "image"  # the "layer" of a term that reads the image itself
 def add_kind(kind: str, role: str) -> None:
     """Let terms be of a new kind. Raises RecipeError for a name that is no word, or one of our own kinds."""
     good = isinstance(kind, str) and re.fullmatch(r"[A-Za-z]\w{0,99}", kind) is not None and kind not in OURS
-    require(good, "name of a loss", "a word that is none of minstyle's losses", shown(kind), RecipeError)
+    require(good, "name of a loss", "a word that is not the name of one of minstyle's losses", shown(kind), RecipeError)
     require(role in ORDER, f"role of {kind}", " or ".join(ORDER), shown(role), RecipeError)
     _roles[kind] = role
+
+
+class UnknownLossError(RecipeError):
+    """A recipe has a loss of which nothing is known: one's own, which is not registered yet, or a typing error."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Term:
         if self.kind not in ROLES:
             near = did_you_mean(str(self.kind), ROLES)
             known = f"known are {', '.join(ROLES)}; minstyle.register_loss adds your own"
-            raise RecipeError(f"unknown loss {shown(self.kind)}: {near}{known}")
+            raise UnknownLossError(f"unknown loss {shown(self.kind)}: {near}{known}")
         good = isinstance(self.layer, str) and self.layer.isprintable() and len(self.layer) <= 100
         check(good, f"layer of {self.kind}", "a name", self.layer)
         check_number(f"weight of {self.kind} at {self.layer}", self.weight, minimum=0, maximum=MAX_WEIGHT)

@@ -1,4 +1,4 @@
-"""Small runs of several recipes, to choose a recipe or a weight by looking: nobody guesses weights."""
+"""Small runs of several recipes, to choose a recipe or a weight by eye instead of guessing."""
 
 from __future__ import annotations
 

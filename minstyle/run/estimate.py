@@ -150,7 +150,7 @@ class Estimator:
         building = laws.target_bytes(max([pixels, *styles]))
         return StageEstimate(
             stage.shape,
-            f"small {stage.network.name}" if stage.network.small else stage.network.name,
+            "small network" if stage.network.small else stage.network.name,
             evaluations,
             laws.seconds(pixels),
             laws.building * (pixels + sum(styles)),

@@ -27,7 +27,7 @@ class FirstSteps:
         if self._over or not (count >= PATIENCE or step.ends_round):
             return None
         self._over = True
-        advice = "try --dtype float64, another --init, or weights that are less far apart"
+        advice = "try --dtype float64, another --init, or weights that differ less"
         if self._recipe.optimizer == "adam":
             advice = f"try a smaller --learning-rate than {self._recipe.learning_rate:g}"
         return Notice(NOT_FALLING, f"the loss has not fallen in the first {count} evaluations: {advice}")

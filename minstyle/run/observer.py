@@ -1,4 +1,4 @@
-"""Who watches a run: the plan and the steps that observers are told of. The run prints nothing and writes nothing."""
+"""Observers of a run, and the plan and steps that they are told of. The run itself prints and writes nothing."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def role_of(name: str) -> str:
 
 
 class Observer:
-    """Watches a run. Override what you need; the methods given here do nothing.
+    """Watches a run. Override what you need; the methods here do nothing.
 
-    An observer may raise: the run then ends and its result holds the best image so far and the error. For one that is
-    to end no run there is ``watch.bystander.Bystander``.
+    An observer may raise: the run then ends, and its result has the best image so far and the error. Wrapped in
+    ``watch.bystander.Bystander`` it cannot end the run.
     """
 
     def start(self, plan: Plan) -> None:

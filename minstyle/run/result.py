@@ -1,4 +1,4 @@
-"""What a run hands over: the picture, and the record of how it came about."""
+"""The result of a run: the picture, and the record of how it was painted."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Record:
 
 @dataclass(frozen=True, repr=False)
 class Result:
-    """What ``stylize`` made. A notebook shows it as the picture, and ``plt.imshow`` takes it as ``pixels``.
+    """The result of ``stylize``. A notebook shows it as a picture, and ``plt.imshow`` accepts it.
 
     ``image`` (H, W, 3) float32, RGB, clipped to 0..255; ``loss`` that of the image before it was clipped; ``history``
     one Record an evaluation; ``error`` is None, or what ended the run early (an interrupt, a MinstyleError, an OSError

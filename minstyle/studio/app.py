@@ -25,14 +25,14 @@ from .schema import MOST_STYLES, SETTINGS, About, Problem, Responses
 from .tasks import UnknownError
 
 PROBLEMS = {
-    400: "The body is no JSON.",
+    400: "The body is not JSON.",
     401: "The token is missing or wrong.",
     403: "Asked from a page of another site.",
-    404: "There is nothing of that id.",
-    405: "That is not what this address is for.",
-    409: "Not in the state that it is in.",
+    404: "There is nothing with that id.",
+    405: "This address does not take that method.",
+    409: "Not possible in its present state.",
     413: "The body is too large.",
-    421: "The server does not go by the name in Host.",
+    421: "The server is not known by the name in Host.",
     422: "What was sent is wrong.",
     429: "The queue is full.",
     507: "The disk is full or closed.",
@@ -109,7 +109,7 @@ def _answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(KeyError)
     def unknown(request: Request, error: KeyError) -> JSONResponse:
-        return JSONResponse({"detail": f"there is none of the id {error.args[0]}"}, 404)
+        return JSONResponse({"detail": f"there is none with the id {error.args[0]}"}, 404)
 
     @app.exception_handler(HTTPException)
     def refused(request: Request, error: HTTPException) -> JSONResponse:

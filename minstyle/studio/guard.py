@@ -64,7 +64,7 @@ class Guard:
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         host = _name_of(headers.get("host", ""))
         if host is None or not self._is_ours(host):
-            return _refused(421, "this server does not go by the name in the header Host")
+            return _refused(421, "this server is not known by the name in the header Host")
         if not _same_site(scope, headers):
             return _refused(403, "asked from a page of another site")
         if self._token is not None and (answer := self._check_token(scope, headers, self._token)) is not None:

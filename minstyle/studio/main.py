@@ -40,7 +40,7 @@ def command(arguments: Sequence[str]) -> int:
     def ready() -> None:
         say(f"minstyle studio: {address}", whole=True)
         if not options.no_browser and not webbrowser.open(address):
-            tell("minstyle: no browser could be opened: open the address above in one")
+            tell("minstyle: no browser could be opened: open the address above yourself")
 
     hosts = (options.host, *options.allow_host)
     return serve(options.folder, Computer(options.device, options.threads), listening, token, hosts, ready)
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         "--token", type=_token, metavar="TEXT", help="the token, 16 letters or more (default: a new one)"
     )
     parser.add_argument("--allow-host", action="append", default=[], metavar="NAME",
-                        help="a name by which others call this machine, as a proxy before it does")  # fmt: skip
+                        help="a name by which others reach this machine, for example through a proxy")  # fmt: skip
     parser.add_argument("--no-browser", action="store_true", help="open no browser")
     parser.add_argument(
         "--device", choices=("auto", "cpu", "gpu"), default="auto", help="what computes (default: auto)"

@@ -42,7 +42,7 @@ class Tasks:
         recipe = recipe_of(request)
         for key in [*_pictures_of(request), *_masks_of(request)]:
             if self._index.picture(key) is None:
-                raise UnknownError(f"picture {key}: there is none of that id; upload it first")
+                raise UnknownError(f"picture {key}: there is none with that id; upload it first")
         if any(_masks_of(request)):
             given = [request.content_mask, *(style.mask for style in request.styles)]
             require(None not in given, "masks", "one for the photograph and each style", f"{given.count(None)} fewer",

@@ -40,7 +40,7 @@ def find_labels(
         order = np.argsort(-counts, kind="stable")
         colours, rest = bins[order[flat[order] > 0]], bins[order[flat[order] == 0]]
         if len(rest):
-            tell(f"{place}: {', '.join(map(name_of, rest))} has no area of 3 x 3 pixels: taken for the nearest label")
+            tell(f"{place}: {', '.join(map(name_of, rest))} has no area of 3 x 3 pixels: counted as the nearest label")
     else:
         colours = _centres(bins, counts, flat, clean=exact is not None)
     require(0 < len(colours) <= MAX_REGIONS, place, f"1 to {MAX_REGIONS} areas of one colour each, without shading",

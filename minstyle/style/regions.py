@@ -67,7 +67,7 @@ def from_masks(
     """
     require(len(style_masks) == len(style_shapes), "style masks",
             f"{len(style_shapes)}, one a style picture", len(style_masks), RecipeError)  # fmt: skip
-    require(0 <= feather <= 0.25, "feather", "a part of the longer side in 0..0.25", feather, RecipeError)
+    require(0 <= feather <= 0.25, "feather", "a fraction of the longer side in 0..0.25", feather, RecipeError)
     places = _names_of_masks(len(style_masks)) if names is None else list(names)
     notices: list[Notice] = []
 

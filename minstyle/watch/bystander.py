@@ -1,4 +1,4 @@
-"""Who only watches, and so ends no run."""
+"""A wrapper for observers whose errors must not end the run."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ..run.state import RunState
 
 
 class Bystander(Observer):
-    """Stands before an observer, the bar or a trace, whose failures are not the run's: it goes on without a word.
+    """Wraps an observer, such as the bar or a trace, whose errors must not end the run: they are kept, not raised.
 
-    ``error`` is the first of them, for afterwards. An observer that could not start is told nothing more; any other is
-    told all that follows, for a disk that was full may have room again.
+    ``error`` is the first of them. An observer that could not start is told nothing more; any other is still told of
+    all that follows, since a full disk may have room again.
     """
 
     def __init__(self, observer: Observer) -> None:

@@ -83,7 +83,11 @@ class Checkpoints(Observer):
             self._remove_new()
             if not self._silent:
                 reason = str(error) if isinstance(error, FileError) else f"cannot write {self._latest}: {error}"
-                self._tell(Notice(NO_CHECKPOINT, f"{' '.join(reason.split())}; the run goes on, its checkpoint is old"))
+                self._tell(
+                    Notice(
+                        NO_CHECKPOINT, f"{' '.join(reason.split())}; the run goes on, but its checkpoint is out of date"
+                    )
+                )
             self._silent = True
         else:
             self._done = state.done

@@ -9,16 +9,15 @@ from ..front import shown, tell
 from ..notices import Notice
 from ..run.observer import Observer, Plan, Step
 
-_BAR = "{percentage:3.0f}%|{bar}| {desc}"
+_BAR = "{percentage:3.0f}% of the time|{bar}| {desc}"
 
 
 class Progress(Observer):
-    """A bar on standard error: evaluations, loss, seconds each, time left; without a terminal a line each 10 %.
+    """A bar on standard error: evaluations, loss, seconds each, time left.
 
-    In a notebook it is the notebook's own, where ipywidgets is installed.
-
-    Bar and time left count evaluations by what they cost, as the plan says: at the last size one takes many times as
-    long as at the first.
+    Without a terminal it is a line at the start and one each 10 %; in a notebook the notebook's own bar, where
+    ipywidgets is installed. Bar and time left count evaluations by what they cost, as the plan says: at the last size
+    one takes many times as long as at the first.
     """
 
     def start(self, plan: Plan) -> None:
@@ -28,8 +27,10 @@ class Progress(Observer):
         self._each, self._loss, self._tenth = 0.0, "", 0
         in_notebook = any(kind.__module__ == "tqdm.notebook" for kind in tqdm.__mro__)
         self._on_terminal = in_notebook or sys.stderr.isatty()
-        text = f"0/{plan.evaluations} evaluations, ?s/eval, ? left"
+        text = f"{len(plan.history)}/{plan.evaluations} evaluations"
         self._bar = tqdm(total=1.0, desc=text, bar_format=_BAR, dynamic_ncols=True, disable=not self._on_terminal)
+        if not self._on_terminal:
+            tell(f"minstyle: {text} done, {_sizes(plan)}")
 
     def step(self, step: Step) -> None:
         (before, seconds), count = self._latest, step.record.evaluation
@@ -38,7 +39,7 @@ class Progress(Observer):
             self._each, self._latest = (step.seconds - seconds) / (count - before), (count, step.seconds)
         self._planned = max(self._planned, count)  # scipy may spend a few more than its budget
         self._loss = f", loss={step.record.loss:.4g}"
-        self._show(self._ahead.part, "?" if left is None else self._bar.format_interval(left))
+        self._show(self._ahead.part, None if left is None else self._bar.format_interval(left))
 
     def notice(self, notice: Notice) -> None:
         line = shown(f"minstyle: {notice.text}")
@@ -53,14 +54,21 @@ class Progress(Observer):
             self._show(1.0, "00:00")
         self._bar.close()
 
-    def _show(self, part: float, left: str) -> None:
-        text = f"{self._latest[0]}/{self._planned} evaluations, {self._each:.2f}s/eval, {left} left{self._loss}"
+    def _show(self, part: float, left: str | None) -> None:
+        to_go = "" if left is None else f", {left} left"
+        text = f"{self._latest[0]}/{self._planned} evaluations, {self._each:.2f}s/eval{to_go}{self._loss}"
         if self._on_terminal:
             self._bar.set_description_str(text, refresh=False)
             self._bar.update(part - self._bar.n)
-        elif int(10 * part) > self._tenth:
+        elif int(10 * part) > self._tenth and left is not None:
             self._tenth = int(10 * part)
-            tell(f"minstyle: {part:4.0%}, {text}")
+            tell(f"minstyle: {part:4.0%} of the time, {text}")
+
+
+def _sizes(plan: Plan) -> str:
+    """ "at 128 x 85, 256 x 170 pixels: the larger, the longer one takes" """
+    sizes = list(dict.fromkeys(f"{width} x {height}" for height, width in plan.shapes))
+    return f"at {', '.join(sizes)} pixels" + (": the larger, the longer one takes" if len(sizes) > 1 else "")
 
 
 class Ahead:

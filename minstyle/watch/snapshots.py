@@ -1,4 +1,4 @@
-"""Pictures on the way."""
+"""Intermediate pictures of a run."""
 
 from __future__ import annotations
 

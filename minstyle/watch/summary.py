@@ -13,15 +13,21 @@ from ..run.result import Result
 def summary(result: Result, path: Path) -> list[str]:
     """The last lines: where the picture is, what it took, the loss from and to, by term."""
     height, width, _ = result.image.shape
-    fall = 100 * (1 - result.loss / result.first_loss) if result.first_loss else 0.0
-    word = "painted"
+    word = "painted in"
     if result.error is not None:
-        word = "interrupted" if isinstance(result.error, KeyboardInterrupt) else "ended early"
-    return [
-        *summary_by_term(result),
-        f"{path}: {width} x {height}, {word} in {result.seconds:.1f} s ({result.evaluations} evaluations), "
-        f"loss {result.first_loss:.4g} -> {result.loss:.4g} (-{fall:.1f} %)",
-    ]
+        word = "interrupted after" if isinstance(result.error, KeyboardInterrupt) else "ended early after"
+    took = f"{word} {result.seconds:.1f} s ({result.evaluations} evaluations)"
+    return [*summary_by_term(result), f"{path}: {width} x {height}, {took}, {_fall(result)}"]
+
+
+def _fall(result: Result) -> str:
+    """The loss from and to; of a run that was ended at a size after the first, that it is of that size alone."""
+    whole, fell = result.error is None, result.loss < result.first_loss
+    if not (whole or fell):
+        return f"loss {result.first_loss:.4g}, this size only just begun"
+    at_size = "" if whole or result.history[-1].stage == 1 else " at this size"
+    fall = 100 * (1 - result.loss / result.first_loss) if result.first_loss else 0.0
+    return f"loss{at_size} {result.first_loss:.4g} -> {result.loss:.4g} (-{fall:.1f} %)"
 
 
 def summary_by_term(result: Result) -> list[str]:

@@ -82,7 +82,7 @@ def _verify(options: argparse.Namespace) -> None:
 def _remove(options: argparse.Namespace) -> None:
     path = find_installed(options.network, options.weights_dir)
     if not options.yes and not sys.stdin.isatty():
-        raise WeightsError(f"{path} stays: there is no terminal to ask at. To remove it, add --yes")
+        raise WeightsError(f"{path} is kept: there is no terminal to ask for confirmation; add --yes to remove it")
     if options.yes or _confirmed(f"remove {path} ({megabytes(path.stat().st_size)})? [y/N] "):
         remove(path)
         say(f"{path}: removed")

@@ -53,7 +53,7 @@ def describe_all(weights_dir: str | Path | None = None, *, sources: bool = False
         *_installed(("network", "layers", "size", "source", "path"), rows),
         "folders that are searched, in order:",
         *places,
-        "to be had with python -m minstyle.weights fetch NETWORK [--source SOURCE]:",
+        "available with python -m minstyle.weights fetch NETWORK [--source SOURCE]:",
         *_table(("network", "source", "size", "licence"), offers),
     ]
 
@@ -67,7 +67,7 @@ def _row(path: Path) -> tuple[str, ...]:
         size, weights = megabytes(path.stat().st_size), read_weights(path)
     except (WeightsError, OSError) as error:
         return (BROKEN, "", "", short(str(error).removeprefix(f"{path}: ")), str(path))
-    name = f"small {weights.network}" if weights.projections else weights.network
+    name = f"small network in place of {weights.network}" if weights.projections else weights.network
     return (short(name), str(len(weights.layers)), size, short(weights.source), str(path))
 
 

@@ -15,6 +15,7 @@ from ..backend import choose_device
 from ..errors import WeightsError, require
 from ..network.layers import BLOCKS
 from ..network.vgg import Network
+from ..suggest import did_you_mean
 
 VARIABLE = "MINSTYLE_WEIGHTS"
 AUTO = "vgg19"  # an installed one, else the one that comes with minstyle
@@ -67,7 +68,7 @@ def _is_file(file: Path) -> bool:
     except OSError as error:
         if file.parent == user_folder():  # a service's user may have a home that is closed to it, and needs none
             return False
-        raise WeightsError(f"{file} cannot be looked for: {error.strerror or error}") from error
+        raise WeightsError(f"{file} cannot be accessed: {error.strerror or error}") from error
 
 
 def find_weights(network: str, weights_dir: str | Path | None = None) -> Path:
@@ -81,7 +82,8 @@ def find_weights(network: str, weights_dir: str | Path | None = None) -> Path:
     if network not in (*NAMES, "auto") and os.path.isfile(network):
         return Path(network)
     if network not in (*NAMES, "auto"):
-        raise WeightsError(f"unknown network {network!r}: expected {', '.join(NAMES)}, auto or a weights file")
+        known = f"{did_you_mean(network, NAMES)}expected {', '.join(NAMES)}, auto or a weights file"
+        raise WeightsError(f"unknown network {network!r}: {known}")
     name = AUTO if network == "auto" else network
     if (path := first_file((name,), searched)) is not None:
         return path

@@ -79,7 +79,7 @@ def test_colours_outside_srgb_are_told_on_the_first_line(studio: Studio, capsys:
     Image.fromarray(pixels).save(studio.content, icc_profile=PROPHOTO, **lossless)
     studio.image()
     line = capsys.readouterr().err.splitlines()[0]
-    assert line == f"minstyle: {studio.content}: 25% of it has colours outside sRGB; the nearest in it are taken"
+    assert line == f"minstyle: {studio.content}: 25% of it has colours outside sRGB; the nearest ones inside are used"
     pixels[:16, :20] = 120, 130, 110
     Image.fromarray(pixels).save(studio.content, icc_profile=PROPHOTO, **lossless)
     studio.image()

@@ -92,7 +92,7 @@ def test_a_device_that_fails_leaves_the_picture_so_far_and_the_run_goes_on_witho
     hint, line = capsys.readouterr().err.splitlines()
     assert "ended early: the GPU failed (CUDARuntimeError: cudaErrorIllegalAddress: an illegal address)" in line
     assert load_image(studio.out).shape == (32, 40, 3)
-    assert hint == f"minstyle: to go on: minstyle --resume {studio.folder / 'state'}"
+    assert hint == f"minstyle: to continue: minstyle --resume {studio.folder / 'state'}"
     LEDGER.fault = None
     assert main(["--resume", str(studio.folder / "state"), "--device", "cpu", "--quiet"]) == 0
     assert not list(studio.folder.glob("state*"))

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from minstyle.cli.main import main
 from minstyle.images import reading, save_image
 from tests.support.studio import Captured, Studio, told_in_one_line
 
@@ -26,6 +27,13 @@ def test_estimate_prints_a_line_for_each_size_and_paints_nothing(studio: Studio,
     assert [match and match.groups()[:3] for match in found] == [("40", "32", "10"), ("80", "64", "6")]
     assert all(match and float(match[4]) > 0 and 0.03 < float(match[6]) < 5 for match in found)
     assert re.fullmatch(r"all +16 +\d+\.\d +\d\.\d+ GB", total)
+    assert os.listdir(studio.results) == []
+
+
+def test_an_estimate_needs_no_out(studio: Studio, capsys: Captured) -> None:
+    photo, painting, _, *options = studio.arguments("--estimate")
+    assert main([photo, painting, *options]) == 0
+    assert ROW.fullmatch(capsys.readouterr().out.splitlines()[1])
     assert os.listdir(studio.results) == []
 
 

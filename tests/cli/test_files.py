@@ -131,8 +131,8 @@ def test_masks_that_cannot_be_used_are_refused_in_one_line(studio: Studio, capsy
     content, style = mask(studio, "content.png", (40, 32), RED, BLUE), mask(studio, "style.png", (36, 40), RED, RED)
     save_image(np.random.default_rng(0).uniform(0, 255, (40, 36, 3)), studio.folder / "noise.png")
     given, words = {
-        "one file": ([content], ["masks", "2 files", "got 1"]),
-        "three files": ([content, style, style], ["masks", "2 files", "got 3"]),
+        "one file": ([content], ["masks", "expected 2, for", "got 1"]),
+        "three files": ([content, style, style], ["masks", "expected 2, for", "got 3"]),
         "no style has it": ([content, style], ["#0000ff", "style mask"]),
         "noise": ([content, studio.folder / "noise.png"], ["style mask", "1 to 16 areas"]),
         "no file": ([content, studio.folder / "gone.png"], ["gone.png", "not found"]),
@@ -268,18 +268,21 @@ def test_a_picture_that_is_read_is_not_written_over(
         assert own.read_bytes() == before
 
 
-def test_after_several_styles_a_foreign_picture_is_not_written_over(studio: Studio, capsys: Captured) -> None:
-    """The last painting, where OUT was forgotten; what minstyle made before is replaced as ever."""
-    second, third = studio.folder / "second.png", studio.folder / "third.png"
-    for path in (second, third):
-        save_image(picture(40, 40, 3), path)
-    before = third.read_bytes()
-    arguments = [str(studio.content), str(studio.style), str(second)]
-    small = studio.arguments()[3:]
-    assert main([*arguments, str(third), *small, "--quiet"]) == 2
-    line = told_in_one_line(capsys)
-    assert "OUT is missing: the last file, " in line
-    assert "third.png, is there already, and no picture that minstyle made. Name the picture to write after it" in line
-    assert third.read_bytes() == before
-    for _ in range(2):
-        assert main([*arguments, str(studio.out), *small, "--quiet"]) == 0
+def test_a_picture_that_minstyle_did_not_make_is_not_written_over(studio: Studio, capsys: Captured) -> None:
+    """It is a painting, after which OUT was forgotten; what minstyle made before is replaced as ever."""
+    other = studio.folder / "other.png"
+    save_image(picture(40, 40, 3), other)
+    before = other.read_bytes()
+    small = [*studio.arguments()[3:], "--quiet"]
+    photo, painting, out = (str(path) for path in (studio.content, studio.style, studio.out))
+    for arguments in ([photo, painting, str(other)], [photo, painting, painting, str(other)],
+                      [photo, painting, str(other), "--compare", "document"]):  # fmt: skip
+        assert main([*arguments, *small]) == 2
+        line = told_in_one_line(capsys)
+        assert f"OUT is missing? The last file, {other}, exists and was not made by minstyle: name the" in line
+        assert "or add --overwrite to replace it" in line
+        assert other.read_bytes() == before
+    for options in ([], [], ["--compare", "document"], ["--compare", "document"], []):
+        assert main([photo, painting, out, *small, *options]) == 0
+    assert main([photo, painting, str(other), *small, "--overwrite"]) == 0
+    assert other.read_bytes() == studio.out.read_bytes()

@@ -55,7 +55,7 @@ def saving(monkeypatch: pytest.MonkeyPatch, before: Callable[[Path], None]) -> N
 
         return save
 
-    for module, name in (("run.saving", "picture"), ("job.output", "image"), ("job.comparison", "image")):
+    for module, name in (("run.saving", "picture"), ("job.output", "image"), ("job.comparison", "picture")):
         place, function = f"minstyle.{module}", f"save_{name}"
         monkeypatch.setattr(f"{place}.{function}", watched(getattr(sys.modules[place], function)))
 
@@ -228,7 +228,7 @@ def test_signals_that_come_together_end_the_run_with_its_picture(
     monkeypatch.setattr(Interrupts, "step", step)
     assert studio.run("--no-checkpoint") == 128 + first
     captured = capsys.readouterr()
-    assert ("interrupted in" in captured.out, "at once" in captured.err) == (True, False)
+    assert ("interrupted after" in captured.out, "at once" in captured.err) == (True, False)
     assert load_image(studio.out).shape == (32, 40, 3)
 
 

@@ -47,8 +47,11 @@ def test_by_default_there_is_the_bar_and_the_last_line(studio: Studio, capsys: C
     assert studio.run() == 0
     captured = capsys.readouterr()
     assert SUMMARY.fullmatch(captured.out)
-    assert all("evaluations" in line for line in captured.err.splitlines())
-    assert len(captured.err.splitlines()) <= 10
+    first, plan, *lines = captured.err.splitlines()
+    assert first == f"minstyle: {studio.content} in the style of {studio.style}"
+    assert re.fullmatch(r"minstyle: 0/5 evaluations done, at 40 x 32 pixels", plan)
+    assert all(re.match(r"minstyle: [ 0-9]{3}% of the time, \d/\d evaluations, ", line) for line in lines)
+    assert 1 <= len(lines) <= 5
 
 
 def test_several_styles_are_named_for_they_may_be_photographs(studio: Studio, capsys: Captured) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import re
 import shlex
+import sys
 from typing import Any
 
 import pytest
 
 import minstyle
+from minstyle.backend import choose_device
 from minstyle.cli.main import build_parser, effective_recipe, main
+from minstyle.errors import DeviceError
 from minstyle.recipe.presets import RECIPES
 from minstyle.recipe.recipe import Recipe
 from tests.support.studio import Captured, Studio, told_in_one_line
@@ -124,16 +127,16 @@ def test_an_option_that_is_like_no_other_is_told_alone(studio: Studio, capsys: C
     assert told_in_one_line(capsys).endswith("unrecognized arguments: --xyzzy. See minstyle --help")
 
 
-def help_text(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> str:
-    monkeypatch.setenv("COLUMNS", "200")
+def help_text(monkeypatch: pytest.MonkeyPatch, capsys: Captured, *which: str, columns: int = 200) -> str:
+    monkeypatch.setenv("COLUMNS", str(columns))
     with pytest.raises(SystemExit) as end:
-        main(["--help"])
+        main(["--help", *which])
     assert end.value.code == 0
     return capsys.readouterr().out
 
 
 def test_help_has_every_option_with_its_default(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
-    text = help_text(monkeypatch, capsys)
+    text = help_text(monkeypatch, capsys, "all")
     options = {part.split()[0].rstrip(","): " ".join(part.split()) for part in re.split(r"\n(?=  -)", text)[1:]}
     others = {"--recipe": "fine", "--network": "auto", "--device": "auto", "--dtype": "float32", "--depth": "auto",
               "--quality": "95"}  # fmt: skip
@@ -153,20 +156,69 @@ def test_help_has_every_option_with_its_default(monkeypatch: pytest.MonkeyPatch,
         "--show-recipe", "--mask", "--keep-metadata", "--plot", "--sheet", "--compare", "--content-layers",
         "--style-layers", "--content-loss", "--style-loss", "--tv-loss", "--memory", "--estimate",
         "--resume", "--checkpoint", "--no-checkpoint", "--list-recipes", "--verbose", "--preserve-color",
-        "--precision",
+        "--precision", "--overwrite",
     }  # fmt: skip
     assert set(options) - set(others) - {flag for flag, _, _ in RECIPE_OPTIONS.values()} == without
     assert all(len(option.split("  ")) >= 1 and len(option.split()) > 3 for option in options.values()), "with words"
 
 
 def test_help_has_groups_and_examples_that_parse(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
-    text = help_text(monkeypatch, capsys)
+    text = help_text(monkeypatch, capsys, "all")
     heads = re.findall(r"^([a-z][a-z ]+)\b.*:$", text, re.MULTILINE)
     assert {"look", "size", "optimiser", "network and machine", "watching", "examples"} <= set(heads)
     examples = re.findall(r"^  python -m minstyle (.+)$", text, re.MULTILINE)
     assert len(examples) >= 2
     for example in examples:
         effective_recipe(build_parser().parse_args(shlex.split(example)))
+
+
+def test_the_short_help_begins_with_examples_and_has_the_options_used_most(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    text, whole = (help_text(monkeypatch, capsys, *which, columns=80) for which in ((), ("all",)))
+    assert len(text.splitlines()) <= 110 < 220 < len(whole.splitlines())
+    assert text.index("python -m minstyle photo.jpg") < text.index("--version") < 2000
+    flags, every = ({flag for flag in re.findall(r"^  .*?(--[a-z-]+)", found, re.MULTILINE)} for found in (text, whole))
+    assert {"--help", "--size", "--style-weight", "--preserve-color", "--resume", "--overwrite"} < flags < every
+    hidden = len(re.findall(r"^  -", whole, re.MULTILINE)) - len(re.findall(r"^  -", text, re.MULTILINE))
+    assert text.splitlines()[-1] == f"{hidden} more options: minstyle --help all"
+
+
+def test_without_arguments_there_is_an_example(capsys: Captured) -> None:
+    assert main([]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "\n  python -m minstyle photo.jpg painting.jpg out.png\n" in captured.err
+    assert "error" not in captured.err
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    ("-o out.png", "OUT is the last of the files: minstyle CONTENT STYLE OUT. See"),
+    ("--output=out.png", "OUT is the last of the files"),
+    ("--content photo.jpg --style painting.jpg --out out.png", "pictures need no option: minstyle CONTENT STYLE OUT."),
+    ("a.jpg b.jpg out.png --style 500", "the weight of the style is --style-weight"),
+    ("a.jpg b.jpg out.png 500", "expected the name of a picture, got the number 500; it needs its option before it"),
+    ("a.jpg b.jpg out.png --wieght 5", "did you mean --content-weight or --style-weight or --tv-weight"),
+    ("a.jpg b.jpg", "OUT is missing: expected CONTENT, STYLE and OUT, got 2 of these files"),
+    ("https://example.org/a.jpg b.jpg out.png", "https://example.org/a.jpg is a web address"),
+    ("a.jpg b.jpg out.png --network vgg", "unknown network 'vgg'"),
+])  # fmt: skip
+def test_near_misses_are_told_what_is_meant(studio: Studio, capsys: Captured, arguments: str, words: str) -> None:
+    files = {"a.jpg": str(studio.content), "b.jpg": str(studio.style), "out.png": str(studio.out)}
+    try:
+        code = main([files.get(word, word) for word in arguments.split()])
+    except SystemExit as end:
+        code = int(end.code or 0)
+    assert code == 2
+    assert words in told_in_one_line(capsys)
+    assert not studio.out.exists()
+
+
+def test_cuda_is_another_name_of_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert build_parser().parse_args(["--device", "cuda"]).device == "gpu"
+    with pytest.raises(DeviceError, match="no usable GPU"):
+        choose_device("cuda")
 
 
 def test_version(capsys: Captured) -> None:

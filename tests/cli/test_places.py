@@ -87,7 +87,7 @@ def test_a_closed_weights_folder_is_named(
     closed = tmp_path_factory.mktemp("closed")
     deny(monkeypatch, closed)
     assert studio.run("--quiet", "--network", "mini", "--weights-dir", closed) == 2
-    assert f"{closed / 'mini.h5'} cannot be looked for: Permission denied" in told_in_one_line(capsys)
+    assert f"{closed / 'mini.h5'} cannot be accessed: Permission denied" in told_in_one_line(capsys)
 
 
 @pytest.mark.parametrize("name", ["gone", "photo.png", "x" * 5000, "a\0b"])
@@ -135,7 +135,7 @@ def test_a_pipe_is_named_as_one(studio: Studio, capsys: Captured) -> None:
     studio.content = studio.folder / "pipe"
     os.mkfifo(studio.content)
     assert studio.run("--quiet") == 2
-    assert "pipe is a pipe or a device, which cannot be read twice: save the picture in a file" in told_in_one_line(
+    assert "pipe is a pipe or a device, which cannot be read twice: save the picture to a file" in told_in_one_line(
         capsys
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from minstyle.cli.main import main
-from minstyle.images import load_image, save_image
+from minstyle.images import load_image, save_image, save_picture
 from minstyle.job.recipefile import recipe_of_picture
 from minstyle.recipe.presets import RECIPES
 from minstyle.recipe.recipe import Recipe
@@ -77,7 +78,7 @@ def test_a_picture_is_a_recipe_that_makes_it_again(studio: Studio) -> None:
 def test_a_foreign_picture_has_no_recipe(studio: Studio, capsys: Captured) -> None:
     for arguments in (["--show-recipe", studio.content], ["--recipe", studio.content, "--print-recipe"]):
         assert main([str(argument) for argument in arguments]) == 2
-        assert f"{studio.content}: no recipe in this picture" in told_in_one_line(capsys)
+        assert f"{studio.content}: there is no recipe in this picture" in told_in_one_line(capsys)
 
 
 @pytest.mark.parametrize("name", ["gone.png", "notes.txt"])
@@ -150,7 +151,7 @@ def test_files_that_mask_took_are_told(capsys: Captured) -> None:
 @pytest.mark.parametrize("files", [[], ["photo.jpg"], ["photo.jpg", "painting.jpg"]], ids=len)
 def test_too_few_files_are_told_in_one_line(files: list[str], capsys: Captured) -> None:
     with pytest.raises(SystemExit) as end:
-        main(files)
+        main([*files, "--quiet"])
     captured = capsys.readouterr()
     assert (end.value.code, captured.out) == (2, "")
     (line,) = captured.err.splitlines()
@@ -267,3 +268,15 @@ def test_a_picture_that_began_with_a_file_says_so(studio: Studio, capsys: Captur
     assert studio.run("--recipe", begun) == 2
     assert "recipe document: expected the picture that it starts from (--init FILE, " in told_in_one_line(capsys)
     assert studio.image("--recipe", begun, "--init", studio.style) == first
+
+
+def test_a_recipe_with_a_loss_that_is_not_registered_is_shown_all_the_same(studio: Studio, capsys: Captured) -> None:
+    terms = [{"kind": "hue", "layer": "image", "weight": 2.0}]
+    data = {**json.loads(RECIPES["document"].to_json()), "terms": terms}
+    save_picture(picture(40, 40, 1), studio.out, text={"minstyle": json.dumps(data)})
+    assert main(["--show-recipe", str(studio.out)]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == data
+    (line,) = captured.err.splitlines()
+    assert f"minstyle: {studio.out}: unknown loss 'hue'" in line
+    assert "minstyle.register_loss adds your own" in line

@@ -71,7 +71,7 @@ def test_an_interrupted_run_goes_on_to_the_same_picture(
     whole = studio.image(*options, *BUDGET)
     assert files(studio) == ["out.png"], "the checkpoint is removed"
     ended(studio, monkeypatch, *options, *BUDGET)
-    assert capsys.readouterr().err == f"minstyle: to go on: minstyle --resume {studio.out}\n"
+    assert capsys.readouterr().err == f"minstyle: to continue: minstyle --resume {studio.out}\n"
     assert files(studio)[:2] == ["out.png", "out.png.checkpoint"]
     assert studio.out.read_bytes() != whole
     assert main(["--resume", str(studio.out), "--quiet"]) == 0
@@ -116,7 +116,7 @@ def test_a_run_can_be_ended_again_and_again(studio: Studio, monkeypatch: pytest.
 def test_a_checkpoint_at_another_place(studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     whole, place = studio.image(*LBFGS), studio.folder / "kept it.state"
     ended(studio, monkeypatch, *LBFGS, "--checkpoint", place)
-    assert capsys.readouterr().err == f"minstyle: to go on: minstyle --resume '{place}'\n"
+    assert capsys.readouterr().err == f"minstyle: to continue: minstyle --resume '{place}'\n"
     assert (files(studio), place.exists()) == (["out.png"], True)
     studio.out.unlink()
     assert main(["--resume", str(place), "--quiet"]) == 0
@@ -156,7 +156,7 @@ def test_a_run_over_an_ended_one_says_so(studio: Studio, monkeypatch: pytest.Mon
     capsys.readouterr()
     studio.image(*LBFGS)
     told = capsys.readouterr().err
-    assert f"minstyle --resume {studio.out} goes on with it" in told
+    assert f"minstyle --resume {studio.out} continues it" in told
     assert files(studio) == ["out.png"]
 
 
@@ -325,7 +325,9 @@ def test_a_second_interrupt_stops_at_once_with_the_last_checkpoint_whole(
 
     monkeypatch.setattr(Interrupts, "step", twice)
     assert studio.run(*LBFGS) == 128 + signal.SIGINT
-    assert capsys.readouterr().err == f"minstyle: stopped at once\nminstyle: to go on: minstyle --resume {studio.out}\n"
+    assert (
+        capsys.readouterr().err == f"minstyle: stopped at once\nminstyle: to continue: minstyle --resume {studio.out}\n"
+    )
     assert files(studio) == ["out.png.checkpoint", "out.png.checkpoint.old"]
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
     monkeypatch.undo()
@@ -339,8 +341,8 @@ def test_signals_to_a_process_of_its_own(studio: Studio, name: str) -> None:
     number = getattr(signal, name)
     done = studio.signalled(number, *RUNS["lbfgs"], "--rounds", 100_000, "--evaluations", 30, "--pgtol", 0)
     assert done.returncode == 128 + number, done.stderr
-    assert "interrupted in" in done.stdout
-    assert done.stderr.splitlines()[-1] == f"minstyle: to go on: minstyle --resume {studio.out}"
+    assert "interrupted after" in done.stdout
+    assert done.stderr.splitlines()[-1] == f"minstyle: to continue: minstyle --resume {studio.out}"
     assert load_image(studio.out).shape == (32, 40, 3)
     assert {"out.png", "out.png.checkpoint"} <= set(files(studio)) <= {
         "out.png", "out.png.checkpoint", "out.png.checkpoint.old", "run.jsonl"}  # fmt: skip

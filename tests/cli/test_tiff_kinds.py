@@ -216,7 +216,7 @@ def test_without_its_library_a_file_says_what_to_install(studio: Studio, kind: s
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert "needs one library: pip install imagecodecs" in line
+    assert "needs another package: pip install imagecodecs" in line
     tifffile.imwrite(studio.content, DEEP, photometric="rgb", compression="zlib")
     subprocess.run(command, capture_output=True, check=True)
 

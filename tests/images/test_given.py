@@ -86,7 +86,7 @@ X = LEVELS.astype(np.float32)
     (np.dstack([X, X[:, :, :1]]), r"got \(20, 24, 4\); x\[:, :, :3\]"),
     (X.transpose(2, 0, 1), r"got \(3, 20, 24\); x.transpose\(1, 2, 0\)"),
     (X[None], r"x\[0\]"), (X[:0], r"got \(0, 24, 3\)"), (np.array("photo.jpg"), r"got \(\)"),
-    (None, "got NoneType"), (3, "got int"), ({}, "expected a path, an image of Pillow's, an array"),
+    (None, "got NoneType"), (3, "got int"), ({}, "expected a path, a Pillow image, an array"),
 ])  # fmt: skip
 def test_anything_else_is_refused_with_what_to_do(given: Any, words: str) -> None:
     with pytest.raises(ImageError, match=f"^content: .*{words}"):

@@ -143,7 +143,7 @@ NO_PICTURES: dict[str, tuple[str, bytes, str]] = {
         f"truncated {name}": (f"cut.{name}", encoded(name)[: len(encoded(name)) // 2], "")
         for name in ("png", "jpg", "webp", "tif")
     },
-    "large": ("large.png", png(10_000, 10_000, 8, 2, b""), "of which its file can hold a part at most"),
+    "large": ("large.png", png(10_000, 10_000, 8, 2, b""), "but the file is too short for that"),
     "very large": ("huge.png", png(100_000, 100_000, 8, 2, b""), "larger than 178,956,970 pixels"),
     "absurdly large": ("absurd.png", png(2**31 - 1, 2**31 - 1, 8, 2, b""), "larger than 178,956,970 pixels"),
 }

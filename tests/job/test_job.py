@@ -88,7 +88,7 @@ def test_the_files_of_a_job_are_written_and_carry_what_belongs_to_them(job: Job)
     ({"initial": "out.png"}, ImageError, "out.png not found"),
     ({"out": "no/out.png"}, FileError, "does not exist"),
     ({"content": "gone.png"}, ImageError, "gone.png not found"),
-    ({"masks": ("photo.png",)}, RecipeError, "masks: expected 2 files, for the content and each style, got 1"),
+    ({"masks": ("photo.png",)}, RecipeError, "masks: expected 2, for the content and each style, got 1"),
     ({"recipe": dataclasses.replace(SHORT, blend=(1, 2))}, RecipeError, "blend"),
     ({"trace": "no/t.jsonl"}, FileError, "t.jsonl"),
     ({"trace": "photo.png"}, FileError, "photo.png: expected a file of its own for the result, got a file that"),

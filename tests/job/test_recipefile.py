@@ -50,7 +50,7 @@ def test_a_recipe_from_a_picture_in_any_format(tmp_path: Path, extension: str) -
 def test_a_picture_without_a_recipe_is_told_so(tmp_path: Path) -> None:
     path = tmp_path / "photo.png"
     save_image(picture(32, 40), path)
-    with pytest.raises(RecipeError, match=r"photo\.png: no recipe in this picture"):
+    with pytest.raises(RecipeError, match=r"photo\.png: there is no recipe in this picture"):
         named_recipe(str(path))
 
 
@@ -88,7 +88,7 @@ LIMITS: dict[str, tuple[dict[str, object], str]] = {
     "a loss": ({"terms": [{"kind": "x" * 10_000, "layer": "a"}]}, "unknown loss 'xxx"),
     "a field": ({"x" * 10_000: 1}, "unexpected keyword argument 'xxx"),
     "a choice": ({"color": "x" * 10_000}, "color: expected style or auto or content"),
-    "depth": ({"blend": [[[[1]]]]}, "lists in a list at most"),
+    "depth": ({"blend": [[[[1]]]]}, "lists nested at most two deep"),
     "a product": ({"style_weight": 1e12, "terms": [{"kind": "gram_mean", "layer": "a", "weight": 2}]}, "at most 1e+12"),
 }
 
@@ -113,7 +113,7 @@ def test_too_much_is_refused_in_one_short_line(
     ('"style_weight": 1e400', r"style_weight: expected a number from 0 to 1e\+12, got '1e400'"),
     ('"style_weight": NaN', "got 'NaN'"), ('"seed": -Infinity', "seed: .* got '-Infinity'"),
     ('"seed": ' + "9" * 5000, "seed: expected a whole number of 0 or more, got '999"),
-    ('"blend": ' + 200_000 * "[", "not a recipe: "), ('"blend": ' + 900 * "[" + 900 * "]", "lists in a list at most"),
+    ('"blend": ' + 200_000 * "[", "not a recipe: "), ('"blend": ' + 900 * "[" + 900 * "]", "nested at most two deep"),
     ('"blend": ' + "[" + 400_000 * "1," + "1]", "blend: expected at most 256 values, got 400001"),
 ])  # fmt: skip
 def test_numbers_as_typed_and_depth(tmp_path: Path, capsys: Captured, text: str, words: str) -> None:

@@ -130,7 +130,7 @@ def test_it_ends_when_the_loss_falls_no_more(rule: dict[str, Any]) -> None:
     losses: list[float] = []
     found = lbfgs(lambda x: (1 + bowl(x)[0], bowl(x)[1]), np.zeros(50), evaluations=1000,
                   on_evaluation=lambda x, loss: losses.append(loss), **rule)  # fmt: skip
-    assert found.message == "the loss falls no more"
+    assert found.message == "the loss no longer falls"
     assert found.evaluations < 100
     assert found.loss == pytest.approx(1, rel=1e-3)
     assert losses[-12] > losses[-1] * (1 + rule.get("tolerance", 0)), "it did not end early"
@@ -165,7 +165,7 @@ def test_a_gradient_that_lies_ends_it_with_the_best_x() -> None:
         return bowl(x)[0], -bowl(x)[1]
 
     found = lbfgs(lying, np.zeros(5))
-    assert found.message == "no step brings a fall"
+    assert found.message == "no step lowers the loss"
     np.testing.assert_array_equal(found.x, 0)
 
 

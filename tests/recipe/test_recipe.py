@@ -85,7 +85,8 @@ def test_a_wrong_field_is_named_with_its_value(change: dict[str, Any], words: st
 
 
 @pytest.mark.parametrize(("term", "words"), [
-    (("gramm", "block1_conv1"), "unknown loss 'gramm': did you mean gram_mean[?] known are content_sum"),
+    (("gramm", "block1_conv1"), "unknown loss 'gramm': did you mean gram_image or .* or gram_mean[?] known are"),
+    (("gram_maen", "block1_conv1"), "unknown loss 'gram_maen': did you mean gram_mean[?] known are content_sum"),
     (("gram_paper", "block1_conv1", -1), "weight of gram_paper at block1_conv1: .* got -1"),
     (("gram_paper", 5), "layer of gram_paper: expected a name, got 5"),
 ])  # fmt: skip

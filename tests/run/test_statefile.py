@@ -116,7 +116,7 @@ def test_each_border_of_a_run_can_be_saved_and_saving_changes_nothing(
 
 
 def test_a_failing_line_search_is_gone_on_from_too() -> None:
-    """A loss whose gradient lies: no step brings a fall, the history is let go, and the evaluations are counted."""
+    """A loss whose gradient lies: no step lowers the loss, the history is let go, and the evaluations are counted."""
     from minstyle.optimize.lbfgs import lbfgs
 
     def lying(x: np.ndarray) -> tuple[float, np.ndarray]:

@@ -81,12 +81,12 @@ def test_a_full_disk_is_told_in_one_line(strict: Server, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(("change", "status", "text"), [
-    ({"content": UNKNOWN}, 404, f"picture {UNKNOWN}: there is none of that id; upload it first"),
+    ({"content": UNKNOWN}, 404, f"picture {UNKNOWN}: there is none with that id; upload it first"),
     ({"content": "../../etc/passwd"}, 422, "content: String should match pattern"),
     ({"content": "0123456789abcde\n"}, 422, "content: String should match pattern"),
     ({"styles": []}, 422, "styles: List should have at least 1 item"),
     ({"styles": [{"picture": UNKNOWN}] * 9}, 422, "styles: List should have at most 8 items"),
-    ({"content_mask": UNKNOWN}, 404, "there is none of that id"),
+    ({"content_mask": UNKNOWN}, 404, "there is none with that id"),
     ({"start": UNKNOWN}, 404, "it has no picture to start from"),
     ({"recipe": "nothing"}, 422, "unknown recipe 'nothing': known are fine"),
     ({"recipe": "/etc/passwd"}, 422, "unknown recipe"),
@@ -99,7 +99,7 @@ def test_a_full_disk_is_told_in_one_line(strict: Server, monkeypatch: pytest.Mon
     ({"settings": {"color": ["a"]}}, 422, "color: expected style or auto"),
     ({"settings": {"tv_weight": -1}}, 422, "tv_weight: expected a number from 0"),
     ({"settings": {"tv_weight": {"a": 1}}}, 422, "tv_weight: expected a number from 0"),
-    ({"settings": {"style_weight": [[[[1]]]]}}, 422, "settings: expected lists in a list at most"),
+    ({"settings": {"style_weight": [[[[1]]]]}}, 422, "settings: expected lists nested at most two deep"),
     ({"out": "/tmp/x.png"}, 422, "out: Extra inputs are not permitted"),
 ])  # fmt: skip
 def test_a_job_is_refused(server: Server, change: dict[str, Any], status: int, text: str) -> None:
@@ -117,7 +117,7 @@ def test_a_job_is_refused(server: Server, change: dict[str, Any], status: int, t
     f"/api/pictures/{UNKNOWN}/view", f"/api/picks/{UNKNOWN}", f"/api/picks/{UNKNOWN}/3",
 ])  # fmt: skip
 def test_what_is_not_there_is_told(server: Server, path: str) -> None:
-    told(server.get(path), 404, f"there is none of the id {UNKNOWN}")
+    told(server.get(path), 404, f"there is none with the id {UNKNOWN}")
 
 
 @pytest.mark.parametrize("path", [

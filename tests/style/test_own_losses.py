@@ -90,7 +90,9 @@ def test_without_a_statistic_features_are_compared(tiny_network: Network) -> Non
 def test_it_may_be_registered_again_and_ours_may_not() -> None:
     register_loss("palette", "content", palette)
     assert Term("palette", "image").role == "content"
-    with pytest.raises(RecipeError, match=r"name of a loss: expected a word that is none of minstyle's .* 'gram_mean'"):
+    with pytest.raises(
+        RecipeError, match=r"name of a loss: expected a word that is not the name of one of minstyle's .* 'gram_mean'"
+    ):
         register_loss("gram_mean", "style", palette)
     with pytest.raises(RecipeError, match="role of own: expected content or style or tv, got 'styles'"):
         register_loss("own", "styles", palette)

@@ -143,7 +143,7 @@ def test_a_speck_or_a_void_line_does_not_merge_the_numbers(step: float, place: A
     np.testing.assert_allclose(colours[index][:, :, 0][kept], clean[kept] * step, atol=1e-6)
     np.testing.assert_allclose(colours[index][:, :, 0][~kept], 2 * step, atol=1e-6)
     assert told == [f"content mask: {name_of(np.full(3, value * step))} has no area of 3 x 3 pixels: "
-                    "taken for the nearest label"]  # fmt: skip
+                    "counted as the nearest label"]  # fmt: skip
     assert [notice.text for notice in two(drawn, drawn).notices] == [*told, told[0].replace("content", "style")]
 
 

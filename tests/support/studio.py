@@ -21,8 +21,9 @@ from tests.support.small import picture, random_weights
 Captured = pytest.CaptureFixture[str]
 
 SUMMARY = re.compile(
-    r"(?P<path>.+): (?P<width>\d+) x (?P<height>\d+), (?P<word>painted|interrupted|ended early) in \d+\.\d s "
-    r"\((?P<evaluations>\d+) evaluations\), loss (?P<first>\S+) -> (?P<last>\S+) \(-(?P<fall>\d+\.\d) %\)\n"
+    r"(?P<path>.+): (?P<width>\d+) x (?P<height>\d+), (?P<word>painted|interrupted|ended early) (in|after) \d+\.\d s "
+    r"\((?P<evaluations>\d+) evaluations\), loss(?: at this size)? "
+    r"(?P<first>\S+) -> (?P<last>\S+) \(-(?P<fall>\d+\.\d) %\)\n"
 )
 
 

@@ -78,11 +78,29 @@ def test_without_a_terminal_a_line_is_written_every_tenth(capfd: pytest.CaptureF
     progress.notice(Notice("odd", "odd\x1b[2J\nminstyle: error: odd"))
     progress.close()
     captured = capfd.readouterr()
-    *lines, notice = captured.err.splitlines()
+    first, *lines, notice = captured.err.splitlines()
     assert captured.out == ""
-    assert [line[:15] for line in lines] == [f"minstyle: {10 * tenth:3}%," for tenth in range(1, 11)]
-    assert lines[4] == "minstyle:  50%, 80/160 evaluations, 0.50s/eval, 00:40 left, loss=1"
+    assert [line[:27] for line in lines] == [f"minstyle: {10 * tenth:3}% of the time," for tenth in range(1, 11)]
+    assert first == "minstyle: 0/160 evaluations done, at 4 x 4 pixels"
+    assert lines[4] == "minstyle:  50% of the time, 80/160 evaluations, 0.50s/eval, 00:40 left, loss=1"
     assert notice == "minstyle: odd\\x1b[2J\\nminstyle: error: odd"
+
+
+def test_a_run_that_goes_on_says_from_where_and_waits_until_it_knows_the_time_left(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    each, budgets = (0.5, 0.5), (100, 60)
+    steps = steps_of(each, budgets)
+    history = tuple(step.record for step in steps if not step.ends_round)[:90]
+    progress = Progress()
+    progress.start(Plan(STAGED, ((40, 50), (80, 100)), 160, budgets, each, history))
+    for step in steps[92:]:
+        progress.step(step)
+    progress.close()
+    first, second, *_ = capfd.readouterr().err.splitlines()
+    assert first == "minstyle: 90/160 evaluations done, at 50 x 40, 100 x 80 pixels: the larger, the longer one takes"
+    assert second.startswith("minstyle:  58% of the time, 93/160 evaluations, 0.50s/eval, ")
+    assert " 00:33 left" in second
 
 
 # The time left

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from minstyle.network.vgg import Network
 from minstyle.recipe.presets import RECIPES
 from minstyle.run.result import Record, Result
 from minstyle.run.stylize import stylize
-from minstyle.watch.summary import summary_by_term
+from minstyle.watch.summary import summary, summary_by_term
 from tests.support.small import picture
 
 CONTENT, ONE, TWO, TV = (
@@ -56,6 +57,23 @@ def test_from_the_last_stage_s_start_to_the_picture_s_evaluation() -> None:
 def test_changes(first: float, last: float, change: str) -> None:
     line = summary_of({CONTENT: first, TV: 100.0}, {CONTENT: last, TV: 1.0})[0]
     assert line.endswith("  " + change)
+
+
+@pytest.mark.parametrize(("losses", "stages", "error", "end"), [
+    ((9.0, 8.0, 4.0), (1, 2, 2), None, "painted in 12.3 s (3 evaluations), loss 8 -> 4 (-50.0 %)"),
+    ((9.0, 8.0, 4.0), (1, 2, 2), KeyboardInterrupt(),
+     "interrupted after 12.3 s (3 evaluations), loss at this size 8 -> 4 (-50.0 %)"),
+    ((9.0, 4.0), (1, 1), OSError(), "ended early after 12.3 s (2 evaluations), loss 9 -> 4 (-55.6 %)"),
+    ((9.0, 4.0, 8.0), (1, 1, 2), KeyboardInterrupt(),
+     "interrupted after 12.3 s (3 evaluations), loss 8, this size only just begun"),
+])  # fmt: skip
+def test_the_last_line_of_a_run_that_was_ended_compares_losses_of_one_size(
+    losses: tuple[float, ...], stages: tuple[int, ...], error: BaseException | None, end: str
+) -> None:
+    records = zip(losses, stages, strict=True)
+    history = tuple(Record(i, (32, 40), loss, {TV: loss}, stage) for i, (loss, stage) in enumerate(records, start=1))
+    result = Result(np.zeros((32, 40, 3)), losses[-1], history, 12.34, RECIPES["document"], error)
+    assert summary(result, Path("out.png"))[-1] == f"out.png: 40 x 32, {end}"
 
 
 def test_a_kind_of_another_program_s_history_stands_last() -> None:

@@ -105,7 +105,7 @@ def test_list_shows_what_can_be_had(home: Path, capsys: Capture) -> None:
     out = capsys.readouterr().out
     lines = out.splitlines()
     assert lines[0] == "installed: nothing"
-    start = lines.index("to be had with python -m minstyle.weights fetch NETWORK [--source SOURCE]:") + 1
+    start = lines.index("available with python -m minstyle.weights fetch NETWORK [--source SOURCE]:") + 1
     assert [line.split()[:2] for line in lines[start:]] == [
         ["network", "source"], *([network, entry.name] for network in SOURCES for entry in SOURCES[network]),
     ]  # fmt: skip

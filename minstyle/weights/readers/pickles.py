@@ -187,7 +187,7 @@ class _Unpickler(pickle._Unpickler):  # the one in Python, whose steps can be lo
         """Call what is on the stack: one of the stand-ins, and nothing else."""
         arguments, function = self.stack.pop(), self.stack.pop()
         if not isinstance(arguments, tuple) or not any(function is known for known in _ADMITTED.values()):
-            raise WeightsError("the pickle calls what is no array, tensor or dictionary")
+            raise WeightsError("the pickle calls something other than an array, a tensor or a dictionary")
         self.append(function(*arguments))
 
     def load_build(self) -> None:

@@ -49,7 +49,7 @@ def _record(zipped: zipfile.ZipFile, name: str, storage: Storage | None = None) 
     except KeyError:
         raise WeightsError(f"expected a record {name!r} in the archive, found none") from None
     if record.compress_type != zipfile.ZIP_STORED or record.file_size != record.compress_size:
-        raise WeightsError(f"record {name!r}: compressed, which PyTorch's are not")
+        raise WeightsError(f"record {name!r}: compressed, which PyTorch's never are")
     most = storage.length * storage.dtype.itemsize if storage else _MAX_PICKLES
     if record.file_size > most:
         raise WeightsError(f"record {name!r}: expected at most {most} bytes, got {record.file_size}")

@@ -10,7 +10,9 @@ told with its number.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import functools
+import gc
 import io
 import json
 import os
@@ -36,11 +38,13 @@ from minstyle.errors import CheckpointError, ImageError, MinstyleError, RecipeEr
 from minstyle.job.changes import change_recipe
 from minstyle.job.checkpoint import find_kept
 from minstyle.job.recipefile import recipe_of_picture
+from minstyle.network.codes import Codes
 from minstyle.network.vgg import Network
-from minstyle.network.weightfile import Weights, read_weights, write_weights
+from minstyle.network.weightfile import read_weights, write_weights
 from minstyle.run.statefile import write_state
-from minstyle.weights.convert import convert
+from minstyle.weights.convert import read_any
 from minstyle.weights.formats import FORMATS
+from minstyle.weights.quantise import quantise
 from tests.support.small import picture, random_weights
 
 SECONDS, MEGABYTES = 5, 500
@@ -90,13 +94,19 @@ def change_inside(data: bytes, generator: random.Random) -> bytes:
 
 def packed_again(data: bytes, choose: Callable[[list[str]], str], changed: Callable[[bytes], bytes]) -> bytes:
     """The archive with the record that ``choose`` takes of its names changed, and its checksums right."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(packed, "w") as new:
-        chosen = choose(old.namelist())
-        for name in old.namelist():
-            record = old.read(name)
-            new.writestr(name, changed(record) if name == chosen else record)
+    packed, records = io.BytesIO(), records_of(data)
+    with zipfile.ZipFile(packed, "w") as new:
+        chosen = choose(list(records))
+        for name, record in records.items():
+            new.writestr(zipfile.ZipInfo(name), changed(record) if name == chosen else record)
     return packed.getvalue()
+
+
+@functools.cache
+def records_of(data: bytes) -> dict[str, bytes]:
+    """The records of an archive by name, unpacked."""
+    with zipfile.ZipFile(io.BytesIO(data)) as zipped:
+        return {name: zipped.read(name) for name in zipped.namelist()}
 
 
 def change_record(data: bytes, generator: random.Random) -> bytes:
@@ -139,8 +149,16 @@ def pictures(folder: Path, suffix: str) -> list[Path]:
 
 
 def weights(folder: Path) -> list[Path]:
-    write_weights(folder / "net.h5", random_weights("vgg19", (2, 2, 2, 2, 2)))
-    return [folder / "net.h5"]
+    """The first layers of a network: of numbers; and of codes, with a projection."""
+    made = random_weights("vgg19", (2, 2, 2, 2, 2), through=3)
+    codes = {name: Codes(*quantise(kernel, 3)) for name, (kernel, _) in made.layers.items()}
+    projections = {"block1_conv2": np.eye(2, 4, dtype=np.float32)}
+    layers = {name: (codes[name].decode(), bias) for name, (_, bias) in made.layers.items()}
+    coded = dataclasses.replace(made, layers=layers, codes=codes, projections=projections)
+    paths = [folder / "numbers.h5", folder / "codes.h5"]
+    for path, kind in zip(paths, (made, coded), strict=True):
+        write_weights(path, kind)
+    return paths
 
 
 def foreign(folder: Path, name: str) -> list[Path]:
@@ -150,10 +168,6 @@ def foreign(folder: Path, name: str) -> list[Path]:
     kinds = [kind for kind in EACH_FORMAT if kind.format == name]
     made = random_weights("vgg16", (2, 2, 2, 2, 2))
     return [kind.write(folder / f"{number}.bin", made) for number, kind in enumerate(kinds)]
-
-
-def read_foreign(path: Path) -> Weights:
-    return convert(path, path.with_name("converted.h5"))
 
 
 def recipes(folder: Path) -> list[Path]:
@@ -173,7 +187,7 @@ PARSERS: dict[str, Parser] = {
     "checkpoint's job": (find_kept, (CheckpointError,), states, change_inside),
     "recipe": (read_recipe, (RecipeError,), recipes, change),
     "weights": (read_weights, (WeightsError,), weights, change),
-    **{f"weights: {kind.name}": (read_foreign, (WeightsError,), functools.partial(foreign, name=kind.name),
+    **{f"weights: {kind.name}": (read_any, (WeightsError,), functools.partial(foreign, name=kind.name),
                                  change_record if kind.name in ZIPPED else change) for kind in FORMATS},
     **{f"picture{suffix}": (load_picture, (ImageError,), functools.partial(pictures, suffix=suffix), change)
        for suffix in (".png", ".jpg", ".tif", ".webp")},
@@ -182,50 +196,51 @@ PARSERS: dict[str, Parser] = {
 }  # fmt: skip
 
 
-def work(name: str, first: int, count: int, keep: Path) -> None:
-    """Executions ``first`` and on, in this process, which dies where one takes too much."""
-    read, errors, make, mutate = PARSERS[name]
-    with tempfile.TemporaryDirectory() as folder:
-        good = make(Path(folder))
-        assert good, f"no good file for {name}"
-        contents = [(path.read_bytes(), path.suffix) for path in good]
-        for path in good:
-            read(path)
-        size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (size + MEGABYTES * 10**6,) * 2)
-        read_count, slowest = 0, 0.0
-        for number in range(first, first + count):
-            generator = random.Random(f"{name} {number}")
-            data, suffix = generator.choice(contents)
-            case = Path(folder) / f"case{suffix}"
-            case.write_bytes(mutate(data, generator))
-            if number % 64 == 0:
-                os.write(1, f"{number}\n".encode())
-            signal.setitimer(signal.ITIMER_PROF, SECONDS)
-            signal.setitimer(signal.ITIMER_REAL, 3 * SECONDS)
-            began, wrong = time.process_time(), ""
-            try:
-                read(case)
-                read_count += 1
-            except errors as error:
-                text = str(error)
-                wrong = "" if len(text.splitlines()) == 1 and len(text) < 2000 else f"refused with {text[:200]!r}"
-            except Exception as error:
-                wrong = f"raised {error!r}"
-            signal.setitimer(signal.ITIMER_PROF, 0)
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            slowest = max(slowest, time.process_time() - began)
-            if wrong:
-                (keep / f"{name.replace(' ', '_')}_{number}{suffix}").write_bytes(case.read_bytes())
-                os.write(1, f"wrong {number}: {wrong[:300]}\n".encode())
-        print(json.dumps({"read": read_count, "slowest": slowest}), flush=True)
+def work(name: str, count: int, keep: Path, good: list[Path]) -> None:
+    """So many executions with changes of the good files, in this process, which dies where one takes too much."""
+    read, errors, _, mutate = PARSERS[name]
+    contents = [(path.read_bytes(), path.suffix) for path in good]
+    for path in good:
+        read(path)
+    gc.freeze()  # what was imported is no garbage, and need not be looked through again and again
+    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (size + MEGABYTES * 10**6,) * 2)
+    read_count, slowest = 0, 0.0
+    for number in range(count):
+        generator = random.Random(f"{name} {number}")
+        data, suffix = generator.choice(contents)
+        case = good[0].with_name(f"case{suffix}")
+        case.write_bytes(mutate(data, generator))
+        if number % 64 == 0:
+            os.write(1, f"{number}\n".encode())
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
+        signal.setitimer(signal.ITIMER_REAL, 3 * SECONDS)
+        began, wrong = time.process_time(), ""
+        try:
+            read(case)
+            read_count += 1
+        except errors as error:
+            text = str(error)
+            wrong = "" if len(text.splitlines()) == 1 and len(text) < 2000 else f"refused with {text[:200]!r}"
+        except Exception as error:
+            wrong = f"raised {error!r}"
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        slowest = max(slowest, time.process_time() - began)
+        if wrong:
+            (keep / f"{name.replace(' ', '_')}_{number}{suffix}").write_bytes(case.read_bytes())
+            os.write(1, f"wrong {number}: {wrong[:300]}\n".encode())
+    print(json.dumps({"read": read_count, "slowest": slowest}), flush=True)
 
 
 def fuzz(name: str, count: int, keep: Path) -> str:
     """A row of the table."""
     began = time.perf_counter()
-    command = [sys.executable, __file__, "--work", name, "0", str(count), str(keep)]
-    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    with tempfile.TemporaryDirectory() as folder:
+        good = PARSERS[name][2](Path(folder))  # here: what writes foreign files is large, and slow to start
+        assert good, f"no good file for {name}"
+        command = [sys.executable, __file__, "--work", name, str(count), str(keep), *map(str, good)]
+        run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
     lines = run.stdout.splitlines()
     wrong = [line for line in lines if line.startswith("wrong")]
     if run.returncode != 0:
@@ -241,7 +256,7 @@ def fuzz(name: str, count: int, keep: Path) -> str:
 
 def main() -> None:
     if sys.argv[1:2] == ["--work"]:
-        work(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), Path(sys.argv[5]))
+        work(sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]), list(map(Path, sys.argv[5:])))
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--executions", type=int, default=1_000_000, help="over all parsers")

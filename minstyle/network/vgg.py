@@ -11,7 +11,7 @@ that somebody wants, and ``Network.walk`` runs the list.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -228,6 +228,13 @@ class Network:
     def first_channels(self) -> int:
         """Channels of the first layer's map, the largest of all."""
         return int(self._parameters[self.layers[0]][0].shape[3])
+
+    @property
+    def anatomy(self) -> tuple[Hashable, ...]:
+        """What networks have in common whose passes take the same memory: all but their numbers."""
+        kernels = tuple(kernel.shape for kernel, _ in self._parameters.values())
+        projections = tuple((name, matrix.shape) for name, matrix in self._projections.items())
+        return self.name, kernels, projections, self.dtype, self.device.name, self.precision
 
     @property
     def small(self) -> bool:

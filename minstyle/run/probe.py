@@ -2,31 +2,32 @@
 
 The laws, which ``tools/estimate_table.py`` checks. Time: an evaluation takes a fixed time, for the kernels are read,
 and one that grows with the pixels. Memory: what maps take grows with the pixels; buffers grow only up to the size from
-which on the work is cut into parts. NumPy tells ``tracemalloc`` of its arrays, so that their peak is known exactly.
+which on the work is cut into parts. Tries are square, of sides in steps, so that the memory of one stands for many: see
+``peaks``.
 """
 
 from __future__ import annotations
 
-import contextlib
-import threading
+import math
 import time
-import tracemalloc
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..backend import Array, device_errors
-from ..engine.kernels import MOST_SHARED
+from ..engine.kernels import MOST_SHARED, thread_count
 from ..engine.ops.moments import STRIP
 from ..network.layers import canonical
 from ..network.vgg import Network
 from ..recipe.recipe import Recipe
 from ..recipe.sizes import SMALLEST, Shape
-from ..style.objective import build_objective
+from ..style.losses import LOSSES
+from ..style.objective import Objective, build_objective
 from ..style.regions import Regions
 from .minimise import minimise
+from .peaks import peak_of
 
 MOST_PIXELS = 256 * 256  # of a try: there VGG19's maps are larger than what does not grow with the picture
 _SMALL = 128 * 128  # pixels of a try that says less about what maps take
@@ -86,9 +87,11 @@ def measure(
 
     A caller who traces with ``tracemalloc`` himself goes on tracing, but the peak that he reads is that since this try.
     """
-    factor = min(1.0, (pixels / (shape[0] * shape[1])) ** 0.5)
-    quarter = _Try(network, recipe, shape, styles, factor / 2, regions)  # first: it transforms the kernels
-    tried = _Try(network, recipe, shape, styles, factor, regions)
+    share = min(1.0, pixels / _pixels(shape))
+    quarter = _Try(network, recipe, shape, styles, share / 4, regions)  # first: it transforms the kernels
+    quarter.call()
+    tried = _Try(network, recipe, shape, styles, share, regions)
+    tried.trace()
     fixed = 0.0
     if tried.pixels > quarter.pixels:
         # Where the straight line through both meets no pixels at all.
@@ -103,7 +106,7 @@ def measure(
     return Laws(
         fixed,
         (tried.seconds - fixed) / tried.pixels + _optimizer_seconds(recipe, network),
-        tried.building / (tried.pixels + sum(height * width for height, width in tried.styles)),
+        tried.building / (tried.pixels + tried.of_styles),
         rest,
         maps,
         strip,
@@ -115,48 +118,57 @@ def measure(
 
 
 class _Try:
-    """An objective of noise, built and called: seconds, bytes at the peak of a call, bytes of the buffers after it."""
+    """An objective of noise, built and called: seconds; traced, bytes at the peak of a call and of the buffers."""
+
+    peak = threads = shared = 0
 
     def __init__(
-        self, network: Network, recipe: Recipe, shape: Shape, styles: Sequence[Shape], factor: float, regions: int
+        self, network: Network, recipe: Recipe, shape: Shape, styles: Sequence[Shape], share: float, regions: int
     ) -> None:
-        self.shape, self.styles = _scaled(shape, factor), [_scaled(style, factor) for style in styles]
-        self.pixels = self.shape[0] * self.shape[1]
-        content, image, *pictures = (_noise(s) for s in (self.shape, self.shape, *self.styles))
-        parts = _stripes(self.shape, self.styles, regions) if regions else None
-        with _traced():
-            before = tracemalloc.get_traced_memory()[0]
-            began = time.perf_counter()
-            objective = build_objective(content, pictures, recipe, network, parts)
-            self.building = time.perf_counter() - began
-            tracemalloc.reset_peak()
-            objective(image)
-            self.peak = tracemalloc.get_traced_memory()[1] - before
-        self.threads, self.shared = objective.workspaces()
+        """With about that share of the pixels of content and styles."""
+        self._network, self._recipe, self._regions = network, recipe, regions
+        self._side, *self._sides = (_side(share * _pixels(s)) for s in (shape, *styles))
+        self.pixels, self.of_styles = self._side**2, sum(side**2 for side in self._sides)
+
+    def call(self) -> None:
+        objective = self._built()
+        objective(self._image())  # makes the buffers
+        self._time(objective)
+
+    def trace(self) -> None:
+        """``call``, with the bytes."""
+
+        def buffers(objective: Objective) -> tuple[int, int]:
+            objective(self._image())
+            return objective.workspaces()
+
+        on_host = self._network.device.name == "cpu"  # a device's library does not outlive a fork
+        objective, (self.peak, self.threads, self.shared) = peak_of(self._alike(), self._built, buffers, on_host)
+        self._time(objective)
+
+    def _built(self) -> Objective:
+        content, *styles = (_noise((side, side)) for side in (self._side, *self._sides))
+        parts = _stripes(self._side, self._sides, self._regions) if self._regions else None
         began = time.perf_counter()
-        objective(image)  # the call before made the buffers, and was watched, which takes time
+        objective = build_objective(content, styles, self._recipe, self._network, parts)
+        self.building = time.perf_counter() - began
+        return objective
+
+    def _time(self, objective: Objective) -> None:
+        image = self._image()
+        began = time.perf_counter()
+        objective(image)
         self.seconds = time.perf_counter() - began
 
+    def _alike(self) -> Hashable:
+        """What says how much memory a try takes: the network without its numbers, what of the recipe makes ops."""
+        recipe = self._recipe
+        terms = tuple((LOSSES[term.kind], term.layer) for term in recipe.terms if recipe.effective_weight(term) > 0)
+        made_of = recipe.pooling, recipe.pooling_factor, recipe.padding, recipe.gradients, recipe.range_weight > 0
+        return self._network.anatomy, terms, made_of, self._side, *self._sides, self._regions, thread_count()
 
-@contextlib.contextmanager
-def _traced() -> Iterator[None]:
-    """Trace what is allocated; on the way out, by an error too, tracing is on only if it was before.
-
-    Or if other threads are about: stopping meets their allocations half-way, and crashes (seen with CPython 3.11.7).
-    """
-    traced_before = tracemalloc.is_tracing()
-    try:
-        tracemalloc.start()  # does nothing where the caller traces already
-        yield
-    finally:
-        if not traced_before and not _others_compute():
-            tracemalloc.stop()
-
-
-def _others_compute() -> bool:
-    """Whether there are threads beside this one, the kernels' helpers, which wait for work, and the bar's monitor."""
-    others = (thread for thread in threading.enumerate() if thread is not threading.current_thread())
-    return any(thread.name != "minstyle helper" and type(thread).__name__ != "TMonitor" for thread in others)
+    def _image(self) -> np.ndarray:
+        return _noise((self._side, self._side))
 
 
 def _optimizer_seconds(recipe: Recipe, network: Network) -> float:
@@ -191,21 +203,26 @@ def _reads_first_map(network: Network, recipe: Recipe) -> bool:
     return any(canonical(term.layer) == network.layers[0] for term in terms)
 
 
-def _scaled(shape: Shape, factor: float) -> Shape:
-    factor = max(factor, SMALLEST / min(shape)) if factor < 1 else 1.0
-    return round(shape[0] * factor), round(shape[1] * factor)
+def _pixels(shape: Shape) -> int:
+    return shape[0] * shape[1]
+
+
+def _side(pixels: float) -> int:
+    """The side of a square of no more than so many pixels: one of a few, each 1.19 times the one before."""
+    steps = math.floor(4 * math.log2(max(1.0, math.sqrt(pixels) / SMALLEST)) + 1e-6)
+    return round(SMALLEST * 2 ** (steps / 4))
 
 
 def _noise(shape: Shape, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).uniform(0, 255, (*shape, 3)).astype(np.float32)
 
 
-def _stripes(content: Shape, styles: Sequence[Shape], count: int) -> Regions:
-    """So many regions of equal width side by side."""
+def _stripes(content: int, styles: Sequence[int], count: int) -> Regions:
+    """So many regions of equal width side by side, in squares of these sides."""
 
-    def of(shape: Shape) -> np.ndarray:
-        column = np.arange(shape[1]) * count // shape[1]
+    def of(side: int) -> np.ndarray:
+        column = np.arange(side) * count // side
         rows = (column == np.arange(count)[:, None]).astype(np.float32)
-        return np.repeat(rows[:, None], shape[0], axis=1)
+        return np.repeat(rows[:, None], side, axis=1)
 
-    return Regions(of(content), tuple(of(style) for style in styles), tuple(map(str, range(count))))
+    return Regions(of(content), tuple(map(of, styles)), tuple(map(str, range(count))))

@@ -32,7 +32,7 @@ from .features import Features
 from .histogram import match_histogram, quantiles
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Loss:
     """One kind of loss: how its target is computed, once, and its value, at each evaluation.
 

@@ -55,8 +55,8 @@ def convert(
         raise WeightsError(f"unknown normalisation {normalisation!r}: known are {', '.join(NORMALISATIONS)}")
     if bits not in (None, *range(1, 9)):
         raise WeightsError(f"bits: expected 1 to 8, got {bits}")
+    weights = read_any(source, licence=licence, origin=origin)
     with _naming(source):
-        weights = read_weights(source) if is_weights_file(source) else _foreign(source, licence, origin)
         if network not in (None, weights.network):
             raise WeightsError(f"expected {network}, found the layers of {weights.network}")
         if normalisation:
@@ -65,6 +65,12 @@ def convert(
         weights = weights if bits is None else _quantised(weights, bits)
         write_weights(target, weights, dtype)
     return weights
+
+
+def read_any(source: Path, *, licence: str = "", origin: str = "") -> Weights:
+    """The weights of a file of any known format, ours among them. Raises WeightsError that names the file."""
+    with _naming(source):
+        return read_weights(source) if is_weights_file(source) else _foreign(source, licence, origin)
 
 
 def _foreign(source: Path, licence: str, origin: str) -> Weights:
@@ -142,9 +148,7 @@ def _up_to(weights: Weights, through: str | None) -> Weights:
 
 def quantisation_errors(source: str | Path, quantised: Weights) -> list[str]:
     """A line a layer: its kernel's relative error against the source's, |k' - k| / |k| in the 2-norm."""
-    source = Path(source)
-    with _naming(source):
-        exact = read_weights(source) if is_weights_file(source) else _foreign(source, "", "")
+    exact = read_any(Path(source))
     lines = []
     for name, (kernel, _) in quantised.layers.items():
         k = exact.layers[name][0].astype(np.float64)

@@ -51,6 +51,7 @@ def stylize(
     observers: Sequence[Observer] = (),
     estimate: Estimate | None = None,
     state: RunState | None = None,
+    bands: int = 0,
     on_interrupt: str = "return",
     **settings: Any,
 ) -> Result:
@@ -66,9 +67,9 @@ def stylize(
     ``threads`` None: as many as ``use_threads`` says, else one a core.
 
     ``progress`` shows a bar; without it what there is to say goes to the logger "minstyle". ``initial``, ``regions``,
-    ``observers``, ``estimate``, ``state`` and ``on_interrupt`` are explained at ``minstyle.run.stylize.stylize``, which
-    takes pictures and networks only, and loads nothing. Raises a MinstyleError that says what is wrong, TypeError for a
-    setting that there is none of.
+    ``observers``, ``estimate``, ``state``, ``bands`` and ``on_interrupt`` are explained at
+    ``minstyle.run.stylize.stylize``, which takes pictures and networks only, and loads nothing. Raises a MinstyleError
+    that says what is wrong, TypeError for a setting that there is none of.
     """
     several: Any = styles if isinstance(styles, list | tuple) else [styles]
     given = [_given("content", content), *(_given("style", style) for style in several)]
@@ -89,6 +90,7 @@ def stylize(
             observers=[*observers, Bystander(Progress()) if progress else Logged()],
             estimate=estimate,
             state=state,
+            bands=bands,
             on_interrupt=on_interrupt,
         )
 

@@ -84,7 +84,8 @@ def _resume(options: argparse.Namespace, interrupts: Interrupts) -> int:
 
 
 def _painted(prepared: Prepared, options: argparse.Namespace, interrupts: Interrupts) -> int:
-    watching = _observers(options, prepared.networks, in_short(prepared.estimate))
+    bands = prepared.estimate.stages[-1].bands
+    watching = _observers(options, prepared.networks, in_short(prepared.estimate), bands)
     try:
         result = paint(prepared, watching, [interrupts])
     except StopAtOnceError as error:
@@ -148,8 +149,8 @@ def _compare(options: argparse.Namespace, interrupts: Interrupts) -> int:
     return interrupts.code
 
 
-def _observers(options: argparse.Namespace, networks: Networks, takes: str = "") -> list[Observer]:
-    return [] if options.quiet else [Bystander(_Announce(options, networks, takes)), Bystander(Progress())]
+def _observers(options: argparse.Namespace, networks: Networks, takes: str = "", bands: int = 0) -> list[Observer]:
+    return [] if options.quiet else [Bystander(_Announce(options, networks, takes, bands)), Bystander(Progress())]
 
 
 class _Announce(Observer):
@@ -158,14 +159,15 @@ class _Announce(Observer):
     And which files are styles where several are: a pattern of photographs in CONTENT's place makes them that.
     """
 
-    def __init__(self, options: argparse.Namespace, networks: Networks, takes: str) -> None:
-        self._options, self._networks, self._takes = options, networks, takes
+    def __init__(self, options: argparse.Namespace, networks: Networks, takes: str, bands: int) -> None:
+        self._options, self._networks, self._takes, self._bands = options, networks, takes, bands
 
     def start(self, plan: Plan) -> None:
         verbose, styles, note = self._options.verbose, self._options.styles, self._networks.network.device.note
         how = "by regions in" if self._options.mask else "in a mixture of"
         mixed = f"{self._options.content} {how} {len(styles)} styles: {', '.join(map(str, styles))}"
         lines = [mixed] if len(styles) > 1 else []
+        lines += [f"the last size is painted in {self._bands} bands of rows"] if self._bands else []
         lines += [note] if note and (verbose or self._options.device == "gpu") else []
         lines += [self._networks.description(plan.recipe), self._takes] if verbose else []
         for line in filter(None, lines):

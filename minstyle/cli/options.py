@@ -124,8 +124,11 @@ def _add_machine_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--threads", type=positive, metavar="N", help="cores to use (default: all that it may use)")
     group.add_argument("--memory", type=bytes_of, metavar="N",
-                       help="refuse a run that takes more, as in 4G or 500M: 10^9 or 10^6 bytes (default: what the "
-                       "machine and the limits of the process leave)")  # fmt: skip
+                       help="what the run may take, as in 4G or 500M: 10^9 or 10^6 bytes; a picture too large for it "
+                       "is painted in bands, or refused (default: what the machine and its limits leave)")  # fmt: skip
+    group.add_argument("--bands", type=positive, metavar="N",
+                       help="paint the last size in N bands of rows, which takes less memory and 1.6 times as long "
+                       "(default: as many as the memory asks for, none if it can)")  # fmt: skip
     group.add_argument("--estimate", action="store_true",
                        help="print what the run will take, by size: evaluations, seconds, memory; and end")  # fmt: skip
     group.add_argument("--dtype", choices=("float32", "float64"), help="of the numbers (default: float32)")
@@ -236,6 +239,7 @@ def job_of(options: argparse.Namespace, recipe: Recipe | None = None) -> Job:
         plot=options.plot,
         sheet=options.sheet,
         memory=options.memory,
+        bands=options.bands,
         checkpoint=options.checkpoint,
         checkpoints=options.checkpoints,
         also_read=tuple(path for path in [recipe_file(options.recipe or DEFAULT_RECIPE)] if path is not None),

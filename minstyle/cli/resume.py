@@ -36,7 +36,7 @@ def _given(options: argparse.Namespace, job: Job) -> dict[str, Any]:
     usual = {"depth": None, "quality": 95, "keep_metadata": False, "checkpoints": None, "also_read": ()}
     asked = job_of(options, job.recipe)
     names = ("depth", "quality", "keep_metadata", "save_every", "trace", "plot", "sheet", "memory", "checkpoint")
-    given = {name: getattr(asked, name) for name in (*names, "masks", "checkpoints", "also_read")}
+    given = {name: getattr(asked, name) for name in (*names, "bands", "masks", "checkpoints", "also_read")}
     given |= {"initial": start_file(options)}
     given = {name: value for name, value in given.items() if value is not None and value != usual.get(name)}
     machine = {name: getattr(options, name) for name in ("network", "weights_dir", "device", "threads", "dtype")}

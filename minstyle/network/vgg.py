@@ -248,10 +248,14 @@ class Network:
             return bool(self.check_loss_layer(layer))
         return False
 
+    def channels(self, layer: str) -> int:
+        """Channels of a convolution's map, by its canonical name."""
+        return int(self._parameters[layer][0].shape[3])
+
     @property
     def first_channels(self) -> int:
         """Channels of the first layer's map, the largest of all."""
-        return int(self._parameters[self.layers[0]][0].shape[3])
+        return self.channels(self.layers[0])
 
     @property
     def small(self) -> bool:

@@ -17,10 +17,11 @@ from typing import Any
 from ..backend import Array, array_module
 from ..engine.autodiff import Var, gradient
 from ..network.layers import halvings
-from ..network.segments import Rows, Segment
+from ..network.segments import Rows, Segment, segments
 from ..network.vgg import Network
 from ..recipe.recipe import Recipe
 from ..recipe.sizes import Shape
+from ..recipe.terms import IMAGE
 from .features import Areas, Features, LayerFeatures, settings_of, unit_of
 from .losses import LOSSES
 from .statistics import Statistics, Sums
@@ -170,3 +171,25 @@ class Band:
 
     def _in_picture(self, layer: str, rows: Rows) -> Rows:
         return rows.shifted(self.seen.start >> halvings(layer))
+
+
+def kept_values(recipe: Recipe, network: Network) -> float:
+    """Numbers a pixel of the image that an evaluation in bands keeps for the whole picture.
+
+    They are the maps that segments begin with, content targets, and the map and its gradient where a loss asks for all
+    of it at once.
+    """
+    terms = [t for t in recipe.terms if t.layer != IMAGE and recipe.effective_weight(t) > 0]
+    if not terms:
+        return 0.0
+    side = 1 << 10
+    cut = segments(network.steps([t.layer for t in terms], (side, side), **settings_of(recipe)), side)
+    total, channels = 0.0, 3
+    for segment in cut:
+        total += channels / 4**segment.halvings if segment.halvings else 0.0
+        for step in segment.steps:
+            channels = network.channels(step.layer) if step.layer else channels
+            for term in (t for t in terms if network.check_layer(t.layer) == step.features):
+                maps = 2 * ("map" in WeightedTerm(term, 1.0, ()).reads(recipe)) + (term.role == "content")
+                total += maps * channels / 4 ** halvings(step.features)
+    return total

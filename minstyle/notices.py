@@ -9,6 +9,7 @@ NOT_FALLING = "loss does not fall"
 LABEL_LEFT_OUT = "label left out"
 COLOURS_LOST = "colours lost"
 ONE_REGION = "one region"
+IN_BANDS = "painted in bands"
 NO_CHECKPOINT = "checkpoint not written"
 OLD_CHECKPOINT = "checkpoint of a run that was ended"
 

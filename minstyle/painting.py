@@ -63,6 +63,7 @@ def stylize(
     observers: Sequence[Observer] = (),
     estimate: Estimate | None = None,
     state: RunState | None = None,
+    bands: int = 0,
     on_interrupt: str = "return",
     **settings: Any,
 ) -> Result:
@@ -79,9 +80,9 @@ def stylize(
     W) of labels or bools. ``threads`` None: as many as ``use_threads`` says, else one a core.
 
     ``progress`` shows a bar; without it messages go to the logger "minstyle". ``initial``, ``regions``, ``observers``,
-    ``estimate``, ``state`` and ``on_interrupt`` are explained at ``minstyle.run.stylize.stylize``, which takes pictures
-    and networks only, and loads nothing. Raises a MinstyleError that says what is wrong, TypeError for an unknown
-    keyword.
+    ``estimate``, ``state``, ``bands`` and ``on_interrupt`` are explained at ``minstyle.run.stylize.stylize``, which
+    takes pictures and networks only, and loads nothing. Raises a MinstyleError that says what is wrong, TypeError for
+    an unknown keyword.
     """
     several: Any = styles if isinstance(styles, list | tuple) else [styles]
     given = [_given("content", content), *(_given("style", style) for style in several)]
@@ -94,7 +95,8 @@ def stylize(
     watching = [*observers, Bystander(Progress()) if progress else Logged()]
     with contextlib.nullcontext() if threads is None else use_threads(threads):
         return run(photograph, paintings, chosen, network=own, draft=other, initial=beginning, regions=regions,
-                   observers=watching, estimate=estimate, state=state, on_interrupt=on_interrupt)  # fmt: skip
+                   observers=watching, estimate=estimate, state=state, bands=bands,
+                   on_interrupt=on_interrupt)  # fmt: skip
 
 
 def _given(name: str, given: Given) -> inputs.Given:

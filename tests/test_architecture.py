@@ -33,8 +33,8 @@ DOOR = (
 # What a student reads, in this order.
 CORE = (
     "engine/autodiff.py", "engine/ops/*.py", "network/vgg.py", "network/projection.py", "style/features.py",
-    "style/losses.py", "style/targets.py", "style/objective.py", "optimize/lbfgs.py", "optimize/pyramid.py",
-    "run/minimise.py", "run/stages.py", "run/state.py", "run/stylize.py",
+    "style/losses.py", "style/targets.py", "style/weighted.py", "style/objective.py", "optimize/lbfgs.py",
+    "optimize/pyramid.py", "run/minimise.py", "run/stages.py", "run/state.py", "run/stylize.py",
 )  # fmt: skip
 
 # Functions that are allowed more than 40 lines: one thought each that does not come apart.

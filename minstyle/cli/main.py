@@ -101,7 +101,8 @@ def _resume(options: argparse.Namespace, interrupts: Interrupts) -> int:
 
 
 def _painted(prepared: Prepared, options: argparse.Namespace, interrupts: Interrupts) -> int:
-    watching = _observers(options, prepared.networks, in_short(prepared.estimate))
+    bands = prepared.estimate.stages[-1].bands
+    watching = _observers(options, prepared.networks, in_short(prepared.estimate), bands)
     try:
         result = paint(prepared, watching, [interrupts])
     except StopAtOnceError as error:
@@ -166,8 +167,8 @@ def _compare(options: argparse.Namespace, interrupts: Interrupts) -> int:
     return interrupts.code
 
 
-def _observers(options: argparse.Namespace, networks: Networks, takes: str = "") -> list[Observer]:
-    return [] if options.quiet else [Bystander(_Announce(options, networks, takes)), Bystander(Progress())]
+def _observers(options: argparse.Namespace, networks: Networks, takes: str = "", bands: int = 0) -> list[Observer]:
+    return [] if options.quiet else [Bystander(_Announce(options, networks, takes, bands)), Bystander(Progress())]
 
 
 class _Announce(Observer):
@@ -177,8 +178,8 @@ class _Announce(Observer):
     takes, as far as that was asked for.
     """
 
-    def __init__(self, options: argparse.Namespace, networks: Networks, takes: str) -> None:
-        self._options, self._networks, self._takes = options, networks, takes
+    def __init__(self, options: argparse.Namespace, networks: Networks, takes: str, bands: int) -> None:
+        self._options, self._networks, self._takes, self._bands = options, networks, takes, bands
 
     def start(self, plan: Plan) -> None:
         verbose, styles, note = self._options.verbose, self._options.styles, self._networks.network.device.note
@@ -188,6 +189,7 @@ class _Announce(Observer):
             named = f"{how} {len(styles)} styles: {', '.join(map(str, styles))}"
         begin = "continuing: " if plan.history else ""
         lines = [f"{begin}{self._options.content} {named}"]
+        lines += [f"the last size is painted in {self._bands} bands of rows"] if self._bands else []
         lines += [note] if note and (verbose or self._options.device == "gpu") else []
         lines += [self._networks.description(plan.recipe), self._takes] if verbose else []
         for line in filter(None, lines):

@@ -127,8 +127,11 @@ def _add_machine_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--threads", type=positive, metavar="N", help="CPU threads (default: one per available core)")
     group.add_argument("--memory", type=bytes_of, metavar="N",
-                       help="refuse a run that needs more memory, as in 4G or 500M: 10^9 or 10^6 bytes (default: what "
-                       "is free within the limits of the machine and the process)")  # fmt: skip
+                       help="what the run may take, as in 4G or 500M: 10^9 or 10^6 bytes; a picture too large for it "
+                       "is painted in bands, or refused (default: what the machine and its limits leave)")  # fmt: skip
+    group.add_argument("--bands", type=positive, metavar="N",
+                       help="paint the last size in N bands of rows, which takes less memory and 1.6 times as long "
+                       "(default: as many as the memory asks for, none if it can)")  # fmt: skip
     group.add_argument("--estimate", action="store_true",
                        help="print the evaluations, time and memory that the run would take, and paint nothing; OUT "
                        "may be left out")  # fmt: skip
@@ -254,6 +257,7 @@ def job_of(options: argparse.Namespace, recipe: Recipe | None = None) -> Job:
         plot=options.plot,
         sheet=options.sheet,
         memory=options.memory,
+        bands=options.bands,
         checkpoint=options.checkpoint,
         checkpoints=options.checkpoints,
         overwrite=options.overwrite,

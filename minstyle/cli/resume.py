@@ -35,9 +35,10 @@ def _given(options: argparse.Namespace, job: Job) -> dict[str, Any]:
     options.content, options.styles, options.out = job.content, job.styles, job.out
     usual = {"depth": None, "quality": 95, "keep_metadata": False, "overwrite": False, "also_read": ()}
     asked = job_of(options, job.recipe)
-    names = ("depth", "quality", "keep_metadata", "overwrite", "save_every", "trace", "plot", "sheet", "memory",
-             "checkpoint", "checkpoints", "masks", "also_read")  # fmt: skip
-    given = {name: getattr(asked, name) for name in names}
+    names = ("depth", "quality", "keep_metadata", "overwrite", "save_every", "trace", "plot", "sheet", "memory")
+    given = {
+        name: getattr(asked, name) for name in (*names, "checkpoint", "bands", "masks", "checkpoints", "also_read")
+    }
     given |= {"initial": start_file(options)}
     given = {name: value for name, value in given.items() if value is not None and value != usual.get(name)}
     machine = {name: getattr(options, name) for name in ("network", "weights_dir", "device", "threads", "dtype")}

@@ -104,6 +104,7 @@ def about_job(job: Job, networks: Networks) -> dict[str, Any]:
         "quality": job.quality,
         "keep_metadata": job.keep_metadata,
         "save_every": job.save_every,
+        "bands": job.bands,
     }
 
 
@@ -214,6 +215,9 @@ def _job(about: dict[str, Any], out: Path | None) -> Job:
     threads, every = get("threads", (int, type(None))), get("save_every", (int, type(None)))
     for name, value in (("threads", threads or 1), ("save_every", 1 + (every or 0)), ("quality", get("quality", int))):
         require(0 < value < 10**9, name, "a whole number", value, CheckpointError)
+    bands = about.get("bands") or []
+    good = isinstance(bands, list) and all(type(n) is int and 0 <= n < 10**9 for n in bands)
+    require(good, "bands", "whole numbers", repr(bands)[:60], CheckpointError)
     network, device = paths["network"], get("device", str, ("auto", "cpu", "gpu"))
     precision = get("precision", (str, type(None)), (None, *PRECISIONS)) if "precision" in about else None  # of before
     return Job(
@@ -228,6 +232,7 @@ def _job(about: dict[str, Any], out: Path | None) -> Job:
         quality=min(about["quality"], 100),
         keep_metadata=get("keep_metadata", bool),
         save_every=every,
+        bands=tuple(bands) if any(bands) else None,
     )
 
 

@@ -20,6 +20,7 @@ class Job:
     ``masks`` are those of the content and of each style; ``initial`` starts the run in place of the recipe's start
     image. ``depth`` None is the content's bits a channel. ``save_every`` counts evaluations, 0 means after each round.
     ``memory`` is how many bytes the process may take at most, None what the machine and its limits leave.
+    ``bands`` cuts the last size into so many, or each stage into its own number, None: as the memory asks for.
     ``checkpoint`` is where the run's checkpoints lie, None beside ``out``; ``checkpoints`` whether there are any, None:
     where it is estimated at over a minute, or ``checkpoint`` is named. ``also_read`` are files that the job was made
     from, such as its recipe's: they are not to be written over. ``overwrite``: ``out`` may be a picture that minstyle
@@ -41,6 +42,7 @@ class Job:
     plot: Path | None = None
     sheet: Path | None = None
     memory: int | None = None
+    bands: int | tuple[int, ...] | None = None
     checkpoint: Path | None = None
     checkpoints: bool | None = None
     also_read: tuple[Path, ...] = ()

@@ -9,7 +9,7 @@ Nothing is printed here: notices are for the caller to show.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..engine.kernels import use_threads
 from ..files import check_outputs
@@ -18,6 +18,7 @@ from ..memory import tightest
 from ..notices import Notice
 from ..recipe.sizes import check_styles
 from ..run.estimate import Estimate, Estimator, check_room
+from ..run.fitting import fitted
 from ..run.observer import Observer
 from ..run.pictures import check_start
 from ..run.result import Result
@@ -81,12 +82,15 @@ def prepare(
     content, styles = read_pictures(job.content, job.styles, job.recipe, noted)
     regions = None if job.masks is None else read_regions(job.masks, job.recipe, content, styles, noted)
     initial = None if job.initial is None else read_initial(job.initial, content, job.recipe)
-    save = writer(job.recipe, content, depth=job.depth, quality=job.quality, keep_metadata=job.keep_metadata)
-    observers = _observers(job, content, styles, save)
     networks = load_networks(job.machine, [job.recipe])
     state = RunState() if kept is None else kept.state
     estimator = _estimator(job, content, styles, regions, networks, quick, state_bytes(state))
-    estimate = estimator.estimate()
+    recipe, estimate, said = fitted(estimator, job.recipe, tightest(job.memory), job.bands)
+    for notice in said:
+        noted(notice)
+    job = replace(job, recipe=recipe, bands=tuple(stage.bands for stage in estimate.stages))
+    save = writer(job.recipe, content, depth=job.depth, quality=job.quality, keep_metadata=job.keep_metadata)
+    observers = _observers(job, content, styles, save)
     checkpoint = planned_checkpoint(job, networks, estimate.seconds, kept, noted)
     return Prepared(job, content, styles, networks, save, estimator, estimate, initial, regions,
                     tuple(map(Bystander, observers)), tuple(notices), checkpoint, state)  # fmt: skip
@@ -101,7 +105,7 @@ def _check_files(job: Job, kept: Kept | None) -> None:
 
 def check_memory(prepared: Prepared) -> None:
     """Raise ResourceError, with the largest size that fits, where the job takes more memory than there is."""
-    check_room(prepared.estimator, prepared.estimate, tightest(prepared.job.memory))
+    check_room(prepared.estimator, prepared.estimate, tightest(prepared.job.memory), in_bands=True)
 
 
 def paint(prepared: Prepared, observers: Sequence[Observer] = (), last: Sequence[Observer] = ()) -> Result:
@@ -134,6 +138,7 @@ def paint(prepared: Prepared, observers: Sequence[Observer] = (), last: Sequence
             observers=[*observers, *prepared.observers, *checkpoints, *last],
             estimate=prepared.estimate,
             state=prepared.state,
+            bands=job.bands or 0,
         )
     save_or_rescue(result.image, job.out, prepared.save)
     for written in checkpoints if result.error is None else []:

@@ -45,3 +45,8 @@ def canonical(layer: str) -> str:
     if pool:
         return f"block{pool}_pool"
     return f"block{block or relu_block}_conv{number or relu_number}{linear or ''}"
+
+
+def halvings(layer: str) -> int:
+    """How often the image was pooled where a layer is, by its canonical name."""
+    return block_of(layer) - 1 + layer.endswith("_pool")

@@ -153,18 +153,42 @@ class Network:
         Raises LayerError for a layer the network does not have, ShapeError for an image too small to be pooled, or to
         be reflected.
         """
+        # One name for the map in hand: rebinding it frees the previous map as soon as it has been read.
+        x = self.normalized(image)
+        steps = self.steps(layers, x.shape[:2], pooling=pooling, pooling_factor=pooling_factor, padding=padding)
+        for step in steps:
+            x = self.apply(step, x)
+            if step.features:
+                yield step.features, self.projected(step.features, x)
+
+    def normalized(self, image: Any) -> Any:
+        """The image (H, W, 3) as the first convolution takes it."""
+        require(len(image.shape) == 3 and image.shape[2] == 3, "image", "(H, W, 3)", image.shape)
+        return ops.add(image, self._minus_mean)
+
+    def steps(
+        self,
+        layers: Iterable[str],
+        size: tuple[int, int],
+        *,
+        pooling: str = "max",
+        pooling_factor: float | None = None,
+        padding: str = "zero",
+    ) -> list[PlannedOp]:
+        """The ops of ``walk``, from a normalised image of that (H, W); raises what it raises."""
         wanted = {self.check_layer(layer) for layer in layers}
         require(pooling in POOLINGS, "pooling", " or ".join(POOLINGS), repr(pooling), LayerError)
         require(padding in PADDINGS, "padding", " or ".join(PADDINGS), repr(padding), LayerError)
-        require(len(image.shape) == 3 and image.shape[2] == 3, "image", "(H, W, 3)", image.shape)
-        needed = self._up_to_the_last(wanted, image.shape[:2])
-        steps = plan(needed, wanted, pooling=pooling, pooling_factor=pooling_factor, padding=padding)
-        # One name for the map in hand: rebinding it frees the previous map as soon as it has been read.
-        x = ops.add(image, self._minus_mean)
-        for op, layer, settings, name in steps:
-            x = op(x, *self._parameters.get(layer, ()), **settings)
-            if name:
-                yield name, Projected(x, self._projections[name]) if name in self._projections else x
+        needed = self._up_to_the_last(wanted, size)
+        return plan(needed, wanted, pooling=pooling, pooling_factor=pooling_factor, padding=padding)
+
+    def apply(self, step: PlannedOp, x: Any) -> Any:
+        """The map after one of the ``steps``."""
+        return step.op(x, *self._parameters.get(step.layer, ()), **step.settings)
+
+    def projected(self, layer: str, x: Any) -> Any:
+        """The features that the map at a layer stands for: a ``Projected`` one where the weights have a projection."""
+        return Projected(x, self._projections[layer]) if layer in self._projections else x
 
     def channel_share(self, layer: str) -> float:
         """K / C for a layer at which K coordinates (see ``Projected``) stand for a VGG's C channels; elsewhere 1."""
@@ -224,10 +248,14 @@ class Network:
             return bool(self.check_loss_layer(layer))
         return False
 
+    def channels(self, layer: str) -> int:
+        """Channels of a convolution's map, by its canonical name."""
+        return int(self._parameters[layer][0].shape[3])
+
     @property
     def first_channels(self) -> int:
         """Channels of the first layer's map, the largest of all."""
-        return int(self._parameters[self.layers[0]][0].shape[3])
+        return self.channels(self.layers[0])
 
     @property
     def anatomy(self) -> tuple[Hashable, ...]:

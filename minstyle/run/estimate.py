@@ -22,11 +22,13 @@ from ..recipe.sizes import SMALLEST, Shape, fitted_shape, side_of, sizes_of
 from .minimise import optimizer_bytes
 from .pictures import cropped_shape
 from .probe import MOST_PIXELS, Laws, measure
-from .stages import Stage, plan_stages, planned_evaluations
+from .stages import Stage, plan_stages, planned_evaluations, stages_in_bands
 
 _SHARE = 0.02  # of a run's work that trying may take
 _OF_A_TRY = 4.5  # evaluations that a try costs
 _ADVISED = 0.95  # of the room is what an advised size takes: tried again, in another process, it may seem a bit larger
+SLOWER = 1.6  # times that an evaluation in bands takes: two forward passes, and the halos
+_FEWEST_ROWS = 64  # of a band: its halo is about half as many
 _OTHER = 12_000_000  # bytes: libraries that are loaded later, and what the heap loses between arrays
 _IMAGES = 6  # images in float32 that a run has beside the optimiser's: the best, the current one, the content, copies
 
@@ -41,6 +43,7 @@ class StageEstimate:
     seconds_each: float
     preparing: float
     memory: int
+    bands: int = 0  # 0: the picture is not cut
 
     @property
     def seconds(self) -> float:
@@ -105,29 +108,46 @@ class Estimator:
         # Bytes that the process has before the run, the networks' transformed kernels among them.
         self.base = resident() - held
 
-    def estimate(self, recipe: Recipe | None = None) -> Estimate:
-        """Of the run, or of one by ``recipe``, which may differ from the estimator's own in sizes and budgets."""
-        recipe = self.recipe if recipe is None else recipe
-        stages = self._stages(recipe)
-        counts = planned_evaluations(stages, recipe)
-        return Estimate(tuple(map(self._of_stage, stages, counts)))
+    def estimate(
+        self, recipe: Recipe | None = None, bands: int | Sequence[int] = 0, *, most: int | None = None
+    ) -> Estimate:
+        """Of the run, or of one by ``recipe``, which may differ from the estimator's own in sizes, budgets, history.
 
-    def largest(self, most: int) -> Recipe | None:
+        ``bands``: into how many the last size is cut, or each stage. ``most``: so that a stage takes no more bytes.
+        """
+        recipe = self.recipe if recipe is None else recipe
+        stages = stages_in_bands(self._stages(recipe), bands)
+        counts = planned_evaluations(stages, recipe)
+        found = [self._of_stage(stage, count) for stage, count in zip(stages, counts, strict=True)]
+        if most is not None:
+            found = [one if one.memory <= most else self._cut(stage, one, most)
+                     for stage, one in zip(stages, found, strict=True)]  # fmt: skip
+        return Estimate(tuple(found))
+
+    def _cut(self, stage: Stage, whole: StageEstimate, most: int) -> StageEstimate:
+        """The stage in as few bands as fit, or else in the most that make sense."""
+        found, bands = whole, 2
+        while found.memory > most and stage.shape[0] // bands >= _FEWEST_ROWS:
+            found = self._of_stage(dataclasses.replace(stage, bands=bands), whole.evaluations)
+            bands += 1 + bands // 4
+        return found
+
+    def largest(self, most: int, *, in_bands: bool = False) -> Recipe | None:
         """The recipe with the largest last size at which a run takes no more than ``most`` bytes; None: no size fits.
 
-        Sizes before the last that are not smaller than it are left out.
+        Sizes before the last that are not smaller than it are left out. ``in_bands``: cut into them where it helps.
         """
         low = math.ceil(SMALLEST * side_of(self._content, self.recipe) / min(self._content))
         high = sizes_of(self.recipe)[-1]
-        if not self._fits(low, most):
+        if not self._fits(low, most, in_bands):
             return None
         while high - low > 1:  # low fits
             middle = (low + high) // 2
-            low, high = (middle, high) if self._fits(middle, most) else (low, middle)
+            low, high = (middle, high) if self._fits(middle, most, in_bands) else (low, middle)
         return self._resized(low)
 
-    def _fits(self, size: int, most: int) -> bool:
-        return self.estimate(self._resized(size)).memory <= most
+    def _fits(self, size: int, most: int, in_bands: bool) -> bool:
+        return self.estimate(self._resized(size), most=most if in_bands else None).memory <= most
 
     def _resized(self, size: int) -> Recipe:
         smaller = tuple(other for other in self.recipe.sizes[:-1] if other < size)
@@ -146,15 +166,23 @@ class Estimator:
         styles = [_pixels(shape) for shape in self._beside(stage.shape)]
         itemsize = stage.network.dtype.itemsize
         pictures = 3 * 4 * (_IMAGES * pixels + sum(styles))
-        evaluating = laws.evaluation_bytes(pixels) + optimizer_bytes(stage.recipe, stage.evaluations, itemsize) * pixels
-        building = laws.target_bytes(max([pixels, *styles]))
+        if stage.bands:
+            evaluation, building = laws.banded_bytes(stage.shape, stage.bands), 0.0
+            rows = -(-stage.shape[0] // stage.bands)
+            for shape in self._beside(stage.shape):  # in strips of as many rows as the content's
+                building = max(building, laws.banded_bytes(shape, -(-shape[0] // rows)))
+        else:
+            evaluation, building = laws.evaluation_bytes(pixels), laws.target_bytes(max([pixels, *styles]))
+        evaluating = evaluation + optimizer_bytes(stage.recipe, stage.evaluations, itemsize) * pixels
+        slower = SLOWER if stage.bands else 1.0
         return StageEstimate(
             stage.shape,
             "small network" if stage.network.small else stage.network.name,
             evaluations,
-            laws.seconds(pixels),
+            slower * laws.seconds(pixels),
             laws.building * (pixels + sum(styles)),
             round(self.base + _OTHER + pictures + max(evaluating, building)),
+            stage.bands,
         )
 
 
@@ -163,16 +191,20 @@ def check_room(
     estimate: Estimate,
     there: Room | None,
     advice: Callable[[Recipe], str] = lambda recipe: ",".join(map(str, recipe.sizes)),
+    *,
+    in_bands: bool = False,
 ) -> None:
     """Raise ResourceError, with the largest size that fits, where a run takes more memory than is there.
 
     None for ``there`` is a system that does not tell; ``advice`` gives what to ask for to have the sizes of a recipe.
+    ``in_bands``: the run may be cut into bands.
     """
     if there is None or estimate.memory <= there.bytes:
         return
     need, have = gigabytes(estimate.memory), gigabytes(there.bytes)
     said = f"memory: expected a run that takes at most {have} ({there.limit}), got one of about {need}"
-    recipe = estimator.largest(int(_ADVISED * there.bytes)) or estimator.largest(there.bytes)
+    recipe = estimator.largest(int(_ADVISED * there.bytes), in_bands=in_bands)
+    recipe = recipe or estimator.largest(there.bytes, in_bands=in_bands)
     if recipe is None:
         raise ResourceError(f"{said}; no size fits: try --network mini, or more memory")
     others = "" if recipe.optimizer == "adam" or recipe.history <= 20 else ", or try a smaller --history"

@@ -23,6 +23,7 @@ from ..network.layers import canonical
 from ..network.vgg import Network
 from ..recipe.recipe import Recipe
 from ..recipe.sizes import SMALLEST, Shape
+from ..style.bands import kept_values
 from ..style.losses import LOSSES
 from ..style.objective import Objective, build_objective
 from ..style.regions import Regions
@@ -34,6 +35,7 @@ _SMALL = 128 * 128  # pixels of a try that says less about what maps take
 _OF_OPTIMIZER = 64  # pixels on each side of the image that the optimiser is tried with
 _WIDEST = 1.25  # a map, and the one that is pooled from it, beside that map
 _MOST_MAPS = 3  # first maps that the maps of one evaluation come to, at most
+_HALO = 32  # rows of a strip that others own
 _RECOMPUTED = 32  # channels of a first map that is recomputed rather than kept: see ``conv_relu``
 
 
@@ -44,7 +46,7 @@ class Laws:
     Seconds: ``fixed`` and ``per_pixel`` of an evaluation, ``building`` a pixel of a picture whose targets are computed.
     Bytes: ``least``, however small the picture, and ``maps`` a pixel; ``strip`` a pixel of the first map, 0 where no
     part of it is recomputed; ``threads`` in all and ``shared`` a pixel, of the buffers; ``widest`` a pixel of the first
-    map and its pooled one.
+    map and its pooled one; ``kept`` a pixel, of what an evaluation in bands keeps of the whole picture.
     """
 
     fixed: float
@@ -57,6 +59,7 @@ class Laws:
     shared: float
     widest: float
     itemsize: int
+    kept: float = 0.0
 
     def seconds(self, pixels: int) -> float:
         """Of an evaluation, with the optimiser's step."""
@@ -64,15 +67,20 @@ class Laws:
 
     def evaluation_bytes(self, pixels: int) -> float:
         """At the peak of an evaluation, the targets included; without what the optimiser has."""
-        return (
-            max(self.least, self.maps * pixels)
-            + min(self.strip * pixels, STRIP * self.itemsize)
-            + self._buffers(pixels)
-        )
+        return max(self.least, self.maps * pixels) + self._beside_maps(pixels)
+
+    def banded_bytes(self, shape: Shape, bands: int) -> float:
+        """At the peak of an evaluation of a picture (height, width) in so many bands, or of computing its targets."""
+        height, width = shape
+        strip = width * min(height, -(-height // bands) + _HALO)
+        return self.kept * height * width + self.maps * strip + self._beside_maps(strip)
 
     def target_bytes(self, pixels: int) -> float:
         """At the peak of computing the targets of a picture of so many pixels."""
         return self.widest * pixels + self._buffers(pixels)
+
+    def _beside_maps(self, pixels: int) -> float:
+        return min(self.strip * pixels, STRIP * self.itemsize) + self._buffers(pixels)
 
     def _buffers(self, pixels: int) -> float:
         return self.threads + min(self.shared * pixels, MOST_SHARED * self.itemsize)
@@ -114,6 +122,7 @@ def measure(
         tried.shared / tried.pixels,
         _WIDEST * channels * itemsize,
         itemsize,
+        kept_values(recipe, network) * itemsize,
     )
 
 

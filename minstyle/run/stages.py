@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..errors import RecipeError
+from ..errors import RecipeError, require
 from ..network.vgg import Network
 from ..recipe.recipe import Recipe
 from ..recipe.sizes import Shape, check_shapes, shapes_of, value_at_scale
@@ -19,13 +19,15 @@ _OVERHEAD = 8000  # pixels that take as long as what an evaluation takes at any 
 class Stage:
     """One size with one network: (height, width), the network, the evaluations of each round, the recipe.
 
-    Before the last size that is ``recipe.while_coarse()``.
+    Before the last size that is ``recipe.while_coarse()``. ``bands``: into how many the picture is cut, see
+    ``build_objective``.
     """
 
     shape: Shape
     network: Network
     evaluations: int
     recipe: Recipe
+    bands: int = 0
 
 
 def needs_draft(recipe: Recipe, network: Network) -> bool:
@@ -65,6 +67,18 @@ def plan_stages(
             used.check_loss_layer(layer)
     check_shapes(content, recipe)
     return tuple(stages)
+
+
+def stages_in_bands(stages: Sequence[Stage], bands: int | Sequence[int]) -> tuple[Stage, ...]:
+    """The stages, those of the last size cut into so many bands, or each into its own number.
+
+    Raises RecipeError for numbers of another count than the stages.
+    """
+    if isinstance(bands, int):
+        bands = [bands if stage.shape == stages[-1].shape else 0 for stage in stages]
+    require(len(bands) == len(stages) and min(bands, default=0) >= 0, "bands",
+            f"a number, or {len(stages)}, one a stage", tuple(bands), RecipeError)  # fmt: skip
+    return tuple(dataclasses.replace(stage, bands=n) for stage, n in zip(stages, bands, strict=True))
 
 
 def _drafted(stages: list[Stage], recipe: Recipe, draft: Network | None) -> list[Stage]:

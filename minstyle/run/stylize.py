@@ -24,7 +24,7 @@ from .minimise import Midway, minimise
 from .observer import Observer, Plan, Step
 from .pictures import Pictures
 from .result import Record, Result
-from .stages import Stage, plan_stages, planned_evaluations, relative_cost
+from .stages import Stage, plan_stages, planned_evaluations, relative_cost, stages_in_bands
 from .state import RunState, check_state
 
 # What ends a run early without losing the picture; anything else is a bug and is raised.
@@ -54,6 +54,7 @@ def stylize(
     observers: Sequence[Observer] = (),
     estimate: Estimate | None = None,
     state: RunState | None = None,
+    bands: int | Sequence[int] = 0,
     on_interrupt: str = "return",
 ) -> Result:
     """Make the picture that has the content of ``content`` and the style of ``styles``, as ``recipe`` says.
@@ -67,6 +68,9 @@ def stylize(
     ``Result.error``; where there is none yet it is raised. ``on_interrupt="raise"`` always raises the interrupt,
     for loops over photographs that are to end with it.
 
+    ``bands`` cuts the last size into so many bands, or each stage into its own number: less memory, see
+    ``build_objective``.
+
     ``state`` is kept up to date: a run that was ended goes on from it, in another call with the same pictures, recipe
     and networks, as if it had not ended. ``save_state`` and ``load_state`` put it into a file.
 
@@ -75,7 +79,7 @@ def stylize(
     recipe = recipe if initial is None else dataclasses.replace(recipe, init=FILE)
     pictures = Pictures.of(content, styles, recipe, initial, regions).cropped()
     require(on_interrupt in ("return", "raise"), "on_interrupt", "return or raise", repr(on_interrupt), RecipeError)
-    stages = plan_stages(pictures.content.shape, recipe, network, draft)
+    stages = stages_in_bands(plan_stages(pictures.content.shape, recipe, network, draft), bands)
     state, started = RunState() if state is None else state, list[Observer]()
     check_state(state, stages)
     plan, kept = _plan(stages, recipe, estimate, tuple(state.history[: state.done])), Kept(state)
@@ -156,7 +160,8 @@ def run_stages(stages: Sequence[Stage], pictures: Pictures, state: RunState, not
 def _run_stage(stage: Stage, pictures: Pictures, state: RunState, notify: Callable[[Event], bool]) -> None:
     """Run the rounds of a stage that ``state`` does not count as done, or up to one in which an observer says stop."""
     scaled = pictures.at(stage.shape)
-    objective = build_objective(scaled.content, scaled.styles, stage.recipe, stage.network, scaled.regions)
+    objective = build_objective(scaled.content, scaled.styles, stage.recipe, stage.network, scaled.regions,
+                                bands=stage.bands)  # fmt: skip
     if state.image is None:
         if state.best is None:
             start = scaled.start(stage.network.mean_color, pictures.initial)

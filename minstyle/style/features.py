@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from ..backend import Array
@@ -21,15 +22,24 @@ class Features:
     """A feature map F (H, W, C) and its statistics, each computed once, when a loss first asks for it.
 
     ``weights`` (H, W), summing to 1, are those of the positions (None: all 1 / M). ``unit``: see ``losses``, Scale.
+    ``shape`` is the whole map's where ``f`` is some rows of it; ``found`` are statistics that were computed elsewhere.
 
     Kept without functools' cached_property, which on Python 3.11 holds a lock while it computes: a process that is
     forked meanwhile from another thread would wait for it for ever.
     """
 
-    def __init__(self, f: Any, weights: Array | None = None, unit: float = 1.0) -> None:
+    def __init__(
+        self,
+        f: Any,
+        weights: Array | None = None,
+        unit: float = 1.0,
+        *,
+        shape: tuple[int, int, int] | None = None,
+        found: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         self.f, self.weights, self.unit = f, weights, unit
-        self.shape: tuple[int, int, int] = f.shape
-        self._found: dict[str, Any] = {}
+        self.shape: tuple[int, int, int] = f.shape if shape is None else shape
+        self._found: dict[str, Any] = dict(found)
 
     @property
     def map(self) -> Any:
@@ -100,18 +110,21 @@ def read_features(
     Images are as white as the recipe says, and the network pools and pads as it says. A map is freed when the caller
     drops it before asking for the next one.
     """
-    if recipe.white != 255:
-        image = ops.scale(image, factor=recipe.white / 255)
-    of_network = network.walk(
-        image,
-        [layer for layer in layers if layer != IMAGE],
-        pooling=recipe.pooling,
-        pooling_factor=recipe.pooling_factor,
-        padding=recipe.padding,
-    )
+    image = as_white(image, recipe)
+    of_network = network.walk(image, [layer for layer in layers if layer != IMAGE], **settings_of(recipe))
     for layer, f in itertools.chain([(IMAGE, image)], of_network):
         yield _features_at(layer, f, unit_of(layer, network, recipe), areas)
         del f
+
+
+def as_white(image: Any, recipe: Recipe) -> Any:
+    """The image, an array or a Var, with what is white as white as the recipe says."""
+    return image if recipe.white == 255 else ops.scale(image, factor=recipe.white / 255)
+
+
+def settings_of(recipe: Recipe) -> dict[str, Any]:
+    """What a recipe says of the network, as ``Network.walk`` takes it."""
+    return {"pooling": recipe.pooling, "pooling_factor": recipe.pooling_factor, "padding": recipe.padding}
 
 
 def _features_at(layer: str, f: Any, unit: float, areas: Areas | None) -> LayerFeatures:

@@ -39,6 +39,10 @@ class Loss:
     ``statistic(features)`` -> arrays, which are averaged over the style pictures; ``target(*statistic, unit=...)`` ->
     the target; ``loss(features, target, (H, W) of the image)`` -> a scalar. Its formula has ``degree`` in the features
     and divides by C to the power of ``per_channel``: see the top of the file.
+
+    ``reads`` and ``rows`` are for pictures that are seen in strips of rows (``bands``). ``reads``: what of ``Features``
+    the loss looks at; moments are sums over positions, so each strip adds its part. ``rows(target, rows)``, for a loss
+    that is a sum over positions itself: the target of some rows, so that each strip has its part of the loss.
     """
 
     degree: float
@@ -46,6 +50,8 @@ class Loss:
     target: Callable[..., Any]
     loss: Callable[[Features, Any, Shape], Any]
     per_channel: int = 0
+    reads: tuple[str, ...] = ("map",)
+    rows: Callable[[Any, slice], Any] | None = None
 
 
 # ---------------------------------------------------------------- content
@@ -53,6 +59,14 @@ class Loss:
 
 def _map(f: Features) -> tuple[Any, ...]:
     return (f.map,)
+
+
+def _rows(target: Array, rows: slice) -> Array:
+    return target[rows]
+
+
+def _rows_and_energy(target: tuple[Array, float], rows: slice) -> tuple[Array, float]:
+    return target[0][rows], target[1]
 
 
 def content_sum(f: Features, target: Any, image_shape: Shape) -> Any:
@@ -234,19 +248,20 @@ def _inverse(energy: float) -> float:
     return 1 / energy if energy > 0 else 1.0
 
 
+_RAW, _BOTH = ("raw",), ("mean", "raw")
 LOSSES = {
-    "content_sum": Loss(2, _map, _same, content_sum),
-    "content_half": Loss(2, _map, _same, content_half),
-    "content_mean": Loss(2, _map, _same, content_mean, per_channel=1),
-    "content_relative": Loss(0, _map, _with_energy, content_relative),
-    "gram_image": Loss(4, _raw, _same, gram_image),
-    "gram_paper": Loss(4, _raw, _same, gram_paper, per_channel=2),
-    "gram_code": Loss(4, _raw, _same, gram_code, per_channel=2),
-    "gram_mean": Loss(4, _raw, _same, gram_mean, per_channel=4),
-    "gram_relative": Loss(0, _raw, _with_energy, gram_relative),
-    "covariance": Loss(0, _mean_and_raw, _covariance_target, covariance),
-    "mean_std": Loss(0, _mean_and_raw, _mean_std_target, mean_std),
-    "wasserstein": Loss(2, _mean_and_raw, _wasserstein_target, wasserstein, per_channel=1),
+    "content_sum": Loss(2, _map, _same, content_sum, rows=_rows),
+    "content_half": Loss(2, _map, _same, content_half, rows=_rows),
+    "content_mean": Loss(2, _map, _same, content_mean, per_channel=1, rows=_rows),
+    "content_relative": Loss(0, _map, _with_energy, content_relative, rows=_rows_and_energy),
+    "gram_image": Loss(4, _raw, _same, gram_image, reads=_RAW),
+    "gram_paper": Loss(4, _raw, _same, gram_paper, per_channel=2, reads=_RAW),
+    "gram_code": Loss(4, _raw, _same, gram_code, per_channel=2, reads=_RAW),
+    "gram_mean": Loss(4, _raw, _same, gram_mean, per_channel=4, reads=_RAW),
+    "gram_relative": Loss(0, _raw, _with_energy, gram_relative, reads=_RAW),
+    "covariance": Loss(0, _mean_and_raw, _covariance_target, covariance, reads=_BOTH),
+    "mean_std": Loss(0, _mean_and_raw, _mean_std_target, mean_std, reads=_BOTH),
+    "wasserstein": Loss(2, _mean_and_raw, _wasserstein_target, wasserstein, per_channel=1, reads=_BOTH),
     "histogram": Loss(0, _quantiles, _quantiles_target, histogram),
     # sum (d_along^2 + d_down^2)^1.25: the Keras program
     "total_variation": variation(2.5, ops.total_variation),

@@ -12,14 +12,15 @@ from ..backend import Array, array_module, device_errors, to_host
 from ..engine import kernels, ops
 from ..engine.autodiff import Var, gradient
 from ..errors import ShapeError, require
-from ..network.projection import normalize_gradient
 from ..network.vgg import Network
 from ..recipe.recipe import Recipe
 from ..recipe.terms import IMAGE, Term
-from .features import Areas, Features, LayerFeatures, read_features, unit_of
+from .bands import Banded
+from .features import Areas, read_features, unit_of
 from .losses import LOSSES
 from .regions import Regions
 from .targets import content_targets, style_targets
+from .weighted import WeightedTerm
 
 
 @dataclass(frozen=True)
@@ -35,20 +36,12 @@ class Evaluation:
     largest: float
 
 
-@dataclass(frozen=True)
-class WeightedTerm:
-    """A term, the factor of its loss in the total, and its targets: of a style term one a region, of others one."""
-
-    term: Term
-    weight: float
-    targets: tuple[Any, ...]
-
-
 class Objective:
     """The total loss of a recipe for images of one size, and its gradient. Made by ``build_objective``.
 
     Calling it returns ``(loss, gradient)``, ``evaluate`` the loss of each term too. Between calls no features are kept,
-    only memory (``kernels.Arena``) for the next call to work in.
+    only memory (``kernels.Arena``) for the next call to work in. ``rows``: strip by strip, of about so many rows; 0 for
+    the whole picture at a time.
     """
 
     def __init__(
@@ -58,13 +51,17 @@ class Objective:
         recipe: Recipe,
         network: Network,
         areas: Areas | None,
+        rows: int = 0,
     ) -> None:
         self.shape = (*shape, 3)
-        self.recipe, self.network = recipe, network
+        self.recipe, self.network, self.rows = recipe, network, rows
         self._arena, self._replay = kernels.Arena(), kernels.Replay()
         self._terms, self._areas = tuple(terms), areas
         self._shares = [1.0] if areas is None else areas.shares
-        self._layers = tuple(weighted.term.layer for weighted in terms)
+        at_layers = [weighted for weighted in terms if weighted.term.layer != IMAGE] if rows else []
+        self._banded = Banded(shape, at_layers, recipe, network, areas, rows) if at_layers else None
+        # Of the terms that are not banded.
+        self._layers = [weighted.term.layer for weighted in terms if not rows or weighted.term.layer == IMAGE]
 
     def __repr__(self) -> str:
         height, width, _ = self.shape
@@ -81,21 +78,36 @@ class Objective:
         require(tuple(image.shape) == self.shape, "image", self.shape, tuple(image.shape))
         array = self.network.device.asarray(image, self.network.dtype)
         with self._arena.use(), kernels.use_precision(self.network.precision):
-            found, dx = self._replay(self._evaluate, array)
+            found, dx = self._evaluate(array) if self._banded else self._replay(self._evaluate, array)
         loss, largest, *terms = to_host(found).tolist()  # in one copy: here, and only here, the host waits for a device
         return Evaluation(loss, dx, dict(zip(self._names(), terms, strict=True)), largest)
 
     def _evaluate(self, array: Array) -> tuple[Array, Array]:
         """(total loss, the gradient's largest entry, the loss of each of ``_names``, in float64; the gradient)"""
-        x, xp = Var(array), array_module(array)
+        xp = array_module(array)
+        in_bands = self._in_bands(array) if self._banded else None  # first: what it needs is more than the rest
+        x = Var(array)
         losses = self._losses(x)
-        total = functools.reduce(ops.add, losses.values())
-        (dx,) = gradient(total, [x])
-        scalars = [total.value, kernels.largest_entry(dx), *(loss.value for loss in losses.values())]
-        found = xp.empty(len(scalars), dtype=xp.float64)
+        total = functools.reduce(ops.add, losses.values()) if losses else None
+        (dx,) = gradient(total, [x]) if total is not None else (xp.zeros_like(array),)
+        values = {name: loss.value for name, loss in losses.items()}
+        if in_bands is not None:
+            values |= in_bands[0]
+            dx += in_bands[1]
+        in_order = [values[name] for name in self._names()]
+        scalars = [functools.reduce(xp.add, in_order), kernels.largest_entry(dx), *in_order]
+        result = xp.empty(len(scalars), dtype=xp.float64)
         for i, scalar in enumerate(scalars):
-            found[i] = scalar
-        return found, dx
+            result[i] = scalar
+        return result, dx
+
+    def _in_bands(self, array: Array) -> tuple[dict[str, Array], Array]:
+        """(losses of the terms at layers of the network, their gradient). The whole picture is one band."""
+        assert self._banded is not None
+        (band,) = self._banded.bands(1)
+        found, maps = band.statistics(array)
+        losses, pulls = self._banded.losses(found, band.shapes)
+        return losses, band.gradient(array, pulls, maps)
 
     def _names(self) -> list[str]:
         """Of the terms of the total, each once, in their order."""
@@ -105,7 +117,7 @@ class Objective:
     def culprit(self, image: Array) -> str | None:
         """The name of the first term whose loss or gradient, at ``image``, is no finite number; None where none is."""
         for weighted in self._terms:
-            alone = Objective(self.shape[:2], [weighted], self.recipe, self.network, self._areas)
+            alone = Objective(self.shape[:2], [weighted], self.recipe, self.network, self._areas, self.rows)
             evaluation = alone.evaluate(image)
             if not (math.isfinite(evaluation.loss) and math.isfinite(evaluation.largest)):
                 return weighted.term.name
@@ -125,40 +137,34 @@ class Objective:
         for here in read_features(self.network, x, self._layers, self.recipe, self._areas):
             for weighted in self._terms:
                 if weighted.term.layer == here.layer:
-                    name, loss = weighted.term.name, self._loss(weighted, here)
+                    loss = weighted.loss(here, self.recipe, self._shares, (self.shape[0], self.shape[1]))
+                    name = weighted.term.name
                     losses[name] = losses[name] + loss if name in losses else loss
             del here
-        in_order = {weighted.term.name: losses[weighted.term.name] for weighted in self._terms}
+        in_order = {name: losses[name] for name in self._names() if name in losses}
         if self.recipe.range_weight > 0:
             in_order["out_of_range"] = self.recipe.range_weight * ops.squared_excess(x)
         return in_order
 
-    def _loss(self, weighted: WeightedTerm, here: LayerFeatures) -> Any:
-        """The weighted loss of a term that reads this layer: for style, the sum over the regions by their shares."""
-        term, unit = weighted.term, here.whole.unit
-        shares, parts = (self._shares, here.parts) if term.role == "style" else ([1.0], [here.whole])
-        pieces = [(share, part, target) for share, part, target in zip(shares, parts, weighted.targets, strict=True)
-                  if part is not None]  # fmt: skip
-        if self.recipe.gradients == "unit" and term.role != "tv":
-            # The gradient that this term sends to the map gets the term's weight as its 1-norm, in the recipe's units.
-            own = normalize_gradient(here.whole.f, unit * self.recipe.effective_weight(term))
-            pieces = [(share, Features(own, part.weights, unit), target) for share, part, target in pieces]
-        loss, size = LOSSES[term.kind].loss, self.shape[:2]
-        losses = [(share * weighted.weight) * loss(part, target, size) for share, part, target in pieces]
-        return functools.reduce(ops.add, losses)
-
 
 def build_objective(
-    content: Array, styles: Sequence[Array], recipe: Recipe, network: Network, regions: Regions | None = None
+    content: Array,
+    styles: Sequence[Array],
+    recipe: Recipe,
+    network: Network,
+    regions: Regions | None = None,
+    *,
+    bands: int = 0,
 ) -> Objective:
     """The objective of ``recipe`` for images of the content's size.
 
     ``content`` (H, W, 3) and each of ``styles`` (H', W', 3) are images, RGB, 0..255, used at the size they have.
     Statistics of several styles are averaged, weighted by ``recipe.blend`` (equally where it is empty). ``regions``, of
     any resolution, say which part of the image takes its style from which parts of the style pictures. Terms whose
-    weight is 0 are left out, and layers that no term reads are not computed. Raises LayerError for a layer that the
-    network does not have, ShapeError for arrays that are no images, RecipeError for a blend of another number of
-    styles, ImageError for a region that vanishes at a layer.
+    weight is 0 are left out, and layers that no term reads are not computed. ``bands``: the picture is cut into so many
+    bands of rows, with which an evaluation takes less memory and half as much time again; 0: it is not cut. Raises
+    LayerError for a layer that the network does not have, ShapeError for arrays that are no images, RecipeError for a
+    blend of another number of styles, ImageError for a region that vanishes at a layer.
     """
     for name, image in (("content", content), *(("style", style) for style in styles)):
         require(image.ndim == 3 and image.shape[2] == 3, name, "an image (H, W, 3)", image.shape)
@@ -171,13 +177,14 @@ def build_objective(
         for term, weight in wanted
     ]
     terms = [term for term, _ in named]
+    rows = -(-content.shape[0] // bands) if bands else 0
     with kernels.use_precision(network.precision):
-        of_styles = style_targets(styles, [t for t in terms if t.role == "style"], recipe, network, regions)
-        of_content = content_targets(content, [t for t in terms if t.role != "style"], recipe, network)
+        of_styles = style_targets(styles, [t for t in terms if t.role == "style"], recipe, network, regions, rows)
+        of_content = content_targets(content, [t for t in terms if t.role != "style"], recipe, network, rows)
     targets = of_styles | of_content
     weighted = [WeightedTerm(t, w * _scale(t, network, recipe), targets[t]) for t, w in named]
     areas = None if regions is None else Areas(regions.content, regions.names, network)
-    return Objective(content.shape[:2], weighted, recipe, network, areas)
+    return Objective(content.shape[:2], weighted, recipe, network, areas, rows)
 
 
 def _scale(term: Term, network: Network, recipe: Recipe) -> float:

@@ -14,26 +14,35 @@ from ..recipe.terms import Term
 from .features import Areas, read_features, unit_of
 from .losses import LOSSES
 from .regions import Regions
+from .statistics import read_statistics
 
 Statistic = tuple[Any, ...]
 
 
 def content_targets(
-    content: Array, terms: Sequence[Term], recipe: Recipe, network: Network
+    content: Array, terms: Sequence[Term], recipe: Recipe, network: Network, rows: int = 0
 ) -> dict[Term, tuple[Any, ...]]:
-    """The target of each term, in a tuple of one: content is compared over the whole picture, not by region."""
-    found = _statistics(content, terms, recipe, network, None)
+    """The target of each term, in a tuple of one: content is compared over the whole picture, not by region.
+
+    ``rows``: computed strip by strip, of about so many rows; 0: from whole maps.
+    """
+    found = _statistics(content, terms, recipe, network, None, rows)
     return {term: (_target(term, parts[0], recipe, network),) for term, parts in found.items()}
 
 
 def style_targets(
-    styles: Sequence[Array], terms: Sequence[Term], recipe: Recipe, network: Network, regions: Regions | None
+    styles: Sequence[Array],
+    terms: Sequence[Term],
+    recipe: Recipe,
+    network: Network,
+    regions: Regions | None,
+    rows: int = 0,
 ) -> dict[Term, tuple[Any, ...]]:
     """The target of each term for each region: from the mean of its statistic over the styles that have the region.
 
-    The mean is weighted by the styles' shares in the recipe's blend. Styles are ``(H, W, 3)``, RGB, 0..255. Raises
-    RecipeError for a blend of other styles and for a region whose styles all have the share 0, ImageError for regions
-    of other styles and for a region that vanishes at a layer.
+    The mean is weighted by the styles' shares in the recipe's blend. ``rows`` as in ``content_targets``. Styles are
+    ``(H, W, 3)``, RGB, 0..255. Raises RecipeError for a blend of other styles and for a region whose styles all have
+    the share 0, ImageError for regions of other styles and for a region that vanishes at a layer.
     """
     blend = blend_of(recipe, len(styles)) if styles else []
     names = ("picture",) if regions is None else regions.names
@@ -47,7 +56,7 @@ def style_targets(
         areas = None if regions is None else Areas(regions.styles[number], regions.names, network)
         for r in range(len(totals)):
             totals[r] += weight if areas is None or areas.shares[r] > 0 else 0.0
-        for term, parts in _statistics(style, terms, recipe, network, areas).items():
+        for term, parts in _statistics(style, terms, recipe, network, areas, rows).items():
             so_far = sums.get(term, [None] * len(totals))
             sums[term] = [_plus(a, b, weight) for a, b in zip(so_far, parts, strict=True)]
     for name, total in zip(names, totals, strict=True):
@@ -63,12 +72,18 @@ def style_targets(
 
 
 def _statistics(
-    picture: Array, terms: Sequence[Term], recipe: Recipe, network: Network, areas: Areas | None
+    picture: Array, terms: Sequence[Term], recipe: Recipe, network: Network, areas: Areas | None, rows: int
 ) -> dict[Term, list[Statistic | None]]:
     """The statistic of each term in each region; None for a region that the picture does not have."""
     image = network.device.asarray(picture, network.dtype)
     found: dict[Term, list[Statistic | None]] = {}
-    for here in read_features(network, image, [term.layer for term in terms], recipe, areas):
+    layers = [term.layer for term in terms]
+    if rows:
+        needs = {layer: {name for t in terms if t.layer == layer for name in LOSSES[t.kind].reads} for layer in layers}
+        read = read_statistics(network, image, needs, recipe, areas, rows)
+    else:
+        read = read_features(network, image, layers, recipe, areas)
+    for here in read:
         for term in terms:
             if term.layer == here.layer:
                 statistic = LOSSES[term.kind].statistic

@@ -16,7 +16,8 @@ def estimate_table(estimate: Estimate) -> str:
     rows = [("size", "network", "evaluations", "seconds each", "minutes", "memory")]
     for stage in estimate.stages:
         height, width = stage.shape
-        rows.append((f"{width} x {height}", stage.network, str(stage.evaluations), f"{stage.seconds_each:.3g}",
+        cut = f" in {stage.bands} bands" if stage.bands else ""
+        rows.append((f"{width} x {height}{cut}", stage.network, str(stage.evaluations), f"{stage.seconds_each:.3g}",
                      f"{stage.seconds / 60:.1f}", gigabytes(stage.memory)))  # fmt: skip
     rows.append(("all", "", str(estimate.evaluations), "", f"{estimate.seconds / 60:.1f}", gigabytes(estimate.memory)))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

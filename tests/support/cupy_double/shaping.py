@@ -47,6 +47,14 @@ def stack(tup: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, castin
     return noted("join", in_c_order(np.stack(given, axis, dtype=dtype, casting=casting)), *given)
 
 
+@public("concatenate")
+def concatenate(tup: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind") -> Any:
+    if isinstance(tup, cupy.ndarray) or axis is None or out is not None:
+        raise NotInDouble("joining the rows of one array, or flat, or with out")
+    given = [memory_of(x) for x in tup]
+    return noted("join", in_c_order(np.concatenate(given, axis, dtype=dtype, casting=casting)), *given)
+
+
 @public("pad")
 def pad(array: Any, pad_width: Any, mode: str = "constant", **kwargs: Any) -> Any:
     allowed = {"constant": {"constant_values"}, "edge": set(), "reflect": {"reflect_type"}}

@@ -1,0 +1,130 @@
+"""A picture through the network strip by strip, there and back, in a quarter of the memory. No losses here.
+
+There: segment by segment (``network.segments``), each in strips of rows with their halo; of a strip only what
+somebody read of it is kept, and its rows of the map that the next segment begins with. Back: each segment's strips are
+computed again, now to be differentiated, from the last segment to the first. An evaluation so takes two forward passes
+and one backward, and the halos.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ..backend import Array, array_module
+from ..engine import ops
+from ..engine.autodiff import Var, gradient
+from ..network.projection import Projected
+from ..network.segments import Rows, Segment, segments
+from ..network.vgg import Network
+from ..recipe.recipe import Recipe
+from ..recipe.sizes import Shape
+from .features import as_white, settings_of
+
+Visit = Callable[[str, Any, Rows], Any]  # of a layer, some rows of its features, and which rows they are
+
+
+class Strips:
+    """The network's maps of images (H, W, 3) up to the last of ``layers``, in strips of about ``rows`` rows.
+
+    A strip has that many rows of the image or, in the segments behind the first, half as many of the map that these
+    begin with: there a row of a map takes as many bytes, but more of the maps are kept.
+    """
+
+    def __init__(self, network: Network, recipe: Recipe, layers: Iterable[str], shape: Shape, rows: int) -> None:
+        self.network, self.recipe, self.rows = network, recipe, rows
+        steps = network.steps(layers, shape, **settings_of(recipe))
+        self.segments = segments(steps, shape[0])
+
+    def _strips(self, segment: Segment) -> list[Rows]:
+        return segment.strips(self.rows // 2 if segment.halvings else self.rows)
+
+    def read(self, image: Array, visit: Visit) -> list[Array]:
+        """Call ``visit(layer, features, rows)`` for each strip's own rows at each layer.
+
+        -> the map that each segment begins with, the image itself among them.
+        """
+        maps = [image]
+        for segment in self.segments:
+            following: Array | None = None
+            for strip in self._strips(segment):
+                x, own = self._strip(segment, maps[-1], strip, visit)
+                if segment is self.segments[-1]:
+                    continue
+                if following is None:
+                    following = array_module(x).empty((segment.heights[-1], *x.shape[1:]), dtype=x.dtype)
+                following[own.slice] = x
+            if following is not None:
+                maps.append(following)
+        return maps
+
+    def _strip(self, segment: Segment, whole: Array, strip: Rows, visit: Visit) -> tuple[Array, Rows]:
+        """One strip there. -> (its rows of the segment's result, which these are)"""
+        seen = segment.seen(strip)
+        x, top, own = self._begun(segment, whole[seen.slice]), seen.start, strip
+        for step, top, own in zip(segment.steps, segment.tops(seen), segment.own(strip), strict=True):
+            x = self.network.apply(step, x)
+            if step.features:
+                visit(step.features, self.network.projected(step.features, x[own.shifted(-top).slice]), own)
+        return x[own.shifted(-top).slice], own
+
+    def back(self, maps: list[Array], pull: Visit) -> Array:
+        """The gradient of the image (H, W, 3) where each strip's ``pull(layer, features, rows)`` is its loss there.
+
+        ``pull`` gets all rows of a strip, its halo too, and returns a scalar ``Var``, or None: the strip whose gradient
+        is wanted is seen by its neighbours' features. ``maps``, of ``read``, are used up, but for the image.
+        """
+        g: Array | None = None
+        for segment in self.segments[::-1]:
+            whole = maps.pop()
+            # Over the map itself goes its gradient, a strip behind: what the next strip sees is copied before.
+            result = array_module(whole).empty_like(whole) if segment is self.segments[0] else whole
+            strips = self._strips(segment)
+            above = whole[:0]
+            for strip, following in zip(strips, [*strips[1:], Rows(segment.height, segment.height)], strict=True):
+                seen = segment.seen_by_gradient(strip)
+                top = strip.start - len(above)  # from here on ``above`` has the rows
+                x = array_module(whole).concatenate([above[seen.start - top :], whole[strip.start : seen.stop]])
+                next_top = segment.seen_by_gradient(following).start if following.size else seen.stop
+                above = x[next_top - seen.start : strip.stop - seen.start].copy()
+                dx = self._pulled(segment, x, seen, g, pull)
+                result[strip.slice] = dx[strip.shifted(-seen.start).slice]
+            g = result
+        assert g is not None  # there is a segment
+        return g
+
+    def _pulled(self, segment: Segment, rows: Array, seen: Rows, g: Array | None, pull: Visit) -> Array:
+        """The gradient of some ``rows`` of the map that a segment begins with, ``g`` that of the map it ends with."""
+        x = Var(rows)
+        y, losses, top = self._begun(segment, x), list[Any](), 0
+        for step, top in zip(segment.steps, segment.tops(seen), strict=True):
+            y = self.network.apply(step, y)
+            if step.features:
+                f = self.network.projected(step.features, y)
+                losses.append(pull(step.features, f, Rows(top, top + f.shape[0])))
+                del f
+        if g is not None:
+            losses.append(inner(y, g[top : top + y.shape[0]]))
+        del y
+        found = [loss for loss in losses if loss is not None]
+        return gradient(total_of(found), [x])[0] if found else array_module(rows).zeros_like(rows)
+
+    def _begun(self, segment: Segment, rows: Any) -> Any:
+        return rows if segment.halvings else self.network.normalized(as_white(rows, self.recipe))
+
+
+def inner(x: Any, g: Array) -> Any:
+    """The inner product of a Var and an array, through which x gets the gradient g."""
+    return ops.reduce_sum(x * g)
+
+
+def total_of(losses: Iterable[Any]) -> Any:
+    first, *others = losses
+    for other in others:
+        first = first + other
+    return first
+
+
+def own_map(f: Any) -> Any:
+    """The map of the network that features are computed from: an array or a Var."""
+    return f.x if isinstance(f, Projected) else f

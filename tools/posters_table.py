@@ -1,0 +1,93 @@
+"""A large picture in bands beside a smaller one in whole: ``python tools/posters_table.py [--size 4900x3266] ...``.
+
+Real evaluations with the real VGG19, each line in a process of its own: the recipe ``fine`` at one size, ``--updates``
+steps of its L-BFGS with ``--history`` pairs. It prints seconds of an evaluation, microseconds a pixel, their ratio to
+the whole picture of ``--beside``, the peak of the process's memory, and bytes a pixel beyond the first 0.6 GB. Seconds
+say something only on a machine that does nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from minstyle import RECIPES, build_objective, load_network
+from minstyle.memory import peak
+from minstyle.optimize.lbfgs import lbfgs
+from minstyle.optimize.pyramid import PYRAMID
+
+_FIRST = 600_000_000  # bytes: the process, the network, and buffers that do not grow
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
+    parser.add_argument("--size", type=shape_of, default=(3266, 4900), metavar="WxH", help="(default: 4900x3266)")
+    parser.add_argument("--bands", type=int, default=13, metavar="N", help="(default: 13, of 256 rows)")
+    parser.add_argument("--beside", type=shape_of, default=(1024, 1024), metavar="WxH", help="(default: 1024x1024)")
+    parser.add_argument("--history", type=int, default=5, metavar="M", help="(default: 5)")
+    parser.add_argument("--updates", type=int, default=1, metavar="N", help="of the picture (default: 1)")
+    parser.add_argument("--network", default="auto")
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        print(json.dumps(measured(options)))
+        return
+    heads = ("picture", "bands", "build s", "eval s", "us/pixel", "ratio", "GB", "bytes/pixel")
+    print("  ".join(f"{head:>11}" for head in heads))
+    whole = 0.0
+    for shape, bands in ((options.beside, 0), (options.size, options.bands)):
+        found = in_a_process(options, shape, bands)
+        pixels = shape[0] * shape[1]
+        each = found["seconds"] / pixels * 1e6
+        whole = whole or each
+        cells = (f"{shape[1]}x{shape[0]}", str(bands), f"{found['building']:.1f}", f"{found['seconds']:.2f}",
+                 f"{each:.2f}", f"{each / whole:.2f}", f"{found['peak'] / 1e9:.2f}",
+                 f"{(found['peak'] - _FIRST) / pixels:.0f}")  # fmt: skip
+        print("  ".join(f"{cell:>11}" for cell in cells), flush=True)
+
+
+def in_a_process(options: argparse.Namespace, shape: tuple[int, int], bands: int) -> dict[str, float]:
+    words = ["--one", "--size", f"{shape[1]}x{shape[0]}", "--bands", str(bands), "--history", str(options.history),
+             "--updates", str(options.updates), "--network", options.network]  # fmt: skip
+    text = subprocess.run([sys.executable, __file__, *words], check=True, stdout=subprocess.PIPE, text=True).stdout
+    found: dict[str, float] = json.loads(text)
+    return found
+
+
+def measured(options: argparse.Namespace) -> dict[str, float]:
+    """The best seconds of an evaluation, those of building, and bytes at the peak of the process."""
+    noise, recipe = np.random.default_rng(0), RECIPES["fine"]
+    height, width = options.size
+    # What a run holds: photograph, painting, the image in hand; made in float32 as pictures are.
+    content, style, image = (255 * noise.random((height, width, 3), np.float32) for _ in range(3))
+    began = time.perf_counter()
+    objective = build_objective(content, [style], recipe, load_network(options.network), bands=options.bands)
+    building, seconds = time.perf_counter() - began, []
+
+    def evaluate(x: np.ndarray) -> tuple[float, np.ndarray, float]:
+        began = time.perf_counter()
+        evaluation = objective.evaluate(x)
+        seconds.append(time.perf_counter() - began)
+        return evaluation.loss, evaluation.gradient, evaluation.largest
+
+    lbfgs(evaluate, image, preconditioner=PYRAMID, history=options.history, evaluations=1 + options.updates,
+          iterations=options.updates, factr=0.0, pgtol=0.0)  # fmt: skip
+    return {"building": building, "seconds": min(seconds), "peak": peak(), "evaluations": len(seconds)}
+
+
+def shape_of(text: str) -> tuple[int, int]:
+    """ "WIDTHxHEIGHT" -> (height, width)"""
+    width, height = text.split("x")
+    return int(height), int(width)
+
+
+if __name__ == "__main__":
+    main()

@@ -42,15 +42,21 @@ IMAGE = "image"  # the "layer" of a term that reads the image itself
 
 
 def add_kind(kind: str, role: str) -> None:
-    """Let terms be of a new kind. Raises RecipeError for a name that is no word, or one of our own kinds."""
-    good = isinstance(kind, str) and re.fullmatch(r"[A-Za-z]\w{0,99}", kind) is not None and kind not in OURS
-    require(good, "name of a loss", "a word that is not the name of one of minstyle's losses", shown(kind), RecipeError)
+    """Let terms be of a new kind. Raises RecipeError for a name that is not a word, or is one of our own kinds."""
+    good = _is_word(kind) and kind not in OURS
+    expected = "a word that is not the name of one of minstyle's losses"
+    require(good, "name of a loss", expected, shown(kind), RecipeError)
     require(role in ORDER, f"role of {kind}", " or ".join(ORDER), shown(role), RecipeError)
     _roles[kind] = role
 
 
+def _is_word(kind: object) -> bool:
+    """Whether a loss can have that name."""
+    return isinstance(kind, str) and re.fullmatch(r"[A-Za-z]\w{0,99}", kind) is not None
+
+
 class UnknownLossError(RecipeError):
-    """A recipe has a loss of which nothing is known: one's own, which is not registered yet, or a typing error."""
+    """A recipe has an unknown loss: one of the user's that is not registered yet, or a misspelt one."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,8 @@ class Term:
         if self.kind not in ROLES:
             near = did_you_mean(str(self.kind), ROLES)
             known = f"known are {', '.join(ROLES)}; minstyle.register_loss adds your own"
-            raise UnknownLossError(f"unknown loss {shown(self.kind)}: {near}{known}")
+            error = UnknownLossError if _is_word(self.kind) else RecipeError
+            raise error(f"unknown loss {shown(self.kind)}: {near}{known}")
         good = isinstance(self.layer, str) and self.layer.isprintable() and len(self.layer) <= 100
         check(good, f"layer of {self.kind}", "a name", self.layer)
         check_number(f"weight of {self.kind} at {self.layer}", self.weight, minimum=0, maximum=MAX_WEIGHT)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from minstyle.images import load_image, save_image
+from minstyle.images import load_image, save_picture
 from minstyle.weights.__main__ import main as weights_main
 from tests.support.small import picture
 from tests.support.studio import Captured, Studio, told_in_one_line
@@ -20,7 +20,7 @@ def test_the_target_of_a_link_is_replaced(studio: Studio, there: bool) -> None:
     target, link = studio.folder / "elsewhere" / "target.png", studio.results / "link.png"
     target.parent.mkdir()
     if there:
-        save_image(picture(8, 8), target)
+        save_picture(picture(8, 8), target, text={"minstyle": "{}"})
     link.symlink_to(target)
     studio.out = link
     expected = studio.image()

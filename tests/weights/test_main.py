@@ -288,7 +288,7 @@ def test_remove_without_a_terminal_needs_yes(home: Path, monkeypatch: pytest.Mon
     path = put(home)
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     message = refused(["remove", "vgg19"], capsys)
-    assert f"{path} stays" in message
+    assert f"{path} is kept" in message
     assert "--yes" in message
     assert path.is_file()
     assert main(["remove", "vgg19", "--yes"]) == 0

@@ -10,6 +10,7 @@ LABEL_LEFT_OUT = "label left out"
 COLOURS_LOST = "colours lost"
 ONE_REGION = "one region"
 NO_CHECKPOINT = "checkpoint not written"
+LESS_MEMORY = "memory of the device used up"
 OLD_CHECKPOINT = "checkpoint of a run that was ended"
 
 

@@ -77,7 +77,8 @@ class Midway:
         within = 0 < self.evaluations < evaluations and 0 <= self.iterations < recipe.iterations
         good("evaluations fewer than the round's", True, within or isinstance(state, LbfgsState))
         if isinstance(state, LbfgsState):
-            good("pairs", (recipe.history, math.prod(shape)), state.steps.shape)
+            fewer = min(recipe.history, len(state.steps))  # where a device's memory did not suffice
+            good("pairs", (fewer, math.prod(shape)), state.steps.shape)
         else:
             good("mean of images", recipe.averages, state.average is not None)
 

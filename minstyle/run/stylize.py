@@ -10,14 +10,16 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..backend import Array, Device, device_errors, to_host
-from ..errors import MinstyleError, OptimizeError, RecipeError, require
+from ..errors import DeviceMemoryError, MinstyleError, OptimizeError, RecipeError, require
 from ..images import Picture, resize, resize_values
 from ..network.vgg import Network
+from ..notices import Notice
 from ..recipe.presets import DEFAULT_RECIPE, RECIPES
 from ..recipe.recipe import FILE, Recipe
 from ..style.objective import Objective, build_objective
 from ..style.regions import Regions
 from .estimate import Estimate
+from .fallback import Fallback, advice
 from .first_steps import FirstSteps
 from .kept import Kept, image_on_host
 from .minimise import Midway, minimise
@@ -84,7 +86,9 @@ def stylize(
         for observer in observers:
             observer.start(plan)
             started.append(observer)
-        run_stages(stages, pictures, state, _notifier(pictures, observers, kept))
+        run_stages(
+            stages, pictures, state, _notifier(pictures, observers, kept), lambda notice: _tell(observers, notice)
+        )
     except _EXPECTED as stop:
         error = stop
         nothing_made = state.best is None or not state.history
@@ -129,34 +133,60 @@ def _plan(stages: Sequence[Stage], recipe: Recipe, estimate: Estimate | None, hi
 
 
 @device_errors()
-def run_stages(stages: Sequence[Stage], pictures: Pictures, state: RunState, notify: Notify) -> RunState:
+def run_stages(
+    stages: Sequence[Stage],
+    pictures: Pictures,
+    state: RunState,
+    notify: Notify,
+    tell: Callable[[Notice], None] = lambda notice: None,
+) -> RunState:
     """Run what ``state`` does not count as done. It is updated in place, and returned.
 
-    However that ends, another call goes on from the state.
+    However that ends, another call goes on from the state. ``tell`` hears what is given up where a device's memory is
+    used up; raises ResourceError where nothing is left to give up.
     """
-    del state.history[state.done :]  # what was evaluated beyond the state is evaluated again
-    began, state.stopped = time.perf_counter() - state.seconds, False
+    began, state.stopped, fallback = time.perf_counter() - state.seconds, False, Fallback()
 
     def timed_notify(event: Event) -> bool:
         state.seconds = time.perf_counter() - began
         return notify(state, event)
 
     try:
-        for stage in stages[state.stage :]:
-            _run_stage(stage, pictures, state, timed_notify)
-            if state.stopped:
-                break
-            state.stage, state.round, state.image = state.stage + 1, 0, None
+        while state.stage < len(stages) and not state.stopped:
+            stage = fallback.applied(stages[state.stage])
+            if _fits(stage, pictures, state, timed_notify, fallback.replayed):
+                if not state.stopped:
+                    state.stage, state.round, state.image = state.stage + 1, 0, None
+                continue
+            notice = fallback.give_up(stage, state)
+            if notice is None:
+                raise advice(stage, pictures)
+            tell(notice)
     finally:
         state.seconds = time.perf_counter() - began
     return state
 
 
+def _fits(stage: Stage, pictures: Pictures, state: RunState, notify: Callable[[Event], bool], replayed: bool) -> bool:
+    """Run a stage; false where the device's memory does not suffice. The arrays of what failed are then gone."""
+    del state.history[state.done :]  # what was evaluated beyond the state is evaluated again
+    try:
+        with device_errors():
+            _run_stage(stage, pictures, state, notify, replayed)
+    except DeviceMemoryError:
+        return False
+    return True
+
+
 @np.errstate(over="ignore", invalid="ignore")  # no warnings: the optimiser raises where the loss is no number
-def _run_stage(stage: Stage, pictures: Pictures, state: RunState, notify: Callable[[Event], bool]) -> None:
+def _run_stage(
+    stage: Stage, pictures: Pictures, state: RunState, notify: Callable[[Event], bool], replayed: bool
+) -> None:
     """Run the rounds of a stage that ``state`` does not count as done, or up to one in which an observer says stop."""
     scaled = pictures.at(stage.shape)
-    objective = build_objective(scaled.content, scaled.styles, stage.recipe, stage.network, scaled.regions)
+    objective = build_objective(
+        scaled.content, scaled.styles, stage.recipe, stage.network, scaled.regions, replayed=replayed
+    )
     if state.image is None:
         if state.best is None:
             start = scaled.start(stage.network.mean_color, pictures.initial)
@@ -249,11 +279,15 @@ def _notifier(pictures: Pictures, observers: Sequence[Observer], kept: Kept) -> 
                     lambda: pictures.finished(kept.best()[0]))  # fmt: skip
         notice = first_steps.look(step)
         if notice is not None:
-            for observer in observers:
-                observer.notice(notice)
+            _tell(observers, notice)
         return any([observer.step(step) for observer in observers])  # a list: every observer is told
 
     return notify
+
+
+def _tell(observers: Sequence[Observer], notice: Notice) -> None:
+    for observer in observers:
+        observer.notice(notice)
 
 
 def _resized_adam_moment(array: Array, height: int, width: int, resample: str) -> np.ndarray:

@@ -58,10 +58,11 @@ class Objective:
         recipe: Recipe,
         network: Network,
         areas: Areas | None,
+        replayed: bool = True,
     ) -> None:
         self.shape = (*shape, 3)
         self.recipe, self.network = recipe, network
-        self._arena, self._replay = kernels.Arena(), kernels.Replay()
+        self._arena, self._replay = kernels.Arena(), kernels.Replay("" if replayed else "not wanted")
         self._terms, self._areas = tuple(terms), areas
         self._shares = [1.0] if areas is None else areas.shares
         self._layers = tuple(weighted.term.layer for weighted in terms)
@@ -149,14 +150,21 @@ class Objective:
 
 
 def build_objective(
-    content: Array, styles: Sequence[Array], recipe: Recipe, network: Network, regions: Regions | None = None
+    content: Array,
+    styles: Sequence[Array],
+    recipe: Recipe,
+    network: Network,
+    regions: Regions | None = None,
+    *,
+    replayed: bool = True,
 ) -> Objective:
     """The objective of ``recipe`` for images of the content's size.
 
     ``content`` (H, W, 3) and each of ``styles`` (H', W', 3) are images, RGB, 0..255, used at the size they have.
     Statistics of several styles are averaged, weighted by ``recipe.blend`` (equally where it is empty). ``regions``, of
     any resolution, say which part of the image takes its style from which parts of the style pictures. Terms whose
-    weight is 0 are left out, and layers that no term reads are not computed. Raises LayerError for a layer that the
+    weight is 0 are left out, and layers that no term reads are not computed. ``replayed``: a GPU records an evaluation
+    and repeats it, which keeps its memory between them. Raises LayerError for a layer that the
     network does not have, ShapeError for arrays that are no images, RecipeError for a blend of another number of
     styles, ImageError for a region that vanishes at a layer.
     """
@@ -177,7 +185,7 @@ def build_objective(
     targets = of_styles | of_content
     weighted = [WeightedTerm(t, w * _scale(t, network, recipe), targets[t]) for t, w in named]
     areas = None if regions is None else Areas(regions.content, regions.names, network)
-    return Objective(content.shape[:2], weighted, recipe, network, areas)
+    return Objective(content.shape[:2], weighted, recipe, network, areas, replayed)
 
 
 def _scale(term: Term, network: Network, recipe: Recipe) -> float:

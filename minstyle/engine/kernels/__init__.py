@@ -16,17 +16,16 @@ from .cpu import few_channels, grams, masks, sorting, strips, tiles
 from .cpu.masks import ArgMax, BitReluMask, MapReluMask, ReluMask, max_pool, window_corners
 from .cpu.strips import MOST_SHARED
 from .cpu.threads import Arena, use_threads
-from .gpu import Replay, use_precision
+from .gpu import Replay, free_memory, peak_memory, use_precision
 from .halving import add_enlarged, shrunk, shrunk_norm
 from .variation import total_variation, total_variation_gradient
 
 __all__ = [
-    "MOST_SHARED", "Arena", "ArgMax", "BitReluMask", "Kernel", "Mask", "Replay", "add_enlarged",
-    "add_product", "by_rows", "convolve", "convolve_relu", "convolve_relu_pool", "dots", "gram", "input_gradient",
-    "kernel_gradient", "largest_entry", "max_pool", "plus_transpose", "shrunk", "shrunk_norm", "sort_columns",
-    "total_variation",
-    "total_variation_gradient", "unsort_columns", "use_precision", "use_threads", "weighted_sum", "window_corners",
-    "zero_pad",
+    "MOST_SHARED", "Arena", "ArgMax", "BitReluMask", "Kernel", "Mask", "Replay", "add_enlarged", "add_product",
+    "by_rows", "convolve", "convolve_relu", "convolve_relu_pool", "dots", "free_memory", "gram", "input_gradient",
+    "kernel_gradient", "largest_entry", "max_pool", "peak_memory", "plus_transpose", "shrunk", "shrunk_norm",
+    "sort_columns", "total_variation", "total_variation_gradient", "unsort_columns", "use_precision", "use_threads",
+    "weighted_sum", "window_corners", "zero_pad",
 ]  # fmt: skip
 
 # Below this many channels the transforms of Winograd's method cost more than it saves.

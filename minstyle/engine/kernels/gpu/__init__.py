@@ -13,13 +13,15 @@ from .dots import dots
 from .first_layer import few_to_many, many_to_few
 from .grams import gram
 from .masks import Mask, WordReluMask, adjoint
+from .memory import free_memory, peak_memory
 from .precision import use_precision
 from .pyramid import add_enlarged, shrink
 from .replay import Replay
 
 __all__ = [
     "Mask", "Packed", "Replay", "WordReluMask", "add_enlarged", "adjoint", "convolve", "convolve_relu",
-    "convolve_relu_pool", "dots", "few_to_many", "gram", "many_to_few", "product", "shrink", "suits", "suits_few",
+    "convolve_relu_pool", "dots", "few_to_many", "free_memory", "gram", "many_to_few", "peak_memory", "product",
+    "shrink", "suits", "suits_few",
     "suits_map", "use_precision",
 ]  # fmt: skip
 

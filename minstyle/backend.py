@@ -17,8 +17,9 @@ import numpy as np
 from .errors import DeviceError, DeviceMemoryError, ShapeError
 
 # How a GPU multiplies matrices of float32. "tf32": factors rounded to 10 bits of mantissa, sums in float32, on cards
-# that have it; "fp32": float32 throughout.
-PRECISIONS = ("tf32", "fp32")
+# that have it; "fp32": float32 throughout; "fp16": convolutions of factors in 16 bits, forth in half precision, back in
+# bfloat16, sums in float32, the rest as in "tf32".
+PRECISIONS = ("tf32", "fp32", "fp16")
 
 Array = Any  # numpy.ndarray or cupy.ndarray: the two share their interface, not a base class
 

@@ -133,7 +133,7 @@ def _add_machine_options(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=PRECISIONS,
         help="how a GPU multiplies float32: tf32, factors of 10 bits, several times as fast where the card has it "
-        "(default), or fp32, float32 throughout",
+        "(default); fp16, convolutions of factors in 16 bits; or fp32, float32 throughout",
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,13 +31,11 @@ class Fallback:
     """What a run has given up so far: the replay of evaluations, pairs of L-BFGS beyond ``pairs``."""
 
     replayed: bool = True
-    pairs: int = sys.maxsize
+    pairs: int | None = None
 
     def applied(self, stage: Stage) -> Stage:
         """The stage with what is left."""
-        if stage.recipe.optimizer != "lbfgs" or stage.recipe.history <= self.pairs:
-            return stage
-        return dataclasses.replace(stage, recipe=dataclasses.replace(stage.recipe, history=self.pairs))
+        return dataclasses.replace(stage, pairs=self.pairs)
 
     def give_up(self, stage: Stage, state: RunState) -> Notice | None:
         """The next thing, which is then said; None where nothing is left. ``state`` moves to the host meanwhile."""
@@ -46,15 +43,15 @@ class Fallback:
         if state.midway is None and state.history and state.history[-1].stage == state.stage + 1:
             state.image, state.before = state.best, len(state.history)  # the round begins anew, from the best image
         lack = f"the GPU's memory does not suffice for {stage.shape[1]} x {stage.shape[0]}"
-        recipe = stage.recipe
-        shorter = next((m for m in HISTORIES if m < recipe.history), None)
+        pairs = _pairs(stage)
+        shorter = next((m for m in HISTORIES if m < pairs), None)
         if self.replayed:
             self.replayed = False
             said = "evaluations are no longer recorded and replayed, which small pictures feel"
-        elif recipe.optimizer == "lbfgs" and shorter is not None:
+        elif stage.recipe.optimizer == "lbfgs" and shorter is not None:
             self.pairs = shorter
             state.midway = state.midway and _with_pairs(state.midway, shorter)
-            said = f"L-BFGS remembers {shorter} pairs in place of {recipe.history}"
+            said = f"L-BFGS remembers {shorter} pairs in place of {pairs}"
         # Here evaluations in bands come in, once there are any.
         else:
             return None
@@ -62,14 +59,18 @@ class Fallback:
         return Notice(LESS_MEMORY, f"{lack}: {said}")
 
 
+def _pairs(stage: Stage) -> int:
+    return min(stage.recipe.history, stage.pairs or stage.recipe.history)
+
+
 def _with_pairs(midway: Midway, count: int) -> Midway:
-    """With the latest pairs only, in an order of their own; of another optimiser as it is."""
+    """With room for so many pairs, the latest, in an order of their own; of another optimiser as it is."""
     state = midway.state
     if not isinstance(state, LbfgsState) or len(state.steps) <= count:
         return midway
     kept = state.order[-count:]
     steps, changes = (np.zeros((count, rows.shape[1]), rows.dtype) for rows in (state.steps, state.changes))
-    products, slopes = np.zeros((count, count)), np.zeros(count)
+    products, slopes = np.zeros_like(state.products), np.zeros_like(state.slopes)
     n = len(kept)
     steps[:n], changes[:n] = state.steps[kept], state.changes[kept]
     products[:n, :n], slopes[:n] = state.products[np.ix_(kept, kept)], state.slopes[kept]
@@ -108,5 +109,6 @@ def _bytes_a_pixel(stage: Stage, pictures: Pictures) -> float:
 
     free_memory()
     itemsize = stage.network.dtype.itemsize
-    of_optimizer = optimizer_bytes(stage.recipe, stage.evaluations, itemsize) + _IMAGES * 3 * itemsize
+    recipe = dataclasses.replace(stage.recipe, history=_pairs(stage))
+    of_optimizer = optimizer_bytes(recipe, stage.evaluations, itemsize) + _IMAGES * 3 * itemsize
     return float(of_optimizer + peak_memory(evaluate) / (height * width))

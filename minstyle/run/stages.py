@@ -19,13 +19,14 @@ _OVERHEAD = 8000  # pixels that take as long as what an evaluation takes at any 
 class Stage:
     """One size with one network: (height, width), the network, the evaluations of each round, the recipe.
 
-    Before the last size that is ``recipe.while_coarse()``.
+    Before the last size that is ``recipe.while_coarse()``. ``pairs``: as many of L-BFGS have room, None: all.
     """
 
     shape: Shape
     network: Network
     evaluations: int
     recipe: Recipe
+    pairs: int | None = None
 
 
 def needs_draft(recipe: Recipe, network: Network) -> bool:

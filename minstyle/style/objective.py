@@ -77,11 +77,14 @@ class Objective:
         return evaluation.loss, evaluation.gradient
 
     @device_errors()
-    def evaluate(self, image: Array) -> Evaluation:
-        """As calling it, with the loss by term. Raises ShapeError for an image of another shape, DeviceError."""
+    def evaluate(self, image: Array, precision: str | None = None) -> Evaluation:
+        """As calling it, with the loss by term; ``precision`` in place of the network's.
+
+        Raises ShapeError for an image of another shape, DeviceError.
+        """
         require(tuple(image.shape) == self.shape, "image", self.shape, tuple(image.shape))
         array = self.network.device.asarray(image, self.network.dtype)
-        with self._arena.use(), kernels.use_precision(self.network.precision):
+        with self._arena.use(), kernels.use_precision(precision or self.network.precision):
             found, dx = self._replay(self._evaluate, array)
         loss, largest, *terms = to_host(found).tolist()  # in one copy: here, and only here, the host waits for a device
         return Evaluation(loss, dx, dict(zip(self._names(), terms, strict=True)), largest)
@@ -111,6 +114,13 @@ class Objective:
             if not (math.isfinite(evaluation.loss) and math.isfinite(evaluation.largest)):
                 return weighted.term.name
         return None
+
+    @property
+    def rounds(self) -> bool:
+        """Whether evaluations multiply factors of fewer digits than float32 has."""
+        network = self.network
+        with kernels.use_precision(network.precision):
+            return network.device.name == "gpu" and network.dtype == "float32" and kernels.rounds()
 
     def workspaces(self) -> tuple[int, int]:
         """Bytes kept for the next call to work in: each thread's, summed, and what they share."""

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from .errors import DeviceError, ShapeError
+from .errors import DeviceError, DeviceMemoryError, ShapeError
 
 # How a GPU multiplies matrices of float32. "tf32": factors rounded to 10 bits of mantissa, sums in float32, on cards
-# that have it; "fp32": float32 throughout.
-PRECISIONS = ("tf32", "fp32")
+# that have it; "fp32": float32 throughout; "fp16": convolutions of factors in 16 bits, forth in half precision, back in
+# bfloat16, sums in float32, the rest as in "tf32".
+PRECISIONS = ("tf32", "fp32", "fp16")
 
 Array = Any  # numpy.ndarray or cupy.ndarray: the two share their interface, not a base class
 
@@ -50,18 +51,23 @@ def to_host(array: Array) -> np.ndarray:
     return found
 
 
+# Where the driver or a library finds no memory, and not CuPy.
+_NO_MEMORY = ("cudaErrorMemoryAllocation", "CUDA_ERROR_OUT_OF_MEMORY", "_STATUS_ALLOC_FAILED")
+
+
 @contextmanager
 def device_errors() -> Iterator[None]:
-    """What CuPy raises within becomes a DeviceError: a failed kernel, a library's status. Not a lack of memory.
+    """What CuPy raises within becomes a DeviceError: a failed kernel, a library's status, a lack of memory.
 
     A device works behind: it may tell of an error in any later call. After most of them it answers to nothing more.
     """
     try:
         yield
     except Exception as error:
-        of_cupy = type(error).__module__.split(".")[0] in ("cupy", "cupy_backends", "cupyx")
-        if not of_cupy or isinstance(error, MemoryError):
+        if type(error).__module__.split(".")[0] not in ("cupy", "cupy_backends", "cupyx"):
             raise
+        if isinstance(error, MemoryError) or any(status in str(error) for status in _NO_MEMORY):
+            raise DeviceMemoryError(f"the GPU's memory is used up ({_first_line(error)})") from error
         raise DeviceError(f"the GPU failed ({_first_line(error)}); --device cpu computes without it") from error
 
 

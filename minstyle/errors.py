@@ -4,7 +4,7 @@ MinstyleError
 ├── ShapeError      an array has the wrong shape or type
 ├── AutodiffError   a gradient was asked for that the graph cannot give
 ├── GradientError   an op's gradient disagrees with finite differences
-├── DeviceError     the requested device is not usable
+├── DeviceError     the requested device is not usable (its memory is used up: DeviceMemoryError)
 ├── WeightsError    a weights file is missing, damaged or in an unknown format
 ├── LayerError      the network has no such layer
 ├── RecipeError     a recipe contradicts itself or names something unknown
@@ -40,6 +40,10 @@ class GradientError(MinstyleError, AssertionError):
 
 class DeviceError(MinstyleError, RuntimeError):
     """The requested device is not usable."""
+
+
+class DeviceMemoryError(DeviceError):
+    """A device has no memory left for what it was asked to do."""
 
 
 class WeightsError(MinstyleError, ValueError):

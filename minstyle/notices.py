@@ -11,6 +11,7 @@ COLOURS_LOST = "colours lost"
 ONE_REGION = "one region"
 IN_BANDS = "painted in bands"
 NO_CHECKPOINT = "checkpoint not written"
+LESS_MEMORY = "memory of the device used up"
 OLD_CHECKPOINT = "checkpoint of a run that was ended"
 
 

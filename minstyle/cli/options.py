@@ -140,7 +140,7 @@ def _add_machine_options(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=PRECISIONS,
         help="of matrix products on a GPU: tf32, factors rounded to 10 bits, several times as fast on cards that have "
-        "it (default), or fp32, full float32",
+        "it (default); fp16, convolutions of 16-bit factors; or fp32, full float32",
     )
 
 

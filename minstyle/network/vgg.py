@@ -19,7 +19,7 @@ import numpy as np
 
 from ..backend import CPU, Array, Device
 from ..engine import ops
-from ..engine.kernels import Kernel
+from ..engine.kernels import Kernel, check_precision
 from ..engine.ops.padding import PADDINGS
 from ..errors import LayerError, WeightsError, require
 from .layers import BLOCKS, CHANNELS, LINEAR, block_of, canonical, layer_names
@@ -83,7 +83,14 @@ def plan(
         if name in wanted:
             steps[-1] = steps[-1]._replace(features=name)
         padded = False
-    return steps
+    return [*map(_told, steps, [*steps[1:], PlannedOp(ops.relu)])]
+
+
+def _told(step: PlannedOp, following: PlannedOp) -> PlannedOp:
+    """A map that only a convolution reads may be one in half precision."""
+    if step.features or not following.layer or step.op not in (ops.conv_relu, ops.conv_relu_pool2):
+        return step
+    return step._replace(settings={**step.settings, "half": True})
 
 
 class Network:
@@ -94,12 +101,14 @@ class Network:
 
     ``precision``: how an objective multiplies on a GPU, one of ``PRECISIONS``; None: as the caller has it,
     which is "tf32" unless he says otherwise. Raises WeightsError when the weights are not those of the network that
-    they name.
+    they name, DeviceError for a precision that the GPU does not have.
     """
 
     def __init__(
         self, weights: Weights, device: Device = CPU, dtype: Any = np.float32, precision: str | None = None
     ) -> None:
+        if device.name == "gpu":
+            check_precision(precision)
         self.name, self.device, self.dtype, self.precision = weights.network, device, np.dtype(dtype), precision
         self.source = weights.source
         # Grey levels (of 0..255) in one unit of the input: 1 for Caffe's weights, about 58 for torchvision's.

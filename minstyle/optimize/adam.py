@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..backend import Array, array_module
 from ..engine.kernels import by_rows
 from ..errors import OptimizeError, ShapeError, require
-from .minimum import Function, Minimum, OnEvaluation, OnIteration, checked
+from .minimum import Function, Minimum, OnEvaluation, OnIteration, Renewed, checked, never
 
 Resize = Callable[[Array, int, int, str], Array]  # (array (H, W, C), height, width, "bicubic" or "bilinear")
 
@@ -66,6 +66,7 @@ def adam(
     state: AdamState | None = None,
     on_evaluation: OnEvaluation = lambda x, loss: None,
     on_iteration: OnIteration = lambda x, state, evaluations, iterations: None,
+    renewed: Renewed = never,
 ) -> AdamMinimum:
     """Adam (Kingma and Ba 2015, algorithm 1) from ``x0``: an evaluation, then a step, ``iterations`` times.
 
@@ -90,6 +91,7 @@ def adam(
         if on_evaluation(iterates.shown, loss):
             return iterates.minimum(loss, i + 1, "stopped on request", True)
         iterates.step(g)
+        renewed(i + 1)  # it compares no losses
         if i + 1 < iterations:
             on_iteration(iterates.x, iterates.state(), i + 1, i + 1)
     return iterates.minimum(loss, iterations, "all iterations were made", False)

@@ -21,8 +21,10 @@ from .minimum import (
     Minimum,
     OnEvaluation,
     OnIteration,
+    Renewed,
     StopRequestedError,
     largest_entry,
+    never,
     nothing,
 )
 
@@ -48,10 +50,11 @@ class Preconditioner:
 class LbfgsState:
     """All that L-BFGS knows between two iterations. Given to another call, it goes on as if the first had not ended.
 
-    The slots of ``steps`` and ``changes`` (m, n) hold the pairs s (of x) and y (of its gradient), those in ``order``,
-    oldest first. ``products`` (m, m), float64, has s_i . y_j where pair i is as old as j or older; ``slopes`` (m,) has
-    s_i . gradient. ``scale`` is gamma, by which the first guess of the inverse Hessian
-    is multiplied; 0 while there is none. ``losses`` are those before and after each of the latest iterations.
+    The slots of ``steps`` and ``changes`` (m, n), of fewer rows where memory is scarce, hold the pairs s (of x) and y
+    (of its gradient), those in ``order``, oldest first. ``products`` (m, m), float64, has s_i . y_j where pair i is as
+    old as j or older; ``slopes`` (m,) has s_i . gradient. ``scale`` is gamma, by which the first guess of the inverse
+    Hessian is multiplied; 0 while there is none. ``losses`` are those before and after each of the latest iterations;
+    none where x is to be evaluated anew.
     """
 
     x: Array
@@ -65,20 +68,20 @@ class LbfgsState:
     scale: float = 0.0
     losses: list[float] = field(default_factory=list)
 
-    def falls_no_more(self, factr: float, tolerance: float) -> bool:
-        """Whether the latest iteration, or the latest ten, brought no more than these parts of the loss."""
-        if self.losses[-2] - self.loss <= factr * float(np.finfo(float).eps) * abs(self.losses[-2]) and factr > 0:
-            return True
-        return (
+    def falls_no_more(self, factr: float, tolerance: float) -> str:
+        """That the latest iteration, or the latest ten, brought no more than these parts of the loss; else ""."""
+        one = self.losses[-2] - self.loss <= factr * float(np.finfo(float).eps) * abs(self.losses[-2]) and factr > 0
+        ten = (
             tolerance > 0
             and len(self.losses) > _RECENT
             and self.losses[0] - self.loss < tolerance * abs(self.losses[0])
         )
+        return "the loss no longer falls" if one or ten else ""
 
-    def forget(self) -> bool:
-        """The history away: the next direction is that of steepest descent. False if there was none."""
+    def forget(self) -> str:
+        """The history away: the next direction is that of steepest descent. "" unless there was none."""
         known, self.order, self.scale = bool(self.order), [], 0.0
-        return known
+        return "" if known else "no step lowers the loss"
 
 
 @dataclass(frozen=True)
@@ -95,15 +98,14 @@ def lbfgs(
     history: int = 10,
     preconditioner: Preconditioner | None = None,
     first_step: float = 3.0,
-    factr: float = 0.0,
-    pgtol: float = 0.0,
-    tolerance: float = 0.0,
-    evaluations: int = 15000,
-    iterations: int = 15000,
+    factr: float = 0.0, pgtol: float = 0.0, tolerance: float = 0.0,
+    evaluations: int = 15000, iterations: int = 15000,
     state: LbfgsState | None = None,
+    slots: int | None = None,
     on_evaluation: OnEvaluation = nothing,
     on_iteration: OnIteration = nothing,
-) -> LbfgsMinimum:
+    renewed: Renewed = never,
+) -> LbfgsMinimum:  # fmt: skip
     """Minimise ``objective`` from ``x0``, an array of any shape, on host or device, which is not written to.
 
     Limited-memory BFGS (Nocedal and Wright, algorithms 7.4 and 7.5) with ``history`` pairs, a first guess gamma P of
@@ -118,41 +120,61 @@ def lbfgs(
     ``state`` goes on from where another call ended: x0 is ignored then, the state's arrays are written into, and all is
     bit for bit as if that call had gone on. ``on_evaluation(x, loss)`` is called after each evaluation; when it returns
     true, the run ends with that x. Arrays handed out are not written into later. ``on_iteration`` is called after the
-    first evaluation and after each iteration but the last.
+    first evaluation and after each iteration but the last. ``renewed`` is asked after each iteration: where it says
+    so, x is evaluated anew, and the pairs stay.
 
-    Memory beside x0 and the objective's: 2 ``history`` + 4 arrays like x0. Raises OptimizeError when the loss or its
+    Memory beside x0 and the objective's: 2 ``history`` + 4 arrays like x0; with fewer ``slots`` than pairs only 2
+    ``slots`` + 4, and only so many pairs. Raises OptimizeError when the loss or its
     gradient is no number, ShapeError for a state of another shape.
     """
     require(history >= 1, "history of L-BFGS", "a number from 1", history, OptimizeError)
     evaluate, done, message = Evaluations(objective, on_evaluation), 0, ""
     try:
         if state is None:
-            state = _begin(x0.copy(), evaluate, history)
+            state = _begin(x0.copy(), evaluate, history, slots or history)
             on_iteration(state.x, state, 1, 0)
         require(state.x.shape == x0.shape, "x of the state of L-BFGS", x0.shape, state.x.shape, ShapeError)
         while not message:
-            if pgtol > 0 and largest_entry(state.gradient) <= pgtol:
-                message = "no component of the gradient is larger than pgtol"
-            elif evaluate.count >= evaluations:
-                message = "all evaluations were made"
-            elif done >= iterations:
-                message = "all iterations were made"
-            elif _iterate(state, evaluate, preconditioner, first_step):
-                done += 1
-                message = "the loss no longer falls" if state.falls_no_more(factr, tolerance) else ""
-            elif not state.forget():
-                message = "no step lowers the loss"
+            if not state.losses:
+                _renew(state, evaluate)
+                on_iteration(state.x, state, evaluate.count, done)
+            message = _limit(state, pgtol, evaluate.count >= evaluations, done >= iterations)
+            if not message:
+                going = _iterate(state, evaluate, preconditioner, first_step)
+                done += going
+                message = state.falls_no_more(factr, tolerance) if going else state.forget()
+            state.losses = [] if renewed(math.inf if message else evaluate.count) else state.losses
             if not message:  # who goes on from here does not look again whether the loss falls
                 on_iteration(state.x, state, evaluate.count, done)
+        if not state.losses:
+            _renew(state, evaluate)
     except StopRequestedError:
         return LbfgsMinimum(evaluate.x, evaluate.loss, evaluate.count, done, "stopped on request", True, state)
     return LbfgsMinimum(state.x, state.loss, evaluate.count, done, message, False, state)
 
 
-def _begin(x: Array, evaluate: Evaluations, history: int) -> LbfgsState:
+def _begin(x: Array, evaluate: Evaluations, history: int, slots: int) -> LbfgsState:
     loss, g = evaluate(x)
-    steps, changes = (array_module(x).zeros((history, x.size), dtype=x.dtype) for _ in range(2))
+    rows = min(history, slots), x.size
+    steps, changes = (array_module(x).zeros(rows, dtype=x.dtype) for _ in range(2))
     return LbfgsState(x, loss, g, steps, changes, np.zeros((history, history)), np.zeros(history), losses=[loss])
+
+
+def _limit(state: LbfgsState, pgtol: float, evaluated: bool, iterated: bool) -> str:
+    """Why no iteration comes next, "" if one does."""
+    if pgtol > 0 and largest_entry(state.gradient) <= pgtol:
+        return "no component of the gradient is larger than pgtol"
+    if evaluated:
+        return "all evaluations were made"
+    return "all iterations were made" if iterated else ""
+
+
+def _renew(state: LbfgsState, evaluate: Evaluations) -> None:
+    """What the objective, another one than before, gives at x."""
+    state.loss, state.gradient = evaluate(state.x)
+    state.losses = [state.loss]
+    filled = 1 + max(state.order, default=-1)
+    state.slopes[:filled] = _products(state.steps[:filled], state.gradient)
 
 
 def _iterate(
@@ -238,7 +260,7 @@ def _learn(state: LbfgsState, step: Array, g: Array, preconditioner: Preconditio
     array_module(g).subtract(g, state.gradient, out=change)
     state.steps[slot] = step.reshape(-1)
     bend, squared, length = dots((step, change), (change, change), (step, step))
-    slopes = np.zeros(history)
+    slopes = np.zeros(len(state.slopes))
     filled = 1 + max([*used, slot])
     slopes[:filled] = _products(state.steps[:filled], g)
     state.products[:, slot] = slopes - state.slopes  # S (g - the g before)

@@ -19,6 +19,16 @@ OnEvaluation = Callable[[Array, float], Any]  # (x, loss) -> true to stop
 OnIteration = Callable[[Array, Any, int, int], Any]
 
 
+# (evaluations of this call) -> whether the objective has just become another one, slightly: what it gave before is then
+# not compared with what it gives from now on. At the end of a call it is asked with infinity.
+Renewed = Callable[[float], bool]
+
+
+def never(evaluations: float) -> bool:
+    """The objective stays the same."""
+    return False
+
+
 def nothing(*told: Any) -> None:
     """Watches nothing."""
 

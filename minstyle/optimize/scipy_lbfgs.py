@@ -5,10 +5,12 @@ The algorithm, its line search included, is scipy's; ``of_vector`` is what it ca
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..backend import Array, array_module, to_host
-from .minimum import Evaluations, Function, Minimum, OnEvaluation, StopRequestedError
+from .minimum import Evaluations, Function, Minimum, OnEvaluation, Renewed, StopRequestedError, never
 
 
 def scipy_lbfgs(
@@ -21,6 +23,7 @@ def scipy_lbfgs(
     evaluations: int = 15000,
     iterations: int = 15000,
     on_evaluation: OnEvaluation = lambda x, loss: None,
+    renewed: Renewed = never,
 ) -> Minimum:
     """scipy's L-BFGS-B without bounds (Byrd, Lu, Nocedal, Zhu 1995), from ``x0`` with an empty history.
 
@@ -30,6 +33,7 @@ def scipy_lbfgs(
     a few more may be spent.
 
     ``on_evaluation(x, loss)`` is called after each evaluation; when it returns true, the run ends with that x.
+    ``renewed`` is asked at the end: where it says so, the end is evaluated anew.
     Any shape, on host or device: scipy sees a float64 vector, the objective an array like ``x0``. Raises
     OptimizeError when the loss or its gradient is no number.
     """
@@ -55,5 +59,10 @@ def scipy_lbfgs(
         found = minimize(of_vector, to_vector(x0), jac=True, method="L-BFGS-B", options=options)
     except StopRequestedError:
         return Minimum(evaluate.x, evaluate.loss, evaluate.count, 0, "stopped on request", True)
-    message = str(found.message)
-    return Minimum(to_array(found.x), float(found.fun), evaluate.count, int(found.nit), message, False)
+    message, x, loss = str(found.message), to_array(found.x), float(found.fun)
+    try:
+        if renewed(math.inf):  # scipy cannot be told before
+            loss, _ = evaluate(x)
+    except StopRequestedError:
+        return Minimum(x, evaluate.loss, evaluate.count, int(found.nit), "stopped on request", True)
+    return Minimum(x, loss, evaluate.count, int(found.nit), message, False)

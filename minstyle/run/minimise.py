@@ -19,7 +19,7 @@ from ..errors import CheckpointError, require
 from ..optimize.adam import AdamState, adam
 from ..optimize.bounds import bounded
 from ..optimize.lbfgs import LbfgsState, lbfgs
-from ..optimize.minimum import Found, Function, Minimum, OnEvaluation
+from ..optimize.minimum import Found, Function, Minimum, OnEvaluation, Renewed, never
 from ..optimize.pyramid import PYRAMID
 from ..optimize.scipy_lbfgs import scipy_lbfgs
 from ..recipe.recipe import Recipe
@@ -77,7 +77,8 @@ class Midway:
         within = 0 < self.evaluations < evaluations and 0 <= self.iterations < recipe.iterations
         good("evaluations fewer than the round's", True, within or isinstance(state, LbfgsState))
         if isinstance(state, LbfgsState):
-            good("pairs", (recipe.history, math.prod(shape)), state.steps.shape)
+            # There may be room for fewer pairs than the recipe has: where a device's memory did not suffice.
+            good("pairs", (recipe.history, math.prod(shape)), (len(state.slopes), state.steps.shape[1]))
         else:
             good("mean of images", recipe.averages, state.average is not None)
 
@@ -104,6 +105,8 @@ def minimise(
     on_evaluation: OnEvaluation,
     midway: Midway | None = None,
     on_midway: OnMidway = lambda midway: None,
+    renewed: Renewed = never,
+    pairs: int | None = None,
 ) -> Round:
     """Minimise ``objective`` from ``image`` (H, W, 3), as the recipe says. ``state`` is what the round before left.
 
@@ -111,10 +114,13 @@ def minimise(
     end is bit for bit the same. scipy's L-BFGS-B keeps its state to itself, and tells nothing.
 
     ``on_evaluation(image, loss)`` is called after each evaluation, with the mean of the images so far where the recipe
-    averages; when it returns true, the round ends. Raises OptimizeError.
+    averages; when it returns true, the round ends. ``renewed(evaluations of the round)`` is asked where the objective
+    may become a slightly different one: true, where it just has. ``pairs``: as many of L-BFGS (ours) have room, None:
+    all. Raises OptimizeError.
     """
+    told: dict[str, Any] = {"midway": midway, "on_midway": on_midway, "renewed": renewed, "pairs": pairs}
     if recipe.bounds != "smooth":
-        return _minimise(objective, image, recipe, evaluations, state, on_evaluation, midway, on_midway)
+        return _minimise(objective, image, recipe, evaluations, state, on_evaluation, **told)
     evaluated = image
 
     def of_image(image: Array) -> Found:
@@ -127,26 +133,20 @@ def minimise(
         return bool(on_evaluation(to_image(u) if recipe.averages else evaluated, loss))
 
     of_u, to_u, to_image = bounded(of_image)
-    found = _minimise(of_u, to_u(image), recipe, evaluations, state, on_evaluation_of_u, midway, on_midway)
+    found = _minimise(of_u, to_u(image), recipe, evaluations, state, on_evaluation_of_u, **told)
     return Round(to_image(found.last), found.adam_state, found.stopped)
 
 
 def _minimise(
-    objective: Function,
-    x: Array,
-    recipe: Recipe,
-    evaluations: int,
-    state: AdamState | None,
-    on_evaluation: OnEvaluation,
-    midway: Midway | None,
-    on_midway: OnMidway,
-) -> Round:
+    objective: Function, x: Array, recipe: Recipe, evaluations: int, state: AdamState | None,
+    on_evaluation: OnEvaluation, midway: Midway | None, on_midway: OnMidway, renewed: Renewed, pairs: int | None,
+) -> Round:  # fmt: skip
     spent, done = (0, 0) if midway is None else (midway.evaluations, midway.iterations)
 
     def on_iteration(x: Array, state: AdamState | LbfgsState, evaluations: int, iterations: int) -> None:
         on_midway(Midway(x, state, spent + evaluations, done + iterations))
 
-    given: dict[str, Any] = {"on_evaluation": on_evaluation}
+    given: dict[str, Any] = {"on_evaluation": on_evaluation, "renewed": lambda count: renewed(spent + count)}
     if recipe.optimizer != "scipy":
         given |= {"on_iteration": on_iteration, "state": midway.state if midway else state}
     x, evaluations, iterations = midway.x if midway else x, evaluations - spent, recipe.iterations - done
@@ -169,5 +169,5 @@ def _minimise(
     if recipe.optimizer == "scipy":
         minimum: Minimum = scipy_lbfgs(objective, x, **given)
     else:
-        minimum = lbfgs(objective, x, preconditioner=PYRAMID, tolerance=recipe.tolerance, **given)
+        minimum = lbfgs(objective, x, preconditioner=PYRAMID, tolerance=recipe.tolerance, slots=pairs, **given)
     return Round(minimum.x, None, minimum.stopped)

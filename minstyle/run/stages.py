@@ -20,7 +20,7 @@ class Stage:
     """One size with one network: (height, width), the network, the evaluations of each round, the recipe.
 
     Before the last size that is ``recipe.while_coarse()``. ``bands``: into how many the picture is cut, see
-    ``build_objective``.
+    ``build_objective``. ``pairs``: as many of L-BFGS have room, None: all.
     """
 
     shape: Shape
@@ -28,6 +28,7 @@ class Stage:
     evaluations: int
     recipe: Recipe
     bands: int = 0
+    pairs: int | None = None
 
 
 def needs_draft(recipe: Recipe, network: Network) -> bool:

@@ -42,9 +42,12 @@ class RunState:
         """How many evaluations need not be made again when the run goes on from here."""
         return self.before + (self.midway.evaluations if self.midway else 0)
 
-    def note(self, record: Record, image: Array, *, averaged: bool) -> None:
-        """Add a Record to the history; its image becomes the best if it is an average, its stage's first, or better."""
-        first = not self.history or self.history[-1].stage < record.stage
+    def note(self, record: Record, image: Array, *, averaged: bool, anew: bool = False) -> None:
+        """Add a Record to the history; its image becomes the best if it is an average, its stage's first, or better.
+
+        ``anew``: or if no loss before compares with its own.
+        """
+        first = anew or not self.history or self.history[-1].stage < record.stage
         if averaged or first or record.loss < self.best_loss:
             self.best, self.best_loss = image.copy(), record.loss
         self.history.append(record)  # last: where there is a record there is an image

@@ -200,7 +200,7 @@ def _lbfgs(records: Records, x: np.ndarray, numbers: dict[str, Any]) -> LbfgsSta
     order, losses = numbers["order"], numbers["losses"]
     good = isinstance(order, list) and all(type(i) is int and 0 <= i < pairs for i in order)
     check(good and len(set(order)) == len(order), "order", f"different numbers below {pairs}", str(order)[:60])
-    check(isinstance(losses, list) and 1 <= len(losses) <= 20, "losses", "1 to 20 numbers", str(losses)[:60])
+    check(isinstance(losses, list) and len(losses) <= 20, "losses", "at most 20 numbers", str(losses)[:60])
     rows = {what: np.zeros((pairs, x.size), x.dtype) for what in ("step", "change")}
     for what, array in rows.items():
         for i in order:

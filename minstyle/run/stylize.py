@@ -6,18 +6,22 @@ import dataclasses
 import enum
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
-from ..backend import Array, Device, device_errors, to_host
-from ..errors import MinstyleError, OptimizeError, RecipeError, require
+from ..backend import Array, device_errors, to_host
+from ..errors import DeviceMemoryError, MinstyleError, OptimizeError, RecipeError, require
 from ..images import Picture, resize, resize_values
 from ..network.vgg import Network
+from ..notices import Notice
 from ..recipe.presets import DEFAULT_RECIPE, RECIPES
 from ..recipe.recipe import FILE, Recipe
 from ..style.objective import Objective, build_objective
 from ..style.regions import Regions
 from .estimate import Estimate
+from .exact import Exactness
+from .fallback import Fallback, advice
 from .first_steps import FirstSteps
 from .kept import Kept, image_on_host
 from .minimise import Midway, minimise
@@ -40,6 +44,7 @@ class Event(enum.Enum):
 
 
 Notify = Callable[[RunState, Event], bool]  # true ends the run
+Tell = Callable[[Event], bool]
 
 
 def stylize(
@@ -88,7 +93,7 @@ def stylize(
         for observer in observers:
             observer.start(plan)
             started.append(observer)
-        run_stages(stages, pictures, state, _notifier(pictures, observers, kept))
+        run_stages(stages, pictures, state, _notifier(pictures, observers, kept), partial(_tell, observers))
     except _EXPECTED as stop:
         error = stop
         nothing_made = state.best is None or not state.history
@@ -133,35 +138,58 @@ def _plan(stages: Sequence[Stage], recipe: Recipe, estimate: Estimate | None, hi
 
 
 @device_errors()
-def run_stages(stages: Sequence[Stage], pictures: Pictures, state: RunState, notify: Notify) -> RunState:
+def run_stages(
+    stages: Sequence[Stage],
+    pictures: Pictures,
+    state: RunState,
+    notify: Notify,
+    tell: Callable[[Notice], None] = lambda notice: None,
+) -> RunState:
     """Run what ``state`` does not count as done. It is updated in place, and returned.
 
-    However that ends, another call goes on from the state.
+    However that ends, another call goes on from the state. ``tell`` hears what is given up where a device's memory is
+    used up; raises ResourceError where nothing is left to give up.
     """
-    del state.history[state.done :]  # what was evaluated beyond the state is evaluated again
-    began, state.stopped = time.perf_counter() - state.seconds, False
+    began, state.stopped, fallback = time.perf_counter() - state.seconds, False, Fallback()
 
     def timed_notify(event: Event) -> bool:
         state.seconds = time.perf_counter() - began
         return notify(state, event)
 
     try:
-        for stage in stages[state.stage :]:
-            _run_stage(stage, pictures, state, timed_notify)
-            if state.stopped:
-                break
-            state.stage, state.round, state.image = state.stage + 1, 0, None
+        while state.stage < len(stages) and not state.stopped:
+            stage = fallback.applied(stages[state.stage])
+            last = state.stage == len(stages) - 1
+            if _fits(stage, pictures, state, timed_notify, fallback.replayed, last):
+                if not state.stopped:
+                    state.stage, state.round, state.image = state.stage + 1, 0, None
+                continue
+            notice = fallback.give_up(stage, state)
+            if notice is None:
+                raise advice(stage, pictures)
+            tell(notice)
     finally:
         state.seconds = time.perf_counter() - began
     return state
 
 
+def _fits(stage: Stage, pictures: Pictures, state: RunState, notify: Tell, replayed: bool, last: bool) -> bool:
+    """Run a stage; false where the device's memory does not suffice. The arrays of what failed are then gone."""
+    del state.history[state.done :]  # what was evaluated beyond the state is evaluated again
+    try:
+        with device_errors():
+            _run_stage(stage, pictures, state, notify, replayed, last)
+    except DeviceMemoryError:
+        return False
+    return True
+
+
 @np.errstate(over="ignore", invalid="ignore")  # no warnings: the optimiser raises where the loss is no number
-def _run_stage(stage: Stage, pictures: Pictures, state: RunState, notify: Callable[[Event], bool]) -> None:
+def _run_stage(stage: Stage, pictures: Pictures, state: RunState, notify: Tell, replayed: bool, last: bool) -> None:
     """Run the rounds of a stage that ``state`` does not count as done, or up to one in which an observer says stop."""
     scaled = pictures.at(stage.shape)
     objective = build_objective(scaled.content, scaled.styles, stage.recipe, stage.network, scaled.regions,
-                                bands=stage.bands)  # fmt: skip
+                                bands=stage.bands, replayed=replayed)  # fmt: skip
     if state.image is None:
         if state.best is None:
             start = scaled.start(stage.network.mean_color, pictures.initial)
@@ -171,7 +199,7 @@ def _run_stage(stage: Stage, pictures: Pictures, state: RunState, notify: Callab
         state.image, state.adam_state = start, adam_state
         notify(Event.BORDER)
     while state.round < stage.recipe.rounds and not state.stopped:
-        if _run_round(objective, stage, state, notify):
+        if _run_round(objective, stage, state, notify, last and state.round == stage.recipe.rounds - 1):
             state.stopped = True
         else:
             state.stopped = notify(Event.END_OF_ROUND)
@@ -192,26 +220,27 @@ def _enlarged(image: np.ndarray, content: np.ndarray, recipe: Recipe) -> np.ndar
     return sharper.clip(0, 255)
 
 
-def _run_round(objective: Objective, stage: Stage, state: RunState, notify: Callable[[Event], bool]) -> bool:
-    """One run of the recipe's optimiser, for L-BFGS with a fresh history, or the rest of one.
+def _run_round(objective: Objective, stage: Stage, state: RunState, notify: Tell, last: bool) -> bool:
+    """One run of the recipe's optimiser, for L-BFGS with a fresh history, or the rest of one. ``last``: of the run.
 
     True when an observer asked to stop before its end.
     """
     terms: dict[str, float] = {}  # of the latest evaluation
     evaluated: Array | None = None
     whole = True  # the arrays of ``state.midway``: the optimiser works on them after an evaluation
+    exact = Exactness(objective, stage, last, state.midway.evaluations if state.midway else 0)
 
     def evaluate(x: Array) -> tuple[float, Array, float]:
         nonlocal terms, evaluated, whole
         evaluated, whole = x, True
-        evaluation = objective.evaluate(x)
+        evaluation = objective.evaluate(x, exact.precision)
         terms = evaluation.terms
         return evaluation.loss, evaluation.gradient, evaluation.largest
 
     def on_evaluation(x: Array, loss: float) -> bool:
         nonlocal whole
         record = Record(len(state.history) + 1, stage.shape, loss, terms, state.stage + 1)
-        state.note(record, x, averaged=stage.recipe.averages)
+        state.note(record, x, averaged=stage.recipe.averages, anew=exact.first())
         whole = notify(Event.EVALUATION)
         return whole
 
@@ -220,12 +249,11 @@ def _run_round(objective: Objective, stage: Stage, state: RunState, notify: Call
         state.midway, whole = midway, True
         notify(Event.BORDER)
 
-    device: Device = stage.network.device
-    image = device.asarray(state.image, stage.network.dtype)
-    midway = state.midway and state.midway.on(device)
+    image = stage.network.device.asarray(state.image, stage.network.dtype)
+    midway = state.midway and state.midway.on(stage.network.device)
     try:
         found = minimise(evaluate, image, stage.recipe, stage.evaluations, state.adam_state, on_evaluation, midway,
-                         on_midway)  # fmt: skip
+                         on_midway, exact.begins, stage.pairs)  # fmt: skip
     except OptimizeError as error:
         term = None if evaluated is None else objective.culprit(evaluated)
         raise error if term is None else OptimizeError(f"{term}: {error}") from None
@@ -254,11 +282,15 @@ def _notifier(pictures: Pictures, observers: Sequence[Observer], kept: Kept) -> 
                     lambda: pictures.finished(kept.best()[0]))  # fmt: skip
         notice = first_steps.look(step)
         if notice is not None:
-            for observer in observers:
-                observer.notice(notice)
+            _tell(observers, notice)
         return any([observer.step(step) for observer in observers])  # a list: every observer is told
 
     return notify
+
+
+def _tell(observers: Sequence[Observer], notice: Notice) -> None:
+    for observer in observers:
+        observer.notice(notice)
 
 
 def _resized_adam_moment(array: Array, height: int, width: int, resample: str) -> np.ndarray:

@@ -52,10 +52,11 @@ class Objective:
         network: Network,
         areas: Areas | None,
         rows: int = 0,
+        replayed: bool = True,
     ) -> None:
         self.shape = (*shape, 3)
         self.recipe, self.network, self.rows = recipe, network, rows
-        self._arena, self._replay = kernels.Arena(), kernels.Replay()
+        self._arena, self._replay = kernels.Arena(), kernels.Replay("" if replayed else "not wanted")
         self._terms, self._areas = tuple(terms), areas
         self._shares = [1.0] if areas is None else areas.shares
         at_layers = [weighted for weighted in terms if weighted.term.layer != IMAGE] if rows else []
@@ -73,11 +74,14 @@ class Objective:
         return evaluation.loss, evaluation.gradient
 
     @device_errors()
-    def evaluate(self, image: Array) -> Evaluation:
-        """As calling it, with the loss by term. Raises ShapeError for an image of another shape, DeviceError."""
+    def evaluate(self, image: Array, precision: str | None = None) -> Evaluation:
+        """As calling it, with the loss by term; ``precision`` in place of the network's.
+
+        Raises ShapeError for an image of another shape, DeviceError.
+        """
         require(tuple(image.shape) == self.shape, "image", self.shape, tuple(image.shape))
         array = self.network.device.asarray(image, self.network.dtype)
-        with self._arena.use(), kernels.use_precision(self.network.precision):
+        with self._arena.use(), kernels.use_precision(precision or self.network.precision):
             found, dx = self._evaluate(array) if self._banded else self._replay(self._evaluate, array)
         loss, largest, *terms = to_host(found).tolist()  # in one copy: here, and only here, the host waits for a device
         return Evaluation(loss, dx, dict(zip(self._names(), terms, strict=True)), largest)
@@ -123,6 +127,13 @@ class Objective:
                 return weighted.term.name
         return None
 
+    @property
+    def rounds(self) -> bool:
+        """Whether evaluations multiply factors of fewer digits than float32 has."""
+        network = self.network
+        with kernels.use_precision(network.precision):
+            return network.device.name == "gpu" and network.dtype == "float32" and kernels.rounds()
+
     def workspaces(self) -> tuple[int, int]:
         """Bytes kept for the next call to work in: each thread's, summed, and what they share."""
         return self._arena.nbytes()
@@ -155,6 +166,7 @@ def build_objective(
     regions: Regions | None = None,
     *,
     bands: int = 0,
+    replayed: bool = True,
 ) -> Objective:
     """The objective of ``recipe`` for images of the content's size.
 
@@ -162,9 +174,10 @@ def build_objective(
     Statistics of several styles are averaged, weighted by ``recipe.blend`` (equally where it is empty). ``regions``, of
     any resolution, say which part of the image takes its style from which parts of the style pictures. Terms whose
     weight is 0 are left out, and layers that no term reads are not computed. ``bands``: the picture is cut into so many
-    bands of rows, with which an evaluation takes less memory and half as much time again; 0: it is not cut. Raises
-    LayerError for a layer that the network does not have, ShapeError for arrays that are no images, RecipeError for a
-    blend of another number of styles, ImageError for a region that vanishes at a layer.
+    bands of rows, with which an evaluation takes less memory and half as much time again; 0: it is not cut.
+    ``replayed``: a GPU records an evaluation and repeats it, which keeps its memory between them. Raises LayerError for
+    a layer that the network does not have, ShapeError for arrays that are no images, RecipeError for a blend of another
+    number of styles, ImageError for a region that vanishes at a layer.
     """
     for name, image in (("content", content), *(("style", style) for style in styles)):
         require(image.ndim == 3 and image.shape[2] == 3, name, "an image (H, W, 3)", image.shape)
@@ -184,7 +197,7 @@ def build_objective(
     targets = of_styles | of_content
     weighted = [WeightedTerm(t, w * _scale(t, network, recipe), targets[t]) for t, w in named]
     areas = None if regions is None else Areas(regions.content, regions.names, network)
-    return Objective(content.shape[:2], weighted, recipe, network, areas, rows)
+    return Objective(content.shape[:2], weighted, recipe, network, areas, rows, replayed)
 
 
 def _scale(term: Term, network: Network, recipe: Recipe) -> float:

@@ -120,7 +120,7 @@ def test_a_plan_fuses_what_nobody_reads() -> None:
     layers = layer_names("vgg19")[:4]
     assert plan(layers, {"block1_conv1", "block2_conv1"}) == [
         PlannedOp(ops.conv_relu, "block1_conv1", {"caller_keeps": True, "valid": False}, features="block1_conv1"),
-        PlannedOp(ops.conv_relu_pool2, "block1_conv2"),
+        PlannedOp(ops.conv_relu_pool2, "block1_conv2", {"half": True}),
         PlannedOp(ops.conv_relu, "block2_conv1", {"caller_keeps": True, "valid": False}, features="block2_conv1"),
     ]
     assert plan(layers, {"block1_conv2"})[1:] == [
@@ -134,7 +134,7 @@ def test_a_plan_pads_before_the_first_convolution_and_scales_after_pooling() -> 
     steps = plan(layer_names("vgg19")[:3], {"block1_pool"}, pooling="average", padding="reflect")
     assert steps == [
         PlannedOp(ops.pad, settings={"width": 1, "mode": "reflect"}),
-        PlannedOp(ops.conv_relu, "block1_conv1", {"caller_keeps": False, "valid": True}),
+        PlannedOp(ops.conv_relu, "block1_conv1", {"caller_keeps": False, "valid": True, "half": True}),
         PlannedOp(ops.conv_relu, "block1_conv2", {"caller_keeps": False, "valid": False}),
         PlannedOp(ops.avg_pool2),
         PlannedOp(ops.scale, settings={"factor": 2.0}, features="block1_pool"),

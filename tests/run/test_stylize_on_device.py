@@ -11,7 +11,7 @@ import pytest
 
 from minstyle import stylize
 from minstyle.backend import CPU, Device, choose_device, is_cupy
-from minstyle.errors import DeviceError
+from minstyle.errors import DeviceError, ResourceError
 from minstyle.network.vgg import Network
 from minstyle.network.weightfile import Weights
 from minstyle.recipe.presets import RECIPES
@@ -160,12 +160,15 @@ def test_a_device_that_fails_before_there_is_a_picture_is_told(tiny_weights: Wei
         stylize(CONTENT, [STYLE], RECIPES["document"], network=network)
 
 
-def test_a_lack_of_the_devices_memory_ends_the_run_as_one_of_the_hosts(tiny_weights: Weights, failing: Device) -> None:
+def test_a_lack_of_the_devices_memory_for_good_ends_the_run_with_the_picture_so_far(
+    tiny_weights: Weights, failing: Device
+) -> None:
+    """For what there is before that: tests/run/test_fallback.py."""
     error = cupy_double.cupy.cuda.memory.OutOfMemoryError("Out of memory allocating 512 bytes")
     recipe = dataclasses.replace(RECIPES["document"], **{**SMALL, "evaluations": 8})
-    fails = FailsAt(2, error, False)
+    fails = FailsAt(2, error, True)
     result = stylize(CONTENT, [STYLE], recipe, network=Network(tiny_weights, failing, np.float64), observers=[fails])
-    assert result.error is error
+    assert isinstance(result.error, ResourceError)
     assert result.evaluations == 2
     assert any(np.array_equal(result.image, image) for image in fails.images)
 

@@ -11,10 +11,11 @@ from minstyle import build_objective, load_network
 from minstyle.backend import CPU, Device, is_cupy, to_host
 from minstyle.network.vgg import Network
 from minstyle.network.weightfile import Weights
+from minstyle.recipe.presets import RECIPES
 from minstyle.recipe.recipe import Recipe
 from minstyle.recipe.terms import IMAGE, ROLES, Term
 from minstyle.style.regions import Regions
-from tests.support.small import picture
+from tests.support.small import picture, random_weights
 
 CONTENT, X = (picture(32, 40, seed).astype(np.float64) for seed in (1, 3))
 STYLES = [picture(40, 36, 2), picture(36, 48, 4)]
@@ -81,3 +82,24 @@ def test_all_losses_together_are_those_of_the_cpu(
 def test_projected_features_have_the_losses_of_the_cpu(regions: Regions | None, gpu: Device) -> None:
     terms = tuple(Term(kind, IMAGE if role == "tv" else "block2_conv1") for kind, role in ROLES.items())
     assert_as_on_the_cpu(Recipe("r", terms, **ALONE), regions, "mini", gpu)
+
+
+# Of the loss and of the gradient's norm: a ReLU or the largest of a window may fall on either side of a rounding.
+ROUGHLY = {"fp32": (1e-6, 1e-5), "tf32": (5e-3, 0.1), "fp16": (5e-3, 0.1)}
+
+
+@pytest.mark.parametrize("recipe", ["fine", "gatys"])
+@pytest.mark.parametrize("precision", ROUGHLY)
+def test_each_precision_gives_about_the_loss_and_gradient_of_float64(precision: str, recipe: str, gpu: Device) -> None:
+    """The double rounds what is stored, and factors of 16 bits. gatys pools by averages, of maps in float32."""
+    weights, expected = random_weights("vgg19", (8, 16, 16, 24, 24)), None
+    for device, dtype in ((CPU, np.float64), (gpu, np.float32)):
+        network = Network(weights, device, dtype, precision)
+        found = build_objective(CONTENT, STYLES[:1], RECIPES[recipe], network).evaluate(X)
+        expected = expected or found
+    assert expected is not None
+    of_loss, of_gradient = ROUGHLY[precision]
+    assert found.loss == pytest.approx(expected.loss, rel=of_loss)
+    off = np.linalg.norm(to_host(found.gradient) - expected.gradient) / np.linalg.norm(expected.gradient)
+    assert off < of_gradient
+    assert precision == "fp32" or off > 1e-4, "it does round"

@@ -16,16 +16,47 @@ from .cpu import few_channels, grams, masks, sorting, strips, tiles
 from .cpu.masks import ArgMax, BitReluMask, MapReluMask, ReluMask, max_pool, window_corners
 from .cpu.strips import MOST_SHARED
 from .cpu.threads import Arena, thread_count, use_threads
-from .gpu import Replay, use_precision
+from .gpu import Replay, check_precision, free_memory, peak_memory, use_precision
 from .halving import add_enlarged, shrunk, shrunk_norm
 from .variation import total_variation, total_variation_gradient
 
 __all__ = [
-    "MOST_SHARED", "Arena", "ArgMax", "BitReluMask", "Kernel", "Mask", "Replay", "add_enlarged",
-    "add_product", "by_rows", "convolve", "convolve_relu", "convolve_relu_pool", "dots", "gram", "input_gradient",
-    "kernel_gradient", "largest_entry", "max_pool", "plus_transpose", "shrunk", "shrunk_norm", "sort_columns",
-    "thread_count", "total_variation", "total_variation_gradient", "unsort_columns", "use_precision", "use_threads",
-    "weighted_sum", "window_corners", "zero_pad",
+    "MOST_SHARED",
+    "Arena",
+    "ArgMax",
+    "BitReluMask",
+    "Kernel",
+    "Mask",
+    "Replay",
+    "add_enlarged",
+    "add_product",
+    "by_rows",
+    "check_precision",
+    "convolve",
+    "convolve_relu",
+    "convolve_relu_pool",
+    "dots",
+    "free_memory",
+    "gram",
+    "input_gradient",
+    "kernel_gradient",
+    "largest_entry",
+    "max_pool",
+    "peak_memory",
+    "plus_transpose",
+    "rounds",
+    "shrunk",
+    "shrunk_norm",
+    "sort_columns",
+    "thread_count",
+    "total_variation",
+    "total_variation_gradient",
+    "unsort_columns",
+    "use_precision",
+    "use_threads",
+    "weighted_sum",
+    "window_corners",
+    "zero_pad",
 ]  # fmt: skip
 
 # Below this many channels the transforms of Winograd's method cost more than it saves.
@@ -66,15 +97,21 @@ def convolve(x: Array, kernel: Array | Kernel, bias: Array | None, valid: bool =
 
 
 def convolve_relu(
-    x: Array, kernel: Array | Kernel, bias: Array | None, caller_keeps: bool = False, valid: bool = False
+    x: Array,
+    kernel: Array | Kernel,
+    bias: Array | None,
+    caller_keeps: bool = False,
+    valid: bool = False,
+    half: bool = False,
 ) -> tuple[Array, ReluMask | gpu.WordReluMask]:
     """(max(y, 0), its mask y > 0) for y = ``convolve(...)``, in one pass.
 
-    ``caller_keeps``: the result stays in memory anyway, so the mask refers to it instead of storing bits.
+    ``caller_keeps``: the result stays in memory anyway, so the mask refers to it instead of storing bits. ``half``:
+    only a convolution reads the result, which may then be a map in half precision, see ``gpu/half.py``.
     """
     x, kernel = _prepared(x, kernel)
     if gpu.suits_few(x, kernel) or (gpu.suits(x, kernel) and not valid):
-        return _convolve_relu_on_device(x, kernel, bias, not caller_keeps, valid)
+        return _convolve_relu_on_device(x, kernel, bias, not caller_keeps, valid, half)
     r = kernel.shape[0] // 2 if valid else 0
     shape = (x.shape[0] - 2 * r, x.shape[1] - 2 * r, kernel.shape[3])
     mask = BitReluMask(shape) if _on_host(x, kernel) and not caller_keeps else None
@@ -91,17 +128,22 @@ def convolve_relu(
 
 
 def _convolve_relu_on_device(
-    x: Array, kernel: Kernel, bias: Array | None, bits: bool, valid: bool
+    x: Array, kernel: Kernel, bias: Array | None, bits: bool, valid: bool, half: bool
 ) -> tuple[Array, ReluMask | gpu.WordReluMask]:
     if gpu.suits(x, kernel):
-        y, words = gpu.convolve_relu(x, kernel.packed[0], bias, bits)
+        y, words = gpu.convolve_relu(x, kernel.packed[0], bias, bits, half)
     else:
-        y, words = gpu.few_to_many(x, kernel.array, bias, True, bits, valid)
+        y, words = gpu.few_to_many(x, kernel.array, bias, True, bits, valid, half)
     return y, MapReluMask(y) if words is None else words
 
 
-def convolve_relu_pool(x: Array, kernel: Array | Kernel, bias: Array | None) -> tuple[Array, ArgMax]:
-    """``max_pool`` of ``convolve_relu``'s result, in one pass; a window without an entry above zero has index NONE."""
+def convolve_relu_pool(
+    x: Array, kernel: Array | Kernel, bias: Array | None, half: bool = False
+) -> tuple[Array, ArgMax]:
+    """``max_pool`` of ``convolve_relu``'s result, in one pass; a window without an entry above zero has index NONE.
+
+    ``half`` as there.
+    """
     x, kernel = _prepared(x, kernel)
     shape = (*x.shape[:2], kernel.shape[3])
     if _suits_winograd(x, kernel):
@@ -110,7 +152,7 @@ def convolve_relu_pool(x: Array, kernel: Array | Kernel, bias: Array | None) -> 
         _forward(x, kernel, bias, tiles.RectifyAndPool(y, argmax))
         return y, argmax
     if gpu.suits(x, kernel):
-        return gpu.convolve_relu_pool(x, kernel.packed[0], bias)
+        return gpu.convolve_relu_pool(x, kernel.packed[0], bias, half)
     y, argmax = max_pool(convolve_relu(x, kernel, bias, caller_keeps=True)[0])
     argmax.index = array_module(y).where(y > 0, argmax.index, np.uint8(masks.NONE))  # a mask as an index would wait
     return y, argmax
@@ -136,11 +178,10 @@ def input_gradient(
         strips.convolve(_source(g, mask), kernel.transformed[1], True, None, sink)
         return dx
     if gpu.suits(g, kernel):
-        g = g if mask is None else gpu.adjoint(g, mask, rounded=gpu.product() > 0)
-        return gpu.convolve(g, kernel.packed[1], None, into)
+        return gpu.input_gradient(g, kernel.packed[1], mask, into)
     if gpu.suits_few(g, kernel):
         words = mask if isinstance(mask, gpu.WordReluMask) else None
-        g = g if mask is None or words is not None else gpu.adjoint(g, mask, rounded=False)
+        g = g if mask is None or words is not None else gpu.adjoint(g, mask)
         return gpu.many_to_few(g, kernel.array, words, into, valid)
     if _suits_product(g, kernel):
         back = array_module(g).ascontiguousarray(kernel.array[0, 0].T)  # BLAS is slow with the transposed view
@@ -213,6 +254,11 @@ def add_product(f: Array, matrix: Array, into: Array | None, weights: Array | No
     return into
 
 
+def rounds() -> bool:
+    """Whether the current GPU, at the current precision, rounds the factors of products of float32."""
+    return gpu.product() > 0
+
+
 def sort_columns(flat: Array) -> tuple[Array, Array]:
     """(each column of F (M, C) in ascending order (M, C), the index of each entry in its column (C, M), int32)."""
     if not is_cupy(flat):
@@ -235,6 +281,8 @@ def unsort_columns(g: Array, order: Array) -> Array:
 def _prepared(x: Array, kernel: Array | Kernel) -> tuple[Array, Kernel]:
     if not isinstance(kernel, Kernel):
         return x, Kernel(kernel)
+    if gpu.is_half(x):
+        return x if gpu.suits(x, kernel) else gpu.widened(x), kernel
     return x.astype(kernel.dtype, copy=False), kernel
 
 

@@ -26,11 +26,14 @@ def conv2d(x: Array, kernel: Array, bias: Array, *, valid: bool = False) -> Valu
     return kernels.convolve(x, kernel, bias, valid), _convolution_vjps(x, kernel, None, valid)
 
 
-def conv_relu(x: Any, kernel: Any, bias: Any, *, caller_keeps: bool = False, valid: bool = False) -> Any:
+def conv_relu(
+    x: Any, kernel: Any, bias: Any, *, caller_keeps: bool = False, valid: bool = False, half: bool = False
+) -> Any:
     """relu(conv2d(x, kernel, bias, valid=valid)) in one pass, without the map before ReLU.
 
     Keeps the mask y > 0, a bit per entry (a byte on a GPU), and what ``conv2d`` keeps.
     ``caller_keeps``: y stays in memory anyway, for ``gram`` say; it then serves as its own mask, and no bits are made.
+    ``half``: only a convolution reads y, see ``kernels.convolve_relu``.
 
     The first layer's y is large and cheap to compute. Where x has the few channels of a picture and y many, y therefore
     gets a ``recompute``, with which ``gram`` need not keep it, and bits are made whatever ``caller_keeps`` says.
@@ -39,15 +42,15 @@ def conv_relu(x: Any, kernel: Any, bias: Any, *, caller_keeps: bool = False, val
     _check_convolution(array, value_of(kernel), value_of(bias), valid)
     constant = not isinstance(kernel, Var) and not isinstance(bias, Var)
     if not isinstance(x, Var) or not constant or array.shape[2] > _FEW or kernel.shape[3] < _MANY:
-        return _conv_relu(x, kernel, bias, caller_keeps=caller_keeps, valid=valid)
-    y = _conv_relu(x, kernel, bias, caller_keeps=False, valid=valid)
+        return _conv_relu(x, kernel, bias, caller_keeps=caller_keeps, valid=valid, half=half)
+    y = _conv_relu(x, kernel, bias, caller_keeps=False, valid=valid, half=half)
     y.recompute = lambda rows: _rows_of_conv_relu(array, kernel, bias, rows, valid)
     return y
 
 
 @differentiable
-def _conv_relu(x: Array, kernel: Array, bias: Array, *, caller_keeps: bool, valid: bool) -> ValueAndVjps:
-    y, mask = kernels.convolve_relu(x, kernel, bias, caller_keeps, valid)
+def _conv_relu(x: Array, kernel: Array, bias: Array, *, caller_keeps: bool, valid: bool, half: bool) -> ValueAndVjps:
+    y, mask = kernels.convolve_relu(x, kernel, bias, caller_keeps, valid, half)
     return y, _convolution_vjps(x, kernel, mask, valid)
 
 
@@ -62,14 +65,14 @@ def _rows_of_conv_relu(x: Array, kernel: Array, bias: Array, rows: slice, valid:
 
 
 @differentiable
-def conv_relu_pool2(x: Array, kernel: Array, bias: Array) -> ValueAndVjps:
+def conv_relu_pool2(x: Array, kernel: Array, bias: Array, *, half: bool = False) -> ValueAndVjps:
     """max_pool2(relu(conv2d(x, kernel, bias))) in one pass, without the maps in between.
 
     Keeps the index of each window's largest entry, or that none is > 0, a byte per output entry, and what ``conv2d``
-    keeps.
+    keeps. ``half`` as in ``conv_relu``.
     """
     _check_convolution(x, kernel, bias)
-    y, argmax = kernels.convolve_relu_pool(x, kernel, bias)
+    y, argmax = kernels.convolve_relu_pool(x, kernel, bias, half)
     return y, _convolution_vjps(x, kernel, argmax)
 
 

@@ -25,6 +25,7 @@
 typedef unsigned int uint32;
 typedef unsigned long long uint64;
 struct dim3 { int x, y, z; };
+struct alignas(8) uint2 { uint32 x, y; };
 struct alignas(8) float2 { float x, y; };
 struct alignas(16) float4 { float x, y, z, w; };
 inline float2 make_float2(float x, float y) { return {x, y}; }
@@ -159,6 +160,32 @@ inline float to_tf32(float x) {
     if ((bits & 0x7f800000) != 0x7f800000) bits = (bits + 0x1000) & ~0x1fffu;
     memcpy(&x, &bits, 4);
     return x;
+}
+
+inline uint32 bits_of(float x) { uint32 bits; memcpy(&bits, &x, 4); return bits; }
+inline float float_of(uint32 bits) { float x; memcpy(&x, &bits, 4); return x; }
+
+// To the nearest, ties to even.
+inline unsigned short to_bfloat(float x) {
+    const uint32 bits = bits_of(x);
+    return x != x ? 0x7fff : (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+}
+inline unsigned short to_half(float x) {
+    const uint32 sign = bits_of(x) >> 16 & 0x8000;
+    const float size = std::fabs(x);
+    if (x != x) return 0x7fff;
+    if (size >= 65520.0f) return sign | 0x7c00;
+    int exponent = -24;
+    if (size > 0) std::frexp(size, &exponent);
+    const int step = std::max(exponent - 11, -24);  // of the numbers about it: a power of two
+    const int count = (int)std::nearbyint(std::ldexp(size, -step));  // 1024 to 2048 of them, fewer below the smallest normal
+    return sign | (step + 24) * 1024 + count;  // a 2048 carries into the exponent
+}
+template <int KIND> inline float wide(unsigned short bits) {
+    if (KIND == 2) return float_of((uint32)bits << 16);
+    const int exponent = bits >> 10 & 31, rest = bits & 1023;
+    const float size = exponent == 31 ? (rest ? NAN : INFINITY) : std::ldexp((float)(exponent ? rest + 1024 : rest), std::max(exponent, 1) - 25);
+    return bits & 0x8000 ? -size : size;
 }
 
 // The value of a barrier in shared memory here: its phase in the high half, the arrivals that it waits for in the low.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import indexing, reductions, ufuncs
+from . import indexing, pools, reductions, ufuncs
 from .ledger import LEDGER
 from .memory import QUIET, checked, in_c_order, is_number, used
 from .modules import NotInDouble, Undefined, cupy, public
@@ -19,6 +19,7 @@ def wrap(a: Any, owner: Any = None) -> ndarray:
     made: ndarray = object.__new__(ndarray)
     made._a = a if type(a) is np.ndarray else np.array(a)
     made._owner = owner
+    made._block = pools.allocate(made._a.nbytes) if owner is None else None
     return made
 
 
@@ -30,7 +31,7 @@ def noted(kind: str, made: Any, *read: np.ndarray, launches: int = 1) -> ndarray
 
 @public("ndarray")
 class ndarray:  # noqa: N801
-    __slots__ = ("__weakref__", "_a", "_owner")
+    __slots__ = ("__weakref__", "_a", "_block", "_owner")
     __array_priority__ = 100
     __hash__ = None
     _a: np.ndarray

@@ -1,13 +1,11 @@
-"""``cupy.cuda``: one device, its stream and memory, and the errors that devices raise."""
+"""``cupy.cuda``: one device, its stream, and the errors that devices raise."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from .ledger import LEDGER
-from .modules import NotInDouble, cuda, memory, public, runtime
+from .modules import cuda, public, runtime
 
 NAME = "the double of CuPy"
 
@@ -43,37 +41,7 @@ class CUDARuntimeError(RuntimeError):
     """As of an illegal address."""
 
 
-@public("OutOfMemoryError", memory)
-class OutOfMemoryError(MemoryError):
-    pass
-
-
 CUDARuntimeError.__module__ = "cupy_backends.cuda.api.runtime"  # where CuPy has it
-
-
-@public("MemoryPool", cuda)
-class MemoryPool:
-    """All memory is the host's."""
-
-    def malloc(self, size: int) -> None:
-        raise NotInDouble("memory by the byte")
-
-    def free_all_blocks(self, stream: Any = None) -> None:
-        pass
-
-    def total_bytes(self) -> int:
-        return 0
-
-
-@public("get_default_memory_pool")
-def get_default_memory_pool() -> MemoryPool:
-    return MemoryPool()
-
-
-@public("using_allocator", cuda)
-@contextlib.contextmanager
-def using_allocator(allocator: Any = None) -> Iterator[None]:
-    yield
 
 
 @public("Stream", cuda)

@@ -7,20 +7,22 @@ from typing import Any
 import numpy as np
 
 from ....backend import Array, is_cupy
-from .compiled import product
-from .convolution import Packed, convolve, convolve_relu, convolve_relu_pool, fits
+from .compiled import check_precision, product
+from .convolution import Packed, convolve, convolve_relu, convolve_relu_pool, fits, input_gradient
 from .dots import dots
 from .first_layer import few_to_many, many_to_few
 from .grams import gram
+from .half import is_half, multiplies_narrow, widened
 from .masks import Mask, WordReluMask, adjoint
+from .memory import free_memory, peak_memory
 from .precision import use_precision
 from .pyramid import add_enlarged, shrink
 from .replay import Replay
 
 __all__ = [
-    "Mask", "Packed", "Replay", "WordReluMask", "add_enlarged", "adjoint", "convolve", "convolve_relu",
-    "convolve_relu_pool", "dots", "few_to_many", "gram", "many_to_few", "product", "shrink", "suits", "suits_few",
-    "suits_map", "use_precision",
+    "Mask", "Packed", "Replay", "WordReluMask", "add_enlarged", "adjoint", "check_precision", "convolve",
+    "convolve_relu", "convolve_relu_pool", "dots", "few_to_many", "free_memory", "gram", "input_gradient", "is_half",
+    "many_to_few", "peak_memory", "product", "shrink", "suits", "suits_few", "suits_map", "use_precision", "widened",
 ]  # fmt: skip
 
 _PICTURE = 3  # channels
@@ -32,8 +34,14 @@ def suits(x: Array, kernel: Any) -> bool:
     ``kernel``: an array, or ``kernels.Kernel``.
     """
     cin, cout = kernel.shape[2:]
-    of_a_kind = _float32(x) and _float32(kernel) and kernel.shape[:2] in ((1, 1), (3, 3))
-    return of_a_kind and cin % 4 == cout % 4 == 0 and fits()
+    of_a_kind = _takes_half(kernel) if is_half(x) else _float32(x)
+    whole = kernel.shape[:2] in ((1, 1), (3, 3)) and cin % 4 == cout % 4 == 0
+    return of_a_kind and _float32(kernel) and whole and fits()
+
+
+def _takes_half(kernel: Any) -> bool:
+    """Whether ``convolve`` takes a map in half precision with this kernel."""
+    return kernel.shape[3] % 4 == 0 and multiplies_narrow(kernel.shape[2], kernel.shape[0] ** 2)
 
 
 def suits_few(x: Array, kernel: Any) -> bool:

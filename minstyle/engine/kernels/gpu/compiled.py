@@ -7,6 +7,7 @@ says how matrices are multiplied: see ``sources/products.cuh``.
 from __future__ import annotations
 
 import contextlib
+import enum
 import functools
 import hashlib
 import re
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ....backend import Array
-from ....errors import FileError
+from ....errors import DeviceError, FileError, require
 from ....files import replacing
 from .precision import precision
 
@@ -27,16 +28,37 @@ _TF32_SINCE, _HOPPER = 80, 90  # compute capabilities
 
 
 def product() -> int:
-    """How the current precision multiplies on the current card: 0 in float32, 1 in TF32 by mma, 2 by wgmma."""
+    """How the current precision multiplies on the current card: 0 in float32, 1 by mma, 2 by wgmma."""
     if precision() == "fp32":
         return 0
     capability = _capability(_device())
     return 2 if capability == _HOPPER else 1 if capability >= _TF32_SINCE else 0
 
 
-def kernel(source: str, name: str, shared: int = 0) -> Any:
+def check_precision(name: str | None) -> None:
+    """Raise DeviceError where the current card cannot multiply so."""
+    capability = _capability(_device())
+    if name == "fp16" and capability < _TF32_SINCE:
+        major, minor = divmod(capability, 10)
+        raise DeviceError(f"precision: fp16 needs a card of compute capability 8.0 or later, got {major}.{minor}; "
+                          "try --precision fp32")  # fmt: skip
+
+
+class Narrow(enum.IntEnum):
+    """Factors of 16 bits that a kernel multiplies, NARROW in ``sources/products.cuh``."""
+
+    NONE, HALF, BFLOAT = range(3)
+
+
+def kernel(source: str, name: str, shared: int = 0, narrow: Narrow = Narrow.NONE) -> Any:
     """The kernel ``name`` of a source, for the current card and precision, with so much shared memory (bytes)."""
-    return _kernel(source, name, product(), _device(), shared)
+    return _kernel(source, name, product(), _device(), shared, narrow)
+
+
+def check(name: str, array: Array | None, shape: tuple[int, ...], dtype: Any = np.float32) -> None:
+    """Raise ShapeError unless it is None or an array of that shape and type: kernels read what pointers lead to."""
+    if array is not None and (tuple(array.shape) != shape or array.dtype != dtype):
+        require(False, f"{name} of a kernel on a GPU", f"{shape} {np.dtype(dtype)}", f"{array.shape} {array.dtype}")
 
 
 def launch(kernel: Any, grid: Sequence[int], threads: int, arguments: Sequence[Any], shared: int = 0) -> None:
@@ -66,18 +88,18 @@ def most_shared() -> int:
 
 
 @functools.cache
-def _kernel(source: str, name: str, product: int, device: int, shared: int) -> Any:
-    function = _module(source, product, device).get_function(name)
+def _kernel(source: str, name: str, product: int, device: int, shared: int, narrow: Narrow) -> Any:
+    function = _module(source, product, device, narrow).get_function(name)
     if shared > 48 << 10:  # what CUDA allows unasked
         function.max_dynamic_shared_size_bytes = shared
     return function
 
 
 @functools.cache
-def _module(source: str, product: int, device: int) -> Any:
+def _module(source: str, product: int, device: int, narrow: Narrow) -> Any:
     import cupy
 
-    text, options = sources_in_one(source), (f"-DPRODUCT={product}",)
+    text, options = sources_in_one(source), (f"-DPRODUCT={product}", f"-DNARROW={int(narrow)}")
     if product == 2:
         return cupy.RawModule(path=str(_for_hopper(source, text, options)))
     return cupy.RawModule(code=text, options=("-std=c++17", *options), backend="nvrtc")

@@ -9,8 +9,20 @@ import numpy as np
 
 from ....backend import Array, array_module
 from ..cpu.masks import ArgMax
-from .compiled import blocks, common_memory, contiguous, kernel, launch, most_shared, multiprocessors, product
-from .masks import WordReluMask
+from .compiled import (
+    Narrow,
+    blocks,
+    check,
+    common_memory,
+    contiguous,
+    kernel,
+    launch,
+    most_shared,
+    multiprocessors,
+    product,
+)
+from .half import HALF, TF32, is_half, multiplies_narrow, to_half
+from .masks import AS_IT_IS, BFLOAT, OF_TF32, Mask, WordReluMask, adjoint
 
 # Tiles: (channels of the result, patches of 8 rows one above the other), and the ring's stages: see convolution.cu.
 _STAGES = {(64, 1): 4, (64, 2): 3, (128, 1): 4}
@@ -29,23 +41,26 @@ class Packed:
         self.array, self.turned, self.lasting = contiguous(array), turned, lasting
         self.taps = array.shape[0] ** 2
         self.inner, self.outer = array.shape[:1:-1] if turned else array.shape[2:]
-        self._packed: dict[tuple[int, bool], Array] = {}
+        self._packed: dict[tuple[int, bool, Narrow], Array] = {}
 
-    def tiles(self, width: int, rounded: bool) -> Array:
-        """The tiles of ``width`` channels of the result, flat; ``rounded`` to TF32."""
-        if (width, rounded) not in self._packed:
+    def tiles(self, width: int, rounded: bool, narrow: Narrow = Narrow.NONE) -> Array:
+        """The tiles of ``width`` channels of the result, flat; ``rounded`` to TF32, or ``narrow``."""
+        kind = (width, rounded, narrow)
+        if kind not in self._packed:
             with common_memory() if self.lasting else contextlib.nullcontext():
-                self._packed[width, rounded] = self._pack(width, rounded)
-        return self._packed[width, rounded]
+                self._packed[kind] = self._pack(*kind)
+        return self._packed[kind]
 
-    def _pack(self, width: int, rounded: bool) -> Array:
+    def _pack(self, width: int, rounded: bool, narrow: Narrow) -> Array:
         xp, (cin, cout) = array_module(self.array), self.array.shape[2:]
         source = xp.ascontiguousarray(self.array[::-1, ::-1]) if self.turned else self.array
         steps = (cin * cout, 1, cout) if self.turned else (cin * cout, cout, 1)
-        chunks, rows = blocks(self.inner, 32), blocks(self.outer, width) * width
-        out = xp.empty(self.taps * chunks * 32 * rows, dtype=source.dtype)
+        deep, dtype = (64, np.uint16) if narrow else (32, source.dtype)
+        chunks, rows = blocks(self.inner, deep), blocks(self.outer, width) * width
+        out = xp.empty(self.taps * chunks * deep * rows, dtype=dtype)
         arguments = [source, out, width, self.taps, self.inner, self.outer, *steps, rounded]
-        launch(kernel("convolution.cu", "pack"), (chunks, self.taps, rows // 32), 256, arguments, 32 * 33 * 4)
+        pack = kernel("convolution.cu", "pack", narrow=narrow)
+        launch(pack, (chunks, self.taps, rows // 32), 256, arguments, 32 * 33 * 4)
         return out
 
 
@@ -56,7 +71,7 @@ def convolve(
 
     x float32 (H, W, Cin). ``weights`` (H, W): the result is multiplied by them before it is added. -> (H, W, Cout)
     """
-    y = array_module(x).empty((*x.shape[:2], packed.outer), dtype=x.dtype) if into is None else into
+    y = array_module(x).empty((*x.shape[:2], packed.outer), dtype=np.float32) if into is None else into
     target = contiguous(y)
     arguments: dict[str, Any] = {"scale": weights, "y": target, "add": into is not None}
     _start("product" if packed.taps == 1 else "convolve", x, packed, bias, **arguments)
@@ -65,22 +80,38 @@ def convolve(
     return y
 
 
-def convolve_relu(x: Array, packed: Packed, bias: Array | None, bits: bool) -> tuple[Array, WordReluMask | None]:
-    """``kernels.convolve_relu``; the mask only if ``bits``. In TF32 the result is rounded to it."""
-    y = array_module(x).empty((*x.shape[:2], packed.outer), dtype=x.dtype)
+def convolve_relu(
+    x: Array, packed: Packed, bias: Array | None, bits: bool, half: bool = False
+) -> tuple[Array, WordReluMask | None]:
+    """``kernels.convolve_relu``; the mask only if ``bits``. In TF32 the result is rounded to it.
+
+    ``half``: the result is a map in half precision, where convolutions now take that.
+    """
+    y = _result(x, (*x.shape[:2], packed.outer), half)
     mask = WordReluMask.empty(y.shape, x) if bits else None
-    _start("convolve_relu", x, packed, bias, y=y, mask=mask and mask.words, rounded=product() > 0)
+    _start("convolve_relu", x, packed, bias, y=y, mask=mask and mask.words, rounded=True)
     return y, mask
 
 
-def convolve_relu_pool(x: Array, packed: Packed, bias: Array | None) -> tuple[Array, ArgMax]:
-    """``kernels.convolve_relu_pool``."""
-    xp = array_module(x)
+def convolve_relu_pool(x: Array, packed: Packed, bias: Array | None, half: bool = False) -> tuple[Array, ArgMax]:
+    """``kernels.convolve_relu_pool``; ``half`` as in ``convolve_relu``."""
     height, width = x.shape[:2]
-    y = xp.empty((height // 2, width // 2, packed.outer), dtype=x.dtype)
-    index = xp.empty(y.shape, dtype=np.uint8)
-    _start("convolve_relu_pool", x, packed, bias, y=y, index=index, rounded=product() > 0)
+    y = _result(x, (height // 2, width // 2, packed.outer), half)
+    index = array_module(x).empty(y.shape, dtype=np.uint8)
+    _start("convolve_relu_pool", x, packed, bias, y=y, index=index, rounded=True)
     return y, ArgMax((height, width, packed.outer), index)
+
+
+def input_gradient(g: Array, packed: Packed, mask: Mask | None, into: Array | None) -> Array:
+    """``kernels.input_gradient``, ``packed`` turned: of g where ``mask`` lets it through. -> (H, W, Cin)"""
+    if multiplies_narrow(packed.inner, packed.taps):
+        return convolve(adjoint(g, mask, BFLOAT), packed, None, into)
+    g = g if mask is None else adjoint(g, mask, OF_TF32 if product() > 0 else AS_IT_IS)
+    return convolve(g, packed, None, into)
+
+
+def _result(x: Array, shape: tuple[int, ...], half: bool) -> Array:
+    return array_module(x).empty(shape, dtype=np.uint16 if half and multiplies_narrow(shape[2]) else np.float32)
 
 
 def _start(
@@ -90,16 +121,32 @@ def _start(
     height, width, inner = x.shape
     if height * width == 0:
         return
+    pooled = (height // 2, width // 2) if index is not None else (height, width)
+    check("x", x, (height, width, packed.inner), x.dtype)
+    check("bias", bias, (packed.outer,))
+    check("weights", scale, (height, width))
+    check("result", y, (*pooled, packed.outer), y.dtype if is_half(y) and not add else np.float32)
     tile = _tile(height, width, packed)
     n, up = tile
     shared, threads = shared_memory(tile, packed.taps), 256 + 32 * (product() == 2)
     grid = blocks(packed.outer, n) * blocks(height, 8 * up) * blocks(width, _COLUMNS)
     bias, scale = (None if array is None else contiguous(array) for array in (bias, scale))
+    x, narrow = _factors(x, packed)
+    rounding = HALF if is_half(y) else TF32 if rounded and product() > 0 else 0
     arguments = [
-        contiguous(x), packed.tiles(n, product() > 0), bias, scale, y, mask, index, height, width, inner, packed.outer,
-        add, rounded,
+        x, packed.tiles(n, product() > 0, narrow), bias, scale, *((None, y) if is_half(y) else (y, None)), mask, index,
+        height, width, inner, packed.outer, add, rounding,
     ]  # fmt: skip
-    launch(kernel("convolution.cu", f"{name}_{n}_{up}", shared), (grid,), threads, arguments, shared)
+    launch(kernel("convolution.cu", f"{name}_{n}_{up}", shared, narrow), (grid,), threads, arguments, shared)
+
+
+def _factors(x: Array, packed: Packed) -> tuple[Array, Narrow]:
+    """(x as the kernel reads it, of what kind its factors are): gradients come in bfloat16 already."""
+    if packed.turned and is_half(x):
+        return x, Narrow.BFLOAT
+    if packed.turned or not multiplies_narrow(packed.inner, packed.taps):
+        return contiguous(x), Narrow.NONE
+    return x if is_half(x) else to_half(x), Narrow.HALF
 
 
 def _tile(height: int, width: int, packed: Packed) -> Tile:

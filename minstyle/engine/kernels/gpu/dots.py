@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ....backend import Array, array_module, to_host
-from .compiled import blocks, contiguous, kernel, launch, multiprocessors
+from .compiled import blocks, check, contiguous, kernel, launch, multiprocessors
 
 _THREADS, _MOST = 256, 4
 _SHARED = _THREADS * 8  # bytes
@@ -16,6 +16,8 @@ _SHARED = _THREADS * 8  # bytes
 def dots(pairs: Sequence[tuple[Array, Array]]) -> np.ndarray:
     """The inner product of each pair of arrays of equally many entries, at most 4 pairs. -> float64, on the host"""
     xp, n = array_module(pairs[0][0]), pairs[0][0].size
+    for a, b in pairs:
+        check("b", b, tuple(a.shape))
     grid = max(1, min(blocks(n, 4 * _THREADS), 4 * multiprocessors()))
     parts = xp.empty((len(pairs), grid), dtype=np.float64)
     sums = xp.empty(len(pairs), dtype=np.float64)

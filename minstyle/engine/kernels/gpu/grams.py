@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ....backend import Array, array_module
-from .compiled import blocks, contiguous, kernel, launch, multiprocessors
+from .compiled import blocks, check, contiguous, kernel, launch, multiprocessors
 
 _SIDE, _THREADS = 64, 128
 _SHARED = 2 * 2 * 32 * 72 * 4  # bytes: two stages of 32 rows of both tiles
@@ -25,6 +25,7 @@ def gram(flat: Array, weights: Array | None) -> Array:
     parts = xp.empty((count, tiles, _SIDE, _SIDE), dtype=flat.dtype)
     result = xp.empty((channels, channels), dtype=flat.dtype)
     of = None if weights is None else contiguous(weights.astype(flat.dtype, copy=False))
+    check("weights", of, (rows,))
     arguments = [contiguous(flat), of, parts, np.int64(rows), channels, np.int64(step)]
     launch(kernel("gram.cu", "gram_parts"), (tiles, count), _THREADS, arguments, _SHARED)
     arguments = [parts, result, channels, tiles, count]

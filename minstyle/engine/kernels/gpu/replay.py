@@ -23,14 +23,14 @@ class Replay:
     the array may differ. One thread at a time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, refused: str = "") -> None:
         self.pool: Any = None
         self._stream: Any = None
         self._graph: Any = None
         self._given: Any = None
         self._results: tuple[Array, ...] = ()
         self._precision = ""
-        self.refused = ""  # why it is not recorded
+        self.refused = refused  # why it is not recorded
 
     def __call__(self, function: Function, x: Array) -> tuple[Array, ...]:
         if not is_cupy(x) or self.refused:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,8 @@ from minstyle.engine.kernels import direct
 from minstyle.engine.kernels.cpu.masks import NONE, MapReluMask
 from minstyle.engine.kernels.gpu import compiled, convolution
 from minstyle.engine.kernels.gpu.convolution import Packed, shared_memory
-from minstyle.errors import DeviceError
+from minstyle.engine.kernels.gpu.half import to_half
+from minstyle.errors import DeviceError, ShapeError
 from tests.support import cupy_double, devices
 from tests.support.arrays import normal
 from tests.support.cupy_double.raw_kernels import RawModule
@@ -22,10 +24,11 @@ from tests.support.cupy_double.raw_kernels import RawModule
 # Height, width, channels in and out: a patch of 8 x 16 pixels, less, more; channels that fill no tile, or several.
 SHAPES = [(8, 16, 32, 64), (5, 3, 36, 72), (9, 17, 64, 136), (1, 1, 4, 8), (17, 33, 4, 64)]
 every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
-# The double multiplies in float32 under either name.
-every_precision = pytest.mark.parametrize("precision", PRECISIONS if devices.REAL else ["fp32"])
-# Of the largest entry: TF32 has 10 bits of mantissa.
-TOLERANCE = {"fp32": 3e-6, "tf32": 3e-3}
+# The double does not round factors to TF32, but multiplies such of 16 bits.
+every_precision = pytest.mark.parametrize("precision", PRECISIONS if devices.REAL else ["fp32", "fp16"])
+# Of the largest entry: TF32 and half precision have 10 bits of mantissa, bfloat16, back, has 7.
+TOLERANCE = {"fp32": 3e-6, "tf32": 3e-3, "fp16": 3e-3, "bf16": 2e-2}
+BACK = {"fp16": "bf16"}
 
 
 def close(found: Any, expected: np.ndarray, precision: str = "fp32") -> None:
@@ -59,7 +62,13 @@ def test_convolution_with_relu_and_pooling(shape: tuple[int, ...], precision: st
         whole = to_host(kernels.convolve_relu(*there, caller_keeps=True)[0])
     largest, taken = kernels.max_pool(whole)
     np.testing.assert_array_equal(to_host(pooled), largest)
-    np.testing.assert_array_equal(to_host(argmax.index), np.where(largest > 0, taken.index, NONE))
+    index = to_host(argmax.index)
+    np.testing.assert_array_equal(index == NONE, largest <= 0)
+    if precision == "fp32":  # of values that are equal once they are rounded, any may be taken
+        np.testing.assert_array_equal(index, np.where(largest > 0, taken.index, NONE))
+    corners = np.stack(kernels.window_corners(whole))
+    found = np.take_along_axis(corners, np.minimum(index, 3)[None].astype(int), axis=0)[0]
+    np.testing.assert_array_equal(found[largest > 0], largest[largest > 0])
 
 
 @every_precision
@@ -78,10 +87,47 @@ def test_gradient_through_each_mask_and_into_an_array(shape: tuple[int, ...], pr
     for mask, g, unmasked in cases:
         expected = by_definition(unmasked, turned)
         with kernels.use_precision(precision):
-            close(kernels.input_gradient(gpu.asarray(g), gpu.asarray(k), mask), expected, precision)
+            found = kernels.input_gradient(gpu.asarray(g), gpu.asarray(k), mask)
+            close(found, expected, BACK.get(precision, precision))
             there = gpu.asarray(into)
             assert kernels.input_gradient(gpu.asarray(g), gpu.asarray(k), mask, there) is there
-        close(there, into + expected, precision)
+        close(there, into + expected, BACK.get(precision, precision))
+
+
+@pytest.mark.parametrize("last", [16, 12, 10], ids="{} channels".format)
+def test_maps_in_half_precision_between_convolutions(last: int, gpu: Device) -> None:
+    """Of 2e4, as VGG's are, and 1e-2; and where the one that reads them takes none, of 10 channels."""
+    shapes = [(3, 3, 3, 8), (3, 3, 8, 24), (3, 3, 24, last)]
+    x, ks = 50 * float32((18, 22, 3), 0), [float32(shape, 1) for shape in shapes]
+    x[:9] *= 1e-6
+    ks[1] *= 20
+    there = [gpu.asarray(k) for k in ks]
+    bias = [gpu.asarray(np.zeros(shape[3], np.float32)) for shape in shapes]
+    expected = x
+    for k in ks[:2]:
+        expected = np.maximum(by_definition(expected, k), 0)
+    assert expected.max() > 2e4
+    largest = to_host(kernels.max_pool(gpu.asarray(expected.astype(np.float32)))[0])
+    expected = np.maximum(by_definition(largest, ks[2]), 0)
+    with kernels.use_precision("fp16"):
+        first, _ = kernels.convolve_relu(gpu.asarray(x), there[0], bias[0], half=True)
+        pooled, _ = kernels.convolve_relu_pool(first, there[1], bias[1], half=True)
+        assert first.dtype == pooled.dtype == np.uint16
+        found, _ = kernels.convolve_relu(pooled, there[2], bias[2])
+        valid, _ = kernels.convolve_relu(gpu.asarray(x), there[0], bias[0], valid=True, half=True)
+    close(found, expected, "fp16")
+    np.testing.assert_array_equal(to_host(valid), to_host(first)[1:-1, 1:-1])
+    small = (slice(0, 3), slice(None))
+    np.testing.assert_allclose(to_host(found)[small], expected[small], rtol=0, atol=1e-2 * expected[small].max())
+
+
+def test_beyond_half_precision_a_map_is_infinite_and_is_seen(gpu: Device) -> None:
+    x, k = np.full((4, 4, 8), 1e5, np.float32), np.full((3, 3, 8, 8), 10, np.float32)
+    zeros = gpu.asarray(np.zeros(8, np.float32))
+    with kernels.use_precision("fp16"):
+        y, _ = kernels.convolve_relu(gpu.asarray(x), gpu.asarray(k), zeros, half=True)
+        found, _ = kernels.convolve_relu(y, gpu.asarray(k), zeros)
+    assert not np.isfinite(to_host(found)).any()
 
 
 @pytest.mark.parametrize("valid", [False, True], ids=["same", "valid"])
@@ -152,9 +198,40 @@ def test_an_array_that_is_not_contiguous(gpu: Device) -> None:
     close(into, by_definition(x, k[::-1, ::-1].swapaxes(2, 3)))
 
 
+def test_what_a_kernel_would_read_beyond_is_refused(gpu: Device) -> None:
+    x, k, first = (gpu.asarray(float32(shape, 0)) for shape in ((6, 8, 8), (3, 3, 8, 8), (3, 3, 3, 8)))
+    short, wide = gpu.asarray(float32((4,), 1)), gpu.asarray(normal((8,), 1))
+    wrong = gpu.asarray(float32((6, 7, 8), 1))
+    for call in (
+        lambda: kernels.convolve(x, k, short),
+        lambda: kernels.convolve(x, k, wide),
+        lambda: kernels.convolve(x[:, :, :4], k, None),
+        lambda: kernels.convolve_relu(x[:, :, :3], first, short),
+        lambda: kernels.input_gradient(x, k, None, wrong),
+        lambda: kernels.input_gradient(x, k, None, gpu.asarray(normal((6, 8, 8), 1))),
+        lambda: kernels.input_gradient(x, first, None, wrong),
+        lambda: kernels.input_gradient(wrong, k, MapReluMask(x)),
+        lambda: kernels.add_product(x, k[0, 0], None, wrong[:, :, 0]),
+        lambda: kernels.gram(x.reshape(-1, 8), short),
+        lambda: kernels.add_enlarged(short.reshape(2, 2, 1), x, 1.0),
+        lambda: kernels.dots((x, wrong)),
+    ):
+        with pytest.raises(ShapeError, match="of a kernel on a GPU: expected"):
+            call()
+
+
 def test_an_unknown_precision_is_refused() -> None:
     with pytest.raises(DeviceError, match="'half'"), kernels.use_precision("half"):
         pass
+
+
+def test_a_card_without_16_bits_refuses_them(gpu: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    for capability, refuses in ((75, True), (80, False)):
+        monkeypatch.setattr(compiled, "_capability", lambda device, capability=capability: capability)
+        for precision in (None, *PRECISIONS):
+            wanted = refuses and precision == "fp16"
+            with pytest.raises(DeviceError, match=r"got 7\.5; try") if wanted else contextlib.nullcontext():
+                kernels.check_precision(precision)
 
 
 @pytest.fixture
@@ -165,23 +242,24 @@ def double() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("tile", [(64, 1), (64, 2), (128, 1)], ids=str)
-@pytest.mark.parametrize("name", ["convolve", "product"])
-def test_hoppers_ring_on_the_processor(name: str, tile: tuple[int, int], double: Any) -> None:
+@pytest.mark.parametrize(("name", "narrow"), [("convolve", 0), ("product", 0), ("convolve", 1)])
+def test_hoppers_ring_on_the_processor(name: str, narrow: int, tile: tuple[int, int], double: Any) -> None:
     """Copies by a warp of their own and barriers in memory, which the double's own device does not have."""
     (n, up), taps = tile, 9 if name == "convolve" else 1
     code = compiled.sources_in_one("convolution.cu")
-    module = RawModule(code=code, options=("-std=c++17", "-DRUNS=1"))
-    height, width, cin, cout = 19, 21, 100, 72
+    module = RawModule(code=code, options=("-std=c++17", "-DRUNS=1", f"-DNARROW={narrow}"))
+    height, width, cin, cout = 19, 21, 104, 72
     side = 3 if taps == 9 else 1
     x, k = float32((height, width, cin), 0), float32((side, side, cin, cout), 1)
-    packed = Packed(double.asarray(k), False, lasting=True).tiles(n, False)
+    packed = Packed(double.asarray(k), False, lasting=True).tiles(n, False, compiled.Narrow(narrow))
     y, none, number = double.empty((height, width, cout), dtype=np.float32), np.uint64(0), np.int32
     kernel, shared = module.get_function(f"{name}_{n}_{up}"), shared_memory(tile, taps)
     kernel.max_dynamic_shared_size_bytes = shared
     blocks = -(-cout // n) * -(-height // (8 * up)) * -(-width // 16)
-    arguments = [double.asarray(x), packed, none, none, y, none, none]
+    given = to_half(double.asarray(x)) if narrow else double.asarray(x)
+    arguments = [given, packed, none, none, y, none, none, none]
     kernel((blocks,), (288,), (*arguments, *map(number, (height, width, cin, cout, 0, 0))), shared_mem=shared)
-    close(y, by_definition(x, k))
+    close(y, by_definition(x, k), "fp16" if narrow else "fp32")
 
 
 def test_a_value_that_is_no_number_stays_none(gpu: Device) -> None:

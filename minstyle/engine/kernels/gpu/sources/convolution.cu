@@ -1,7 +1,7 @@
 // Convolution 3x3, or a product at every pixel (1x1), of maps (H, W, C) with C a multiple of 4, without a copy of the
 // neighbourhoods ("implicit GEMM"). A block of two warpgroups makes a patch of 8 UP x 16 pixels and N channels of the
-// result. It walks over the input's channels, 32 at a time: their patch with a frame of one pixel lies in shared memory
-// and serves all nine taps; the kernels' tiles (N, 32) of each tap stream through a ring. Bias, ReLU, its mask and max
+// result. It walks over the input's channels, 32 at a time (64 of 16 bits): their patch with a frame of one pixel lies in
+// shared memory and serves all nine taps; the kernels' tiles (N, 32) of each tap stream through a ring. Bias, ReLU, its mask and max
 // pooling are done on the registers before anything is stored.
 #include "ring.cuh"
 
@@ -24,8 +24,10 @@ template <int UP, int TAPS> struct Patch {
 };
 
 struct Task {
-    const float *x, *kernel, *bias, *scale;    // (H, W, Cin), packed (see pack), (Cout,) or 0, (H, W) or 0
+    const Factor *x, *kernel;                  // (H, W, Cin), packed (see pack)
+    const float *bias, *scale;                 // (Cout,) or 0, (H, W) or 0
     float* y;                                  // (H, W, Cout), pooled (H / 2, W / 2, Cout)
+    unsigned short* half;                      // in place of y where round is HALF
     unsigned short* mask;                      // see masks.cu; or 0
     unsigned char* index;                      // (H / 2, W / 2, Cout)
     int height, width, inner, outer, add, round;
@@ -38,7 +40,7 @@ template <int UP, int TAPS> __device__ void load_patch(char* places, const Task&
     if (channel >= t.inner) return end_of_group();
 #pragma unroll 2
     for (int i = threadIdx.x; i < P::pixels * 8; i += WORKERS) {
-        const int pixel = i >> 3, c = channel + (i & 7) * 4;
+        const int pixel = i >> 3, c = channel + (i & 7) * PER_PIECE;
         const int row = top + pixel / P::pitch - P::frame, column = left + pixel % P::pitch - P::frame;
         const bool there = row >= 0 && row < t.height && column >= 0 && column < t.width && c < t.inner;
         const long long at = there ? ((long long)row * t.width + column) * t.inner + c : 0;
@@ -47,9 +49,9 @@ template <int UP, int TAPS> __device__ void load_patch(char* places, const Task&
     end_of_group();
 }
 
-__device__ inline float ended(float v, bool relu, bool round) {
+__device__ inline float ended(float v, bool relu, int round) {
     v = relu && v < 0 ? 0.0f : v;  // NaN stays NaN
-    return round ? to_tf32(v) : v;
+    return round == TF32 ? to_tf32(v) : v;
 }
 
 // A thread's two pixels, one above the other, are stored, and the bits of those above zero.
@@ -69,9 +71,13 @@ template <int N> __device__ void store(const float* acc, const Task& t, int row,
                 v.x = ended(acc[4 * j + 2 * below] * scale, relu, t.round);
                 v.y = ended(acc[4 * j + 2 * below + 1] * scale, relu, t.round);
                 bits |= (unsigned)((v.x > 0) | (v.y > 0) << 1) << (2 * (j & 7));
-                float2* y = (float2*)(t.y + pixel * t.outer + n);
-                if (t.add) { const float2 old = *y; v.x += old.x; v.y += old.y; }
-                *y = v;
+                if (t.round == HALF) {
+                    *(uint32*)(t.half + pixel * t.outer + n) = pair(half_of(v.x), half_of(v.y));
+                } else {
+                    float2* y = (float2*)(t.y + pixel * t.outer + n);
+                    if (t.add) { const float2 old = *y; v.x += old.x; v.y += old.y; }
+                    *y = v;
+                }
             }
             if ((j & 7) == 7) {
                 const int group = (n0 >> 6) + (j >> 3);
@@ -98,7 +104,9 @@ template <int N> __device__ void store_pooled(const float* acc, const Task& t, i
         const int n = n0 + 8 * j + 2 * (lane & 3) + right;
         if (there && n < t.outer) {
             const long long at = ((long long)(row / 2) * width + column / 2) * t.outer + n;
-            t.y[at] = ended(most, true, t.round);
+            const float v = ended(most, true, t.round);
+            if (t.round == HALF) t.half[at] = half_of(v);
+            else t.y[at] = v;
             t.index[at] = (unsigned char)(most > 0 ? index : 4);
         }
     }
@@ -170,9 +178,10 @@ template <int N, int UP, int TAPS, int ENDING> __device__ void convolve(const Ta
 
 #define KERNEL(name, N, UP, TAPS, ENDING)                                                                              \
     extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS(N, UP)) name##_##N##_##UP(                           \
-        const float* x, const float* kernel, const float* bias, const float* scale, float* y, unsigned short* mask,    \
-        unsigned char* index, int height, int width, int inner, int outer, int add, int round) {                       \
-        convolve<N, UP, TAPS, ENDING>({x, kernel, bias, scale, y, mask, index, height, width, inner, outer, add, round}); \
+        const Factor* x, const Factor* kernel, const float* bias, const float* scale, float* y, unsigned short* half,  \
+        unsigned short* mask, unsigned char* index, int height, int width, int inner, int outer, int add, int round) { \
+        convolve<N, UP, TAPS, ENDING>(                                                                                 \
+            {x, kernel, bias, scale, y, half, mask, index, height, width, inner, outer, add, round});                  \
     }
 #define KERNELS(N, UP)                              \
     KERNEL(convolve, N, UP, 9, STORE)               \
@@ -187,23 +196,28 @@ KERNELS(128, 2)
 #endif
 
 // A kernel (taps, inner, outer), its entry (tap, k, n) at tap * of_tap + k * of_inner + n * of_outer of `from`, in the
-// order in which convolve reads it: (outer / N, inner / 32, taps, N, 32), zeros beyond, pieces placed as in products.cuh.
-// A block makes 32 rows of a tile (N, 32), through shared memory, so that it reads in the order of memory too.
-extern "C" __global__ void pack(const float* from, float* to, int n_tile, int taps, int inner, int outer, int of_tap, int of_inner,
+// order in which convolve reads it: (outer / N, inner / 32, taps, N, 32), zeros beyond, pieces placed as in products.cuh;
+// of 16 bits with 64 in place of 32. A block makes 32 rows of a tile, through shared memory, so that it reads in the order
+// of memory too.
+extern "C" __global__ void pack(const float* from, Factor* to, int n_tile, int taps, int inner, int outer, int of_tap, int of_inner,
                                 int of_outer, int round) {
     extern __shared__ char shared[];
     float* const part = (float*)shared;  // (32 channels of the result, 33)
     const int chunks = (inner + CHANNELS - 1) / CHANNELS, chunk = blockIdx.x, tap = blockIdx.y, n0 = blockIdx.z * 32;
     const int fast = threadIdx.x & 31, slow = threadIdx.x >> 5, by_outer = of_outer < of_inner;
-    for (int i = slow; i < 32; i += blockDim.x / 32) {
-        const int k = chunk * CHANNELS + (by_outer ? i : fast), n = n0 + (by_outer ? fast : i);
-        const float v = k < inner && n < outer ? from[(long long)tap * of_tap + k * of_inner + n * of_outer] : 0.0f;
-        part[(by_outer ? fast : i) * 33 + (by_outer ? i : fast)] = round ? to_tf32(v) : v;
-    }
-    __syncthreads();
-    for (int i = slow; i < 32; i += blockDim.x / 32) {
-        const int n = n0 + i, row = n % n_tile;
-        const long long tile = ((long long)(n / n_tile) * chunks + chunk) * taps + tap;
-        to[(tile * n_tile + row) * CHANNELS + ((fast >> 2 ^ row & 7) << 2 | fast & 3)] = part[i * 33 + fast];
+    for (int first = 0; first < CHANNELS; first += 32) {
+        for (int i = slow; i < 32; i += blockDim.x / 32) {
+            const int k = chunk * CHANNELS + first + (by_outer ? i : fast), n = n0 + (by_outer ? fast : i);
+            const float v = k < inner && n < outer ? from[(long long)tap * of_tap + k * of_inner + n * of_outer] : 0.0f;
+            part[(by_outer ? fast : i) * 33 + (by_outer ? i : fast)] = v;
+        }
+        __syncthreads();
+        for (int i = slow; i < 32; i += blockDim.x / 32) {
+            const int n = n0 + i, row = n % n_tile, c = first + fast;
+            const long long tile = ((long long)(n / n_tile) * chunks + chunk) * taps + tap;
+            to[(tile * n_tile + row) * CHANNELS + (c / PER_PIECE ^ row & 7) * PER_PIECE + c % PER_PIECE] =
+                factor_of(part[i * 33 + fast], round);
+        }
+        __syncthreads();
     }
 }

@@ -10,7 +10,7 @@
 #define SPAN 4
 
 extern "C" __global__ void few_to_many(const float* x, const float* kernel, const float* bias, float* y,
-                                       unsigned short* mask, int in_height, int in_width, int height, int width,
+                                       unsigned short* half, unsigned short* mask, int in_height, int in_width, int height, int width,
                                        int channels, int origin, int relu, int round) {
     extern __shared__ char shared[];
     float* const k = (float*)shared;  // (27, 64)
@@ -63,9 +63,10 @@ extern "C" __global__ void few_to_many(const float* x, const float* kernel, cons
             if (n >= channels) break;
             float2 v = acc[p][j];
             if (relu) v = make_float2(v.x < 0 ? 0.0f : v.x, v.y < 0 ? 0.0f : v.y);  // NaN stays NaN
-            if (round) v = make_float2(to_tf32(v.x), to_tf32(v.y));
+            if (round == TF32) v = make_float2(to_tf32(v.x), to_tf32(v.y));
             bits |= (unsigned)((v.x > 0) | (v.y > 0) << 1) << (2 * j);
-            *(float2*)(y + pixel * channels + n) = v;
+            if (round == HALF) *(uint32*)(half + pixel * channels + n) = pair(half_of(v.x), half_of(v.y));
+            else *(float2*)(y + pixel * channels + n) = v;
         }
         if (mask) mask[(pixel * groups + blockIdx.y) * 4 + q] = (unsigned short)bits;
     }

@@ -34,6 +34,30 @@ __device__ inline void mma(float* d, const uint32* a, const uint32* b) {
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
+// Nearest number in half precision, infinite from 65520 on; in bfloat16, which has the exponents of float32.
+__device__ inline unsigned short to_half(float x) {
+    unsigned short bits;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(x));
+    return bits;
+}
+__device__ inline unsigned short to_bfloat(float x) {
+    unsigned short bits;
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(x));
+    return bits;
+}
+
+// d (16, 8) += a (16, 16) b (16, 8), in half precision or bfloat16: two factors a register.
+__device__ inline void mma_half(float* d, const uint32* a, const uint32* b) {
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+__device__ inline void mma_bfloat(float* d, const uint32* a, const uint32* b) {
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
 #else  // cards of before 2020 have neither
 
 __device__ inline void copy_async(void* to, const void* from, bool there) {
@@ -42,6 +66,8 @@ __device__ inline void copy_async(void* to, const void* from, bool there) {
 __device__ inline void end_of_group() {}
 template <int N> __device__ inline void wait_for_groups() {}
 __device__ inline float to_tf32(float x) { return x; }
+__device__ inline unsigned short to_half(float) { return 0; }  // not asked for there
+__device__ inline unsigned short to_bfloat(float) { return 0; }
 
 #endif
 
@@ -80,3 +106,10 @@ template <int COUNT> __device__ inline void meet() { asm volatile("bar.sync 1, %
 __device__ inline float from_lane_xor(float value, int mask) { return __shfl_xor_sync(0xffffffffu, value, mask); }
 
 #endif
+
+// How results are stored: as they are, rounded to TF32, or as a map in half precision, which only convolutions read:
+// divided by HALF_UNIT, as which kernels are multiplied. VGG's activations reach 2e4, half precision ends at 6.5e4.
+enum Rounding { PLAIN, TF32, HALF };
+#define HALF_UNIT 16.0f
+__device__ inline unsigned short half_of(float x) { return to_half(x * (1 / HALF_UNIT)); }
+__device__ inline uint32 pair(unsigned short low, unsigned short high) { return low | (uint32)high << 16; }

@@ -1,4 +1,4 @@
-// The tiles (N, 32) of a packed kernel, one behind the other in memory, pass through STAGES places of shared memory. Each
+// The tiles (N, CHANNELS) of a packed kernel, one behind the other in memory, pass through STAGES places of shared memory. Each
 // thread that multiplies takes them in order: wait() for the next tile, use it, and next() when the products before its
 // own are finished.
 #pragma once
@@ -21,7 +21,7 @@ template <int N, int STAGES> struct Ring {
     const char* tiles;
     int count, step = 0;
 
-    __device__ Ring(char* memory, const float* tiles, int count)
+    __device__ Ring(char* memory, const void* tiles, int count)
         : places(memory), full((uint64*)(memory + STAGES * bytes)), empty(full + STAGES), tiles((const char*)tiles), count(count) {
         if (threadIdx.x == 0) {
             for (int i = 0; i < STAGES; i++) { init_barrier(full + i, 1); init_barrier(empty + i, WORKERS / 128); }
@@ -55,17 +55,17 @@ template <int N, int STAGES> struct Ring {
 template <int N, int STAGES> struct Ring {
     static constexpr int bytes = N * ROW, groups = STAGES - 2;
     char* places;
-    const float* tiles;
+    const char* tiles;
     int count, step = 0;
 
-    __device__ Ring(char* memory, const float* tiles, int count) : places(memory), tiles(tiles), count(count) {
+    __device__ Ring(char* memory, const void* tiles, int count) : places(memory), tiles((const char*)tiles), count(count) {
         for (int i = 0; i < STAGES - 1; i++) fetch(i);
     }
     __device__ void serve() {}
     __device__ void fetch(int i) {
         if (i < count)
             for (int at = threadIdx.x * 16; at < bytes; at += WORKERS * 16)
-                copy_async(places + i % STAGES * bytes + at, (const char*)(tiles + (long long)i * N * CHANNELS) + at, true);
+                copy_async(places + i % STAGES * bytes + at, tiles + (long long)i * bytes + at, true);
         end_of_group();
     }
     __device__ const char* wait() {

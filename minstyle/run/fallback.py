@@ -1,0 +1,114 @@
+"""What a run gives up where a device's memory is used up, one thing after the other; then what size would fit."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..backend import CPU, device_errors
+from ..engine.kernels import free_memory, peak_memory
+from ..errors import DeviceMemoryError, ResourceError
+from ..notices import LESS_MEMORY, Notice
+from ..optimize.lbfgs import LbfgsState
+from ..recipe.sizes import SMALLEST, side_of
+from ..style.objective import build_objective
+from .minimise import Midway, optimizer_bytes
+from .pictures import Pictures
+from .stages import Stage
+from .state import RunState
+
+HISTORIES = (10, 5, 3)  # pairs of L-BFGS, two images each; below 3 it is little better than steepest descent
+_TRIED = 4  # times smaller on each side than the picture that did not fit is the one that is tried for the advice
+_ADVISED = 0.95  # of the free memory, and of the side that it gives: pools round up, and do not fill all of it
+_IMAGES = 3  # that a run has on the device beside the optimiser's: the best, the one it began with, a copy
+
+
+@dataclass
+class Fallback:
+    """What a run has given up so far: the replay of evaluations, pairs of L-BFGS beyond ``pairs``."""
+
+    replayed: bool = True
+    pairs: int | None = None
+
+    def applied(self, stage: Stage) -> Stage:
+        """The stage with what is left."""
+        return dataclasses.replace(stage, pairs=self.pairs)
+
+    def give_up(self, stage: Stage, state: RunState) -> Notice | None:
+        """The next thing, which is then said; None where nothing is left. ``state`` moves to the host meanwhile."""
+        state.midway = state.midway and state.midway.on(CPU)
+        if state.midway is None and state.history and state.history[-1].stage == state.stage + 1:
+            state.image, state.before = state.best, len(state.history)  # the round begins anew, from the best image
+        lack = f"the GPU's memory does not suffice for {stage.shape[1]} x {stage.shape[0]}"
+        pairs = _pairs(stage)
+        shorter = next((m for m in HISTORIES if m < pairs), None)
+        if self.replayed:
+            self.replayed = False
+            said = "evaluations are no longer recorded and replayed, which small pictures feel"
+        elif stage.recipe.optimizer == "lbfgs" and shorter is not None:
+            self.pairs = shorter
+            state.midway = state.midway and _with_pairs(state.midway, shorter)
+            said = f"L-BFGS remembers {shorter} pairs in place of {pairs}"
+        # Here evaluations in bands come in, once there are any.
+        else:
+            return None
+        free_memory()
+        return Notice(LESS_MEMORY, f"{lack}: {said}")
+
+
+def _pairs(stage: Stage) -> int:
+    return min(stage.recipe.history, stage.pairs or stage.recipe.history)
+
+
+def _with_pairs(midway: Midway, count: int) -> Midway:
+    """With room for so many pairs, the latest, in an order of their own; of another optimiser as it is."""
+    state = midway.state
+    if not isinstance(state, LbfgsState) or len(state.steps) <= count:
+        return midway
+    kept = state.order[-count:]
+    steps, changes = (np.zeros((count, rows.shape[1]), rows.dtype) for rows in (state.steps, state.changes))
+    products, slopes = np.zeros_like(state.products), np.zeros_like(state.slopes)
+    n = len(kept)
+    steps[:n], changes[:n] = state.steps[kept], state.changes[kept]
+    products[:n, :n], slopes[:n] = state.products[np.ix_(kept, kept)], state.slopes[kept]
+    shorter = dataclasses.replace(
+        state, steps=steps, changes=changes, products=products, slopes=slopes, order=list(range(n))
+    )
+    return dataclasses.replace(midway, state=shorter)
+
+
+def advice(stage: Stage, pictures: Pictures) -> ResourceError:
+    """What is said at the end, where nothing is left to give up: with the largest size that fits, as far as it shows.
+
+    What a picture a few times smaller takes is measured, and taken to grow with the pixels.
+    """
+    height, width = stage.shape
+    said = f"the GPU's memory does not suffice for {width} x {height}"
+    try:
+        with device_errors():
+            taken = _bytes_a_pixel(stage, pictures) * height * width
+            fits = min(1.0, _ADVISED * free_memory() / taken)
+    except DeviceMemoryError:
+        return ResourceError(f"{said}, nor for much less; try --network mini, or --device cpu")
+    size = math.floor(math.sqrt(fits) * _ADVISED * side_of(stage.shape, stage.recipe))
+    return ResourceError(f"{said}; the largest that fits is about --size {size}, or try --device cpu")
+
+
+def _bytes_a_pixel(stage: Stage, pictures: Pictures) -> float:
+    height, width = (max(SMALLEST, side // _TRIED) for side in stage.shape)
+
+    def evaluate() -> None:
+        small = pictures.at((height, width))
+        objective = build_objective(
+            small.content, small.styles, stage.recipe, stage.network, small.regions, replayed=False
+        )
+        objective(small.content)
+
+    free_memory()
+    itemsize = stage.network.dtype.itemsize
+    recipe = dataclasses.replace(stage.recipe, history=_pairs(stage))
+    of_optimizer = optimizer_bytes(recipe, stage.evaluations, itemsize) + _IMAGES * 3 * itemsize
+    return float(of_optimizer + peak_memory(evaluate) / (height * width))

@@ -215,9 +215,6 @@ def _job(about: dict[str, Any], out: Path | None) -> Job:
     threads, every = get("threads", (int, type(None))), get("save_every", (int, type(None)))
     for name, value in (("threads", threads or 1), ("save_every", 1 + (every or 0)), ("quality", get("quality", int))):
         require(0 < value < 10**9, name, "a whole number", value, CheckpointError)
-    bands = about.get("bands") or []
-    good = isinstance(bands, list) and all(type(n) is int and 0 <= n < 10**9 for n in bands)
-    require(good, "bands", "whole numbers", repr(bands)[:60], CheckpointError)
     network, device = paths["network"], get("device", str, ("auto", "cpu", "gpu"))
     precision = get("precision", (str, type(None)), (None, *PRECISIONS)) if "precision" in about else None  # of before
     return Job(
@@ -232,8 +229,16 @@ def _job(about: dict[str, Any], out: Path | None) -> Job:
         quality=min(about["quality"], 100),
         keep_metadata=get("keep_metadata", bool),
         save_every=every,
-        bands=tuple(bands) if any(bands) else None,
+        bands=_bands(about),
     )
+
+
+def _bands(about: dict[str, Any]) -> tuple[int, ...] | None:
+    """Into how many bands each stage is cut, None where none is; checkpoints of before say nothing of it."""
+    bands = about.get("bands") or []
+    good = isinstance(bands, list) and all(type(n) is int and 0 <= n < 10**9 for n in bands)
+    require(good, "bands", "whole numbers", repr(bands)[:60], CheckpointError)
+    return tuple(bands) if any(bands) else None
 
 
 def _is_checkpoint(path: Path) -> bool:

@@ -57,12 +57,12 @@ def test_an_interrupted_run_goes_on_in_bands(job: list[str], monkeypatch: pytest
     expected, evaluate = load_image(job[2]), Objective.evaluate
     cut: list[int] = []
 
-    def interrupted(objective: Objective, image: np.ndarray) -> Evaluation:
+    def interrupted(objective: Objective, image: np.ndarray, precision: str | None = None) -> Evaluation:
         if objective.rows:  # else it is tried, for the estimate
             cut.append(objective.rows)
             if len(cut) == 3:
                 raise KeyboardInterrupt
-        return evaluate(objective, image)
+        return evaluate(objective, image, precision)
 
     monkeypatch.setattr(Objective, "evaluate", interrupted)
     assert main([*job, "--bands", "3", "--quiet", "--checkpoint", f"{job[2]}.state"]) == 130

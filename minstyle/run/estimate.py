@@ -102,6 +102,7 @@ class Estimator:
             self._laws[id(used)] = measure(
                 used, last.recipe, last.shape, self._beside(last.shape), pixels=pixels, regions=regions
             )
+        self.small = network.small
         # Bytes that the process has before the run, the networks' transformed kernels among them.
         self.base = resident() - held
 
@@ -174,7 +175,8 @@ def check_room(
     said = f"memory: expected a run that takes at most {have} ({there.limit}), got one of about {need}"
     recipe = estimator.largest(int(_ADVISED * there.bytes)) or estimator.largest(there.bytes)
     if recipe is None:
-        raise ResourceError(f"{said}; no size fits: try --network mini, or more memory")
+        way_out = "it takes" if estimator.small else "try --network mini, or"
+        raise ResourceError(f"{said}; no size fits: {way_out} more memory")
     others = "" if recipe.optimizer == "adam" or recipe.history <= 20 else ", or try a smaller --history"
     raise ResourceError(f"{said}; the largest that fits is --size {advice(recipe)}{others}")
 

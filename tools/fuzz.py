@@ -196,8 +196,17 @@ PARSERS: dict[str, Parser] = {
 }  # fmt: skip
 
 
-def work(name: str, count: int, keep: Path, good: list[Path]) -> None:
-    """So many executions with changes of the good files, in this process, which dies where one takes too much."""
+def work(name: str, first: int, last: int, keep: Path, good: list[Path]) -> None:
+    """Executions from ``first`` to before ``last``, in this process, which dies where one takes too much.
+
+    The file "done" beside the good files says how far it has come.
+    """
+    done, read_count, slowest = os.open(good[0].with_name("done"), os.O_WRONLY | os.O_CREAT), 0, 0.0
+
+    def tell(number: int) -> None:
+        os.pwrite(done, f"[{number}, {read_count}, {slowest}]".ljust(80).encode(), 0)
+
+    tell(first)
     read, errors, _, mutate = PARSERS[name]
     contents = [(path.read_bytes(), path.suffix) for path in good]
     for path in good:
@@ -205,14 +214,12 @@ def work(name: str, count: int, keep: Path, good: list[Path]) -> None:
     gc.freeze()  # what was imported is no garbage, and need not be looked through again and again
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + MEGABYTES * 10**6,) * 2)
-    read_count, slowest = 0, 0.0
-    for number in range(count):
+    for number in range(first, last):
         generator = random.Random(f"{name} {number}")
         data, suffix = generator.choice(contents)
         case = good[0].with_name(f"case{suffix}")
         case.write_bytes(mutate(data, generator))
-        if number % 64 == 0:
-            os.write(1, f"{number}\n".encode())
+        tell(number)
         signal.setitimer(signal.ITIMER_PROF, SECONDS)
         signal.setitimer(signal.ITIMER_REAL, 3 * SECONDS)
         began, wrong = time.process_time(), ""
@@ -230,33 +237,34 @@ def work(name: str, count: int, keep: Path, good: list[Path]) -> None:
         if wrong:
             (keep / f"{name.replace(' ', '_')}_{number}{suffix}").write_bytes(case.read_bytes())
             os.write(1, f"wrong {number}: {wrong[:300]}\n".encode())
-    print(json.dumps({"read": read_count, "slowest": slowest}), flush=True)
+    tell(last)
 
 
 def fuzz(name: str, count: int, keep: Path) -> str:
     """A row of the table."""
-    began = time.perf_counter()
+    began, wrong, read, slowest = time.perf_counter(), list[str](), 0, 0.0
     with tempfile.TemporaryDirectory() as folder:
         good = PARSERS[name][2](Path(folder))  # here: what writes foreign files is large, and slow to start
         assert good, f"no good file for {name}"
-        command = [sys.executable, __file__, "--work", name, str(count), str(keep), *map(str, good)]
-        run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
-    lines = run.stdout.splitlines()
-    wrong = [line for line in lines if line.startswith("wrong")]
-    if run.returncode != 0:
-        last = next((line for line in reversed(lines) if line.isdecimal()), "?")
-        wrong.append(f"died with {run.returncode} at or after {last}")
+        first = 0
+        while first < count:  # after an execution of which it died, a new process goes on
+            command = [sys.executable, __file__, "--work", name, *map(str, (first, count, keep, *good))]
+            run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+            wrong += run.stdout.splitlines()
+            first, more, took = json.loads(Path(folder, "done").read_text())
+            read, slowest = read + more, max(slowest, took)
+            if run.returncode != 0:
+                wrong.append(f"wrong {first}: died with {run.returncode}")
+                first += 1
     for line in wrong:
         print(f"{name}: {line}", flush=True)
-    found = json.loads(lines[-1]) if run.returncode == 0 else {"read": 0, "slowest": float("nan")}
-    refused = count - found["read"] - len(wrong)
-    return (f"| {name} | {count:,} | {refused:,} | {found['read']:,} | {len(wrong)} | {found['slowest']:.2f} s "
+    return (f"| {name} | {count:,} | {count - read - len(wrong):,} | {read:,} | {len(wrong)} | {slowest:.2f} s "
             f"| {time.perf_counter() - began:.0f} s |")  # fmt: skip
 
 
 def main() -> None:
     if sys.argv[1:2] == ["--work"]:
-        work(sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]), list(map(Path, sys.argv[5:])))
+        work(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), Path(sys.argv[5]), list(map(Path, sys.argv[6:])))
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--executions", type=int, default=1_000_000, help="over all parsers")

@@ -51,7 +51,9 @@ def read_pillow(stream: IO[bytes], name: str, fit: Fit | None = None, *, mask: b
         levels = mask and _are_levels(picture, png, stream)
         check_room(name, picture.height, picture.width, len(picture.getbands()) * (4 if deep else 2), whole, levels)
         if png is not None and png.deep_colour:
-            samples = _deep_png(png, stream, picture.info.get("transparency"))
+            key = picture.info.get("transparency")
+            picture.load()  # refuses what is broken: see ``_deep_png``
+            samples = _deep_png(png, stream, key)
         else:
             samples = _samples(picture)
         picture.load()  # resolution, EXIF data and profile may lie behind the pixels
@@ -88,7 +90,10 @@ def _colour(picture: Image.Image, png: PngChunks | None, stream: IO[bytes], exif
 
 
 def _deep_png(png: PngChunks, stream: IO[bytes], key: Any) -> Samples:
-    """16 bits of colour, or of grey and alpha."""
+    """16 bits of colour, or of grey and alpha, of a file that Pillow has decoded.
+
+    imagecodecs 2026.3.6 loses a reference to None with each file that it refuses, until Python ends.
+    """
     try:
         import imagecodecs  # here: it is not needed by most
     except ImportError as error:

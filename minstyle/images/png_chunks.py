@@ -80,9 +80,17 @@ def read_chunks(stream: IO[bytes]) -> PngChunks:
 
 
 def bare(stream: IO[bytes]) -> bytes:
-    """The file with its pixels alone."""
-    places = [(start - 8, length + 12) for kind, start, length in _chunks(stream) if kind in _PIXELS - {b"tRNS"}]
-    return _parts(stream, places).getvalue()
+    """The file with its pixels alone, and right checksums: the pixels have one of their own, inside."""
+    copy, end = BytesIO(), stream.seek(0, 2)
+    copy.write(SIGNATURE)
+    for kind, start, length in _chunks(stream):
+        if kind in _PIXELS - {b"tRNS"}:
+            stream.seek(start)
+            data = stream.read(min(length, end - start))
+            copy.write(struct.pack(">I4s", len(data), kind))
+            copy.write(data)
+            copy.write(struct.pack(">I", zlib.crc32(data, zlib.crc32(kind))))
+    return copy.getvalue()
 
 
 def _chunks(stream: IO[bytes]) -> Iterator[tuple[bytes, int, int]]:

@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image
 
-from ..errors import ImageError
+from ..errors import ImageError, short
 from .codepoints import adobe_rgb
 from .metadata import dpi_of, is_adobe_rgb
 from .room import check_room
@@ -29,6 +29,8 @@ _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
 _PREMULTIPLIED, _ALPHA = 1, 2
 _REDUCED_OR_MASK = 5  # bits of NewSubfileType
 
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # its remarks on damage are not for the user
+
 
 def is_tiff(start: bytes) -> bool:
     """Whether a file begins as TIFF or BigTIFF do."""
@@ -40,7 +42,6 @@ def tiff_page(stream: IO[bytes], name: str) -> Iterator[Any]:
     """The page of a TIFF that is the picture. Raises ImageError where there are several or none."""
     import tifffile  # here: it takes a noticeable part of the time of `import minstyle`
 
-    logging.getLogger("tifffile").addHandler(logging.NullHandler())  # its remarks on damage are not for the user
     stream.seek(0)
     with tifffile.TiffFile(stream, name=name) as tiff:
         pages = list(itertools.islice(tiff.pages, _MAX_PAGES + 1))
@@ -99,11 +100,11 @@ def orientation_of_page(page: Any) -> int:
 
 def kind_of(page: Any) -> str:
     """A page's bits, channels and compression in words: "a TIFF of 32 bits (floats), 3 x RGB, compression LZW"."""
-    bits, photometric = page.bitspersample, page.photometric
     formats = {_UNSIGNED: "bits", _SIGNED: "bits (signed)", _FLOAT: "bits (floats)"}
-    word = formats.get(page.sampleformat, f"bits (sample format {page.sampleformat})")
-    return (f"a TIFF of {bits} {word}, {page.samplesperpixel} x {getattr(photometric, 'name', photometric)}, "
-            f"compression {getattr(page.compression, 'name', page.compression)}")  # fmt: skip
+    word = formats.get(page.sampleformat, f"bits (sample format {short(page.sampleformat)})")
+    photometric, compression = (short(getattr(value, "name", value)) for value in (page.photometric, page.compression))
+    return (f"a TIFF of {short(page.bitspersample)} {word}, {short(page.samplesperpixel)} x {photometric}, "
+            f"compression {compression}")  # fmt: skip
 
 
 def _refuse_others(page: Any, name: str) -> None:

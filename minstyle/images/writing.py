@@ -160,6 +160,10 @@ def _check(
 ) -> None:
     good = image.ndim == 3 and image.shape[2] == 3 and image.size > 0
     require(good, place, "an image (H, W, 3)", image.shape, ImageError)
+    good = image.dtype.kind in "fui"
+    require(good, place, "levels of 0..255", f"{image.dtype}{'; multiply by 255' * (image.dtype == bool)}", ImageError)
+    if image.dtype == np.uint16 and image.max() > 255:
+        raise ImageError(f"{place}: expected levels of 0..255, got uint16, whose white is 65535; divide by 257")
     require(bool(np.isfinite(image).all()), place, "finite pixels", "NaN or infinite ones", ImageError)
     if opacity is not None:
         size = image.shape[:2]

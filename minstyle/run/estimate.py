@@ -105,6 +105,7 @@ class Estimator:
             self._laws[id(used)] = measure(
                 used, last.recipe, last.shape, self._beside(last.shape), pixels=pixels, regions=regions
             )
+        self.small = network.small
         # Bytes that the process has before the run, the networks' transformed kernels among them.
         self.base = resident() - held
 
@@ -206,7 +207,8 @@ def check_room(
     recipe = estimator.largest(int(_ADVISED * there.bytes), in_bands=in_bands)
     recipe = recipe or estimator.largest(there.bytes, in_bands=in_bands)
     if recipe is None:
-        raise ResourceError(f"{said}; no size fits: try --network mini, or more memory")
+        way_out = "it takes" if estimator.small else "try --network mini, or"
+        raise ResourceError(f"{said}; no size fits: {way_out} more memory")
     others = "" if recipe.optimizer == "adam" or recipe.history <= 20 else ", or try a smaller --history"
     raise ResourceError(f"{said}; the largest that fits is --size {advice(recipe)}{others}")
 

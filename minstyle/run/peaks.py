@@ -17,7 +17,6 @@ import statistics
 import sys
 import threading
 import tracemalloc
-import warnings
 from collections.abc import Callable, Hashable, Iterator
 from typing import TypeVar
 
@@ -69,11 +68,10 @@ def _in_child(build: Callable[[], Built], call: Callable[[Built], Numbers]) -> N
     if sys.platform != "linux":  # elsewhere libraries do not outlive a fork, or there is none
         return None
     reading, writing = os.pipe()
-    with open(reading, "rb") as pipe, warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of Python 3.12: that there are threads
+    with open(reading, "rb") as pipe:
         try:
             child = os.fork()
-        except OSError:
+        except (OSError, DeprecationWarning, SystemError):  # Python 3.12 warns of threads, which may be an error
             os.close(writing)
             return None
         if child == 0:

@@ -240,5 +240,6 @@ def check_image(name: str, image: object) -> None:
     good = isinstance(image, np.ndarray) and image.ndim == 3 and image.shape[2] == 3
     require(good, name, "an image (H, W, 3)", getattr(image, "shape", type(image)), ImageError)
     assert isinstance(image, np.ndarray)
+    require(image.dtype.kind in "fuib", name, "real numbers", image.dtype, ImageError)
     check_shape(name, image.shape)
     require(bool(np.isfinite(image).all()), name, "finite pixels", "NaN or infinite ones", ImageError)

@@ -262,6 +262,10 @@ NO_IMAGES = {
     "grey": (np.zeros((4, 5)), r"\(4, 5\)"),
     "four channels": (np.zeros((4, 5, 4)), r"\(4, 5, 4\)"),
     "no rows": (np.zeros((0, 5, 3)), r"\(0, 5, 3\)"),
+    "booleans": (np.ones((4, 5, 3), bool), "levels of 0..255, got bool; multiply by 255"),
+    "uint16": (np.full((4, 5, 3), 40_000, np.uint16), "levels of 0..255, got uint16, .*; divide by 257"),
+    "complex numbers": (np.ones((4, 5, 3), complex), "levels of 0..255, got complex128"),
+    "objects": (np.ones((4, 5, 3), object), "levels of 0..255, got object"),
 }
 
 

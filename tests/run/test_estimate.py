@@ -86,8 +86,12 @@ def test_a_run_without_room_is_refused_with_the_size_that_fits(estimator: Estima
     some = Room(round(estimate.stages[-1].memory / 0.95), "its control group")  # the part that an advised size takes
     with pytest.raises(ResourceError, match=re.escape("(its control group)") + r".*--size 64,\d+$"):
         check_room(estimator, estimator.estimate(large), some)
-    with pytest.raises(ResourceError, match="no size fits"):
+    with pytest.raises(ResourceError, match="no size fits: try --network mini, or more memory"):
         check_room(estimator, estimate, Room(1000, "--memory"))
+    estimator.small = True
+    with pytest.raises(ResourceError, match="no size fits: it takes more memory"):
+        check_room(estimator, estimate, Room(1000, "--memory"))
+    estimator.small = False
 
 
 def test_what_the_process_held_before_and_gave_back_is_not_counted(network: Network) -> None:

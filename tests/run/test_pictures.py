@@ -254,6 +254,14 @@ def test_arrays_that_are_no_levels_are_refused(name: str, array: np.ndarray, wor
         Pictures.of(given["content"], [given["style"]], RECIPES["document"], given["initial"])
 
 
+@pytest.mark.parametrize("kind", [complex, object, str])
+@pytest.mark.parametrize("name", ["content", "style", "initial"])
+def test_arrays_of_other_things_than_numbers_are_refused(name: str, kind: type) -> None:
+    given = {"content": GREY, "style": GREY, "initial": GREY, name: GREY.astype(kind)}
+    with pytest.raises(ImageError, match=f"^{name}: expected real numbers, got "):
+        Pictures.of(given["content"], [given["style"]], RECIPES["document"], given["initial"])
+
+
 @pytest.mark.parametrize("array", [
     np.zeros((40, 40, 3)), np.zeros((40, 40, 3), np.uint8), np.ones((40, 40, 3), np.uint8), GREY - 0.4,
     GREY.astype(np.int32),

@@ -31,6 +31,7 @@ MAX_SIZE = 100_000  # pixels on a side, for one that is very long: what a whole 
 # Noise by the exponent p of its power spectrum 1 / f^p, f the frequency in any direction: the larger, the coarser.
 FILE = "file"  # the start image is a picture that is given beside the recipe
 NOISES = {"white": 0.0, "pink": 1.0, "brown": 2.0}
+STEP = 3.0  # what one step of strength divides the content's weight by: seen at once, and 1 and 5 are still of use
 PRESETS: dict[str, Recipe] = {}  # by name, for a recipe's repr: presets.py, which imports this file, fills it
 
 
@@ -46,6 +47,11 @@ class Recipe:
     terms: tuple[Term, ...]
     description: str = dataclasses.field(default="", compare=False, kw_only=True)
 
+    strength: float = setting(
+        "how much of a painting: 1 is nearly the photograph, 3 the recipe as it is, 5 nearly all paint; content-weight "
+        "counts 3^(3 - strength) times",
+        float, group="look", default=3.0, minimum=1, maximum=5, metavar="1..5",
+    )  # fmt: skip
     content_weight: float = setting(
         "weight of the content terms", float, group="look", default=0.025, minimum=0, maximum=MAX_WEIGHT, metavar="X",
     )  # fmt: skip
@@ -257,8 +263,9 @@ class Recipe:
             check(self.bounds != "step", "bounds", f"end or smooth with the optimizer {self.optimizer}", self.bounds)
 
     def effective_weight(self, term: Term) -> float:
-        """The factor of a term in the total loss: its own weight times its role's."""
-        return float(term.weight * getattr(self, f"{term.role}_weight"))
+        """The factor of a term in the total loss: its own weight times its role's; content by strength too."""
+        by_strength = STEP ** (3 - self.strength) if term.role == "content" else 1.0
+        return float(term.weight * getattr(self, f"{term.role}_weight") * by_strength)
 
     @property
     def averages(self) -> bool:

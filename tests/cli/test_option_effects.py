@@ -20,6 +20,7 @@ from tests.support.studio import Captured, Studio, told_in_one_line
 
 # Each option of the recipe: an argument other than the default, the value it stands for, the default in the help text.
 RECIPE_OPTIONS: dict[str, tuple[str, str, Any]] = {
+    "strength": ("--strength", "4", 4.0),
     "content_weight": ("--content-weight", "0.5", 0.5),
     "coarse_content": ("--coarse-content", "0.5", 0.5),
     "style_weight": ("--style-weight", "1e3", 1000.0),

@@ -84,6 +84,17 @@ def test_a_wrong_field_is_named_with_its_value(change: dict[str, Any], words: st
         dataclasses.replace(RECIPES["document"], **change)
 
 
+def test_a_step_of_strength_is_a_third_of_the_content() -> None:
+    content, style, *_ = RECIPES["fine"].terms
+    for strength, share in ((1, 9.0), (2, 3.0), (3, 1.0), (4, 1 / 3), (5, 1 / 9)):
+        recipe = dataclasses.replace(RECIPES["fine"], strength=strength)
+        assert recipe.effective_weight(content) == pytest.approx(share * 5.0)
+        assert recipe.effective_weight(style) == 100.0
+        assert recipe.while_coarse().effective_weight(content) == pytest.approx(share)
+    with pytest.raises(RecipeError, match="strength: expected a number from 1 to 5, got 6"):
+        dataclasses.replace(RECIPES["fine"], strength=6)
+
+
 @pytest.mark.parametrize(("term", "words"), [
     (("gramm", "block1_conv1"), "unknown loss 'gramm': did you mean gram_image or .* or gram_mean[?] known are"),
     (("gram_maen", "block1_conv1"), "unknown loss 'gram_maen': did you mean gram_mean[?] known are content_sum"),

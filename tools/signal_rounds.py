@@ -79,8 +79,9 @@ class Case:
             self.clear()
         code, evaluated = process.returncode, self._evaluated()
         expected = {*self.good, self.out, self.trace, Path(f"{self.out}.checkpoint")}
-        if name != "KILL" and {*self.folder.iterdir()} - expected:
-            return "files left"
+        left = sorted(path.name for path in {*self.folder.iterdir()} - expected)
+        if name != "KILL" and left:
+            return f"left {', '.join(left)}"
         if "Traceback" in said:
             return "traceback"
         if not self.out.exists():

@@ -207,7 +207,7 @@ def check_room(
     recipe = estimator.largest(int(_ADVISED * there.bytes), in_bands=in_bands)
     recipe = recipe or estimator.largest(there.bytes, in_bands=in_bands)
     if recipe is None:
-        way_out = "it takes" if estimator.small else "try --network mini, or"
+        way_out = "it needs" if estimator.small else "try --network mini, or"
         raise ResourceError(f"{said}; no size fits: {way_out} more memory")
     others = "" if recipe.optimizer == "adam" or recipe.history <= 20 else ", or try a smaller --history"
     raise ResourceError(f"{said}; the largest that fits is --size {advice(recipe)}{others}")

@@ -89,7 +89,7 @@ def test_a_run_without_room_is_refused_with_the_size_that_fits(estimator: Estima
     with pytest.raises(ResourceError, match="no size fits: try --network mini, or more memory"):
         check_room(estimator, estimate, Room(1000, "--memory"))
     estimator.small = True
-    with pytest.raises(ResourceError, match="no size fits: it takes more memory"):
+    with pytest.raises(ResourceError, match="no size fits: it needs more memory"):
         check_room(estimator, estimate, Room(1000, "--memory"))
     estimator.small = False
 

@@ -10,19 +10,9 @@ from ..engine.ops.padding import PADDINGS
 from ..errors import RecipeError
 from ..images.arrays import RESAMPLES
 from ..network.vgg import POOLINGS
+from . import settings
 from .described import described
-from .settings import (
-    MAX_WEIGHT,
-    check,
-    check_setting,
-    is_many,
-    json_number,
-    json_value,
-    numbers,
-    setting,
-    whole_numbers,
-    windows,
-)
+from .settings import MAX_WEIGHT, check, numbers, setting, whole_numbers, windows
 from .terms import Term, UnknownLossError
 
 MAX_TERMS = 500  # each formula at each layer it is for, before and after ReLU, is 487
@@ -48,13 +38,12 @@ class Recipe:
     description: str = dataclasses.field(default="", compare=False, kw_only=True)
 
     strength: float = setting(
-        "how much of a painting: 1 is nearly the photograph, 3 the recipe as it is, 5 nearly all paint; content-weight "
-        "counts 3^(3 - strength) times",
+        "1 keeps most of the photograph, 3 is the recipe as it is, 5 paints most: content-weight by 3^(3 - strength)",
         float, group="look", default=3.0, minimum=1, maximum=5, metavar="1..5",
     )  # fmt: skip
     content_weight: float = setting(
-        "weight of the content terms", float, group="look", default=0.025, minimum=0, maximum=MAX_WEIGHT, metavar="X",
-    )  # fmt: skip
+        "weight of the content terms", float, group="look", default=0.025, minimum=0, maximum=MAX_WEIGHT, metavar="X"
+    )
     coarse_content: float = setting(
         "content weight at the sizes before the last, as a fraction of content-weight: below 1 the style's large "
         "shapes are painted there, and the last size brings the content back",
@@ -64,8 +53,8 @@ class Recipe:
         "weight of the style terms", float, group="look", default=1.0, minimum=0, maximum=MAX_WEIGHT, metavar="X"
     )
     tv_weight: float = setting(
-        "weight of the total variation", float, group="look", default=1e-4, minimum=0, maximum=MAX_WEIGHT, metavar="X",
-    )  # fmt: skip
+        "weight of the total variation", float, group="look", default=1e-4, minimum=0, maximum=MAX_WEIGHT, metavar="X"
+    )
     range_weight: float = setting(
         "penalty on pixels below 0 or above 255: weight of the mean square of how far they are outside",
         float, group="look", default=0.0, minimum=0, maximum=MAX_WEIGHT, metavar="X",
@@ -144,7 +133,7 @@ class Recipe:
     )  # fmt: skip
     padding: str = setting(
         "padding of the picture in the first layer", str, group="network's use", default="zero", choices=tuple(PADDINGS)
-    )  # fmt: skip
+    )
     gradients: str = setting(
         "unit: the gradient of each term except total variation is divided by the sum of its absolute values, so that "
         "weights say how far each term moves the picture (with adam only)",
@@ -229,10 +218,10 @@ class Recipe:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if is_many(field) and isinstance(value, (int, float)) and not isinstance(value, bool):
+            if settings.is_many(field) and isinstance(value, (int, float)) and not isinstance(value, bool):
                 object.__setattr__(self, field.name, (value,))
             if "parse" in field.metadata:
-                check_setting(field, getattr(self, field.name))
+                settings.check_setting(field, getattr(self, field.name))
         # It is shown on terminals, and a recipe may come with a picture from anywhere.
         good = isinstance(self.name, str) and self.name.isprintable() and 0 < len(self.name) <= 200
         check(good, "name", "1 to 200 printable letters", self.name)
@@ -294,13 +283,15 @@ class Recipe:
         if len(text) > MAX_TEXT:
             raise RecipeError(f"not a recipe: expected at most {MAX_TEXT:,} characters, got {len(text):,}")
         try:
-            data = json.loads(text, parse_float=json_number, parse_int=json_number, parse_constant=str)
+            data = json.loads(
+                text, parse_float=settings.json_number, parse_int=settings.json_number, parse_constant=str
+            )
             if not isinstance(data, dict) or not isinstance(data.get("terms"), list):
                 raise RecipeError("a recipe is a JSON object with a list of terms")
             given = data.pop("terms")
             check(len(given) <= MAX_TERMS, "terms", f"at most {MAX_TERMS}", len(given))
             terms = tuple(Term(**term) for term in given)
-            return cls(terms=terms, **{name: json_value(value) for name, value in data.items()})
+            return cls(terms=terms, **{name: settings.json_value(value) for name, value in data.items()})
         except UnknownLossError:
             raise
         except (ValueError, TypeError, RecursionError) as error:

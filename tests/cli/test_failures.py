@@ -38,14 +38,14 @@ def fail_at(monkeypatch: pytest.MonkeyPatch, number: int, error: type[BaseExcept
     """Make the run's objective raise at that evaluation; what is tried for the estimate does not count."""
     build, left = stylize_file.build_objective, iter(range(number - 1, -1, -1))
 
-    def built(*args: Any) -> Objective:
-        objective = build(*args)
+    def built(*args: Any, **settings: Any) -> Objective:
+        objective = build(*args, **settings)
         evaluate = objective.evaluate
 
-        def counted(image: np.ndarray) -> Evaluation:
+        def counted(image: np.ndarray, precision: str | None = None) -> Evaluation:
             if next(left) == 0:
                 raise error
-            return evaluate(image)
+            return evaluate(image, precision)
 
         monkeypatch.setattr(objective, "evaluate", counted)
         return objective

@@ -141,9 +141,9 @@ def test_the_network_sees_images_within_bounds(
     seen: list[np.ndarray] = []
     evaluate = Objective.evaluate
 
-    def watched(objective: Objective, image: np.ndarray) -> Evaluation:
+    def watched(objective: Objective, image: np.ndarray, precision: str | None = None) -> Evaluation:
         seen.append(image.copy())
-        return evaluate(objective, image)
+        return evaluate(objective, image, precision)
 
     monkeypatch.setattr(Objective, "evaluate", watched)
     chosen = adam(sizes=32, bounds=bounds, optimizer=optimizer, learning_rate=60.0, evaluations=8, init="noise")
@@ -232,9 +232,9 @@ def test_the_detail_that_a_size_was_too_small_for_comes_from_the_content(
     seen: list[np.ndarray] = []
     evaluate = Objective.evaluate
 
-    def watched(objective: Objective, image: np.ndarray) -> Evaluation:
+    def watched(objective: Objective, image: np.ndarray, precision: str | None = None) -> Evaluation:
         seen.append(image.copy())
-        return evaluate(objective, image)
+        return evaluate(objective, image, precision)
 
     monkeypatch.setattr(Objective, "evaluate", watched)
     # No steps: what the first size hands on is the content, small.
@@ -259,10 +259,10 @@ def test_an_interrupt_between_two_sizes_keeps_the_smaller_picture(
     alone = stylize(CONTENT, [STYLE], dataclasses.replace(chosen, sizes=(32,)), network=tiny_network)
     evaluate = Objective.evaluate
 
-    def interrupted(objective: Objective, image: np.ndarray) -> Evaluation:
+    def interrupted(objective: Objective, image: np.ndarray, precision: str | None = None) -> Evaluation:
         if objective.shape[0] == 48:
             raise KeyboardInterrupt
-        return evaluate(objective, image)
+        return evaluate(objective, image, precision)
 
     monkeypatch.setattr(Objective, "evaluate", interrupted)
     result = stylize(CONTENT, [STYLE], chosen, network=tiny_network)

@@ -162,8 +162,9 @@ def test_a_bare_installation_paints_without_a_network(installed: Path, tmp_path:
         cwd=tmp_path, env=alone(tmp_path, installed, tmp_path), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
-    first = run.stderr.splitlines()[0]
+    photo, second = run.stderr.splitlines()[:2]
+    assert photo == f"minstyle: {arguments[0]} in the style of {arguments[1]}"
     place = installed / "minstyle" / "embedded" / "vgg19.h5"
-    assert first.startswith(f"minstyle: vgg19 from {place}, ")
+    assert second.startswith(f"minstyle: vgg19 from {place}, ")
     with Image.open(tmp_path / "out.png") as picture:
         assert picture.width == 64

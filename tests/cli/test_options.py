@@ -105,7 +105,7 @@ def test_what_does_not_go_together_is_told(options: list[str], words: str) -> No
     (["--content-layers", "block1_conv1:-1"], "--content-layers: weight of block1_conv1: expected a number from 0 to"),
     (["--style-layers", "conv1_1:nan"], "weight of block1_conv1: expected a number from 0 to 1e+12, got 'nan'"),
     (["--style-loss", "gram_paper:inf"], "weight of gram_paper: expected a number from 0 to 1e+12, got 'inf'"),
-    (["--style-crop", "left"], "--style-crop: expected left,top,right,bottom in parts"),
+    (["--style-crop", "left"], "--style-crop: expected left,top,right,bottom as fractions"),
     (["--blend", "3:7"], "--blend: expected numbers, as in 1 or 3,7, got '3:7'"),
     (["--color", "red"], "--color: invalid choice: 'red'"),
     (["--quality", "101"], "--quality: expected a whole number from 1 to 100, got '101'"),

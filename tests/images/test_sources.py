@@ -98,8 +98,8 @@ def test_load_image_lays_what_is_clear_over_white() -> None:
 
 
 def test_messages_name_a_picture_in_memory(tmp_path: Path) -> None:
-    for source, words in ((b"nonsense", "not a picture of a known format"), (io.BytesIO(b""), "the file is empty")):
-        with pytest.raises(ImageError, match=f"^the picture in memory: {words}"):
+    for source, what in ((b"nonsense", "not a picture of a known format"), (io.BytesIO(b""), "the file is empty")):
+        with pytest.raises(ImageError, match=f"^the picture in memory: {what}"):
             load_picture(source)
     (tmp_path / "no.png").write_bytes(b"nonsense")
     with open(tmp_path / "no.png", "rb") as file, pytest.raises(ImageError, match=r"no\.png: not a picture"):

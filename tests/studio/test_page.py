@@ -167,7 +167,7 @@ def test_stop_continue_larger_again_and_compare(server: Server, page_of: Open) -
     page.click("#tabs >> text=Gallery")
     page.locator(".card >> text=Again with").first.click()
     expect(page.locator("#photo .name")).to_have_text("photo.png")
-    assert page.get_by_label("Pixels on the longer side").input_value() == "96"
+    expect(page.get_by_label("Pixels on the longer side")).to_have_value("96")
 
 
 def test_regions_are_painted_with_a_brush_and_by_keys(server: Server, page_of: Open) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from minstyle.backend import CPU, Device, array_module, choose_device, device_errors, is_cupy, to_host
-from minstyle.errors import DeviceError, ShapeError
+from minstyle.errors import DeviceError, DeviceMemoryError, ShapeError
 from tests.support import cupy_double
 
 
@@ -196,7 +196,7 @@ def test_a_cupy_that_does_not_load_is_not_called_absent(
     assert len(device.note.splitlines()) == 1
 
 
-@pytest.mark.parametrize("wish", ["nonsense", "", "GPU", "opencl"])
+@pytest.mark.parametrize("wish", ["nonsense", "", "GPU", "tpu"])
 def test_an_unknown_wish_is_refused_with_the_known_ones(wish: str) -> None:
     with pytest.raises(DeviceError, match=f"unknown device {wish!r}: choose auto, cpu or gpu"):
         choose_device(wish)
@@ -217,8 +217,17 @@ def test_an_error_of_the_device_is_told_in_one_line(name: str) -> None:
 
 
 @pytest.mark.parametrize("error", [
-    RuntimeError("a bug"), MemoryError(), KeyboardInterrupt(), ShapeError("no"), of_module("cupyish")("no"),
     of_module("cupy.cuda.memory", MemoryError)("Out of memory allocating 8 bytes"),
+    of_module("cupy_backends.cuda.libs.cublas")("CUBLAS_STATUS_ALLOC_FAILED"),
+    of_module("cupy_backends.cuda.api.driver")("CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
+], ids=str)  # fmt: skip
+def test_a_lack_of_the_devices_memory_is_told_in_one_line(error: BaseException) -> None:
+    with pytest.raises(DeviceMemoryError, match=rf"^the GPU's memory is used up \(Of: {error}\)$"), device_errors():
+        raise error
+
+
+@pytest.mark.parametrize("error", [
+    RuntimeError("a bug"), MemoryError(), KeyboardInterrupt(), ShapeError("no"), of_module("cupyish")("no"),
 ], ids=lambda error: f"{type(error).__module__} {type(error).__name__}")  # fmt: skip
 def test_other_errors_stay_what_they_are(error: BaseException) -> None:
     with pytest.raises(type(error)) as caught, device_errors():

@@ -53,7 +53,7 @@ def test_a_variant_of_a_file(tmp_path: Path) -> None:
     ("gatis", "unknown recipe 'gatis': did you mean gatys? known are fine, document, gatys"),
     ("document,,gatys", "unknown recipe ''"),
     ("document:style_weight", "unknown recipe 'document:style_weight'"),
-    ("document:styl=1", "'document:styl=1': unknown setting 'styl': known are strength, content_weight, coarse_content,"),
+    ("document:styl=1", "'document:styl=1': unknown setting 'styl': known are strength, content_weight,"),
     ("document:terms=1", "unknown setting 'terms'"),
     ("document:=1", "unknown setting ''"),
     ("document:style_weight=", "style_weight: expected a value such as 1.0, got ''"),

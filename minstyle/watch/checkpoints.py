@@ -16,7 +16,7 @@ from ..run.state import RunState
 from ..run.statefile import state_bytes, write_state
 
 SHARE = 0.02  # of the run's time that writing may take
-_DISK = 1e8  # bytes a second, until one has been written
+_DISK = 1e8  # bytes a second, of what none has been written yet
 
 
 def checkpoint_of(out: Path) -> Path:
@@ -50,13 +50,14 @@ class Checkpoints(Observer):
 
     def start(self, plan: Plan) -> None:
         self._began, self._spent, self._silent = self._clock(), 0.0, False
-        self._each: float | None = None  # seconds that the latest one took
+        self._took = (0, 0.0)  # bytes and seconds of the latest one
         going_on = bool(plan.history) and self._latest.exists()
         self._done = len(plan.history) if going_on else -1  # evaluations that are in the file
 
     def border(self, state: RunState) -> None:
         self._state = state
-        expected = state_bytes(state) / _DISK if self._each is None else self._each
+        size, seconds = self._took  # it grows with the optimiser's pairs, and with the picture
+        expected = seconds + max(0, state_bytes(state) - size) / _DISK
         if state.done > self._done and self._spent + expected <= SHARE * (self._clock() - self._began):
             self._write(state)
 
@@ -91,8 +92,8 @@ class Checkpoints(Observer):
             self._silent = True
         else:
             self._done = state.done
-        self._each = self._clock() - began
-        self._spent += self._each
+        self._took = state_bytes(state), self._clock() - began
+        self._spent += self._took[1]
 
     def _remove_new(self) -> None:
         with contextlib.suppress(OSError):

@@ -73,6 +73,23 @@ def test_writing_takes_no_more_than_its_share_of_the_time(clock: Clock, tmp_path
     assert spent >= min(SHARE * clock.now, 400 * writing) - 2 * writing, "the share is used"
 
 
+def test_a_state_that_has_grown_is_expected_to_take_longer(clock: Clock, tmp_path: Path) -> None:
+    """The latest one, of another size, took next to nothing: at 100 MB a second the next takes 0.4 s."""
+    clock.writing, path = 0.0, tmp_path / "out.png.checkpoint"
+    observer = Checkpoints(path, {}, clock=clock)
+    observer.start(plan())
+    clock.now += 1.0
+    observer.border(state_after(1))
+    grown = state_after(2)
+    grown.image = np.zeros((1000, 3334, 3), np.float32)  # 40 MB
+    clock.now += 18.0
+    observer.border(grown)
+    assert done(path) == 1
+    clock.now += 2.0
+    observer.border(grown)
+    assert done(path) == 2
+
+
 def test_two_generations_are_kept_and_all_are_removed(clock: Clock, tmp_path: Path) -> None:
     path = checkpoint_of(tmp_path / "out.png")
     assert path.name == "out.png.checkpoint"

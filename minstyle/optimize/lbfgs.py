@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..backend import Array, array_module, to_host
-from ..engine.kernels import by_rows, dots
+from ..backend import Array, array_module
+from ..engine.kernels import by_rows, dots, fetched, row_products
 from ..errors import OptimizeError, ShapeError, require
+from .combination import add_combination, second_loop
 from .minimum import (
     Evaluations,
     Function,
@@ -39,11 +40,12 @@ _RECENT = 10  # iterations over which ``tolerance`` is looked at
 class Preconditioner:
     """A first guess P of the inverse Hessian, up to a factor: symmetric, positive definite.
 
-    ``apply(v)`` gives P v and may write into v; ``squared_norm(v)`` is v . P v.
+    ``apply(v)`` gives P v and may write into v; ``squared_norm(v)`` is v . P v, a number, or where v lies on a device
+    an array of one there.
     """
 
     apply: Callable[[Array], Array]
-    squared_norm: Callable[[Array], float]
+    squared_norm: Callable[[Array], Array]
 
 
 @dataclass
@@ -174,7 +176,7 @@ def _renew(state: LbfgsState, evaluate: Evaluations) -> None:
     state.loss, state.gradient = evaluate(state.x)
     state.losses = [state.loss]
     filled = 1 + max(state.order, default=-1)
-    state.slopes[:filled] = _products(state.steps[:filled], state.gradient)
+    (state.slopes[:filled],) = fetched(row_products(state.steps[:filled], state.gradient))
 
 
 def _iterate(
@@ -182,7 +184,7 @@ def _iterate(
 ) -> bool:
     """A step, and the pair that it teaches; False, and all as it was, if no step along the direction brings a fall."""
     direction = _direction(state, preconditioner) if state.order else _first(state, preconditioner, first_step)
-    (slope,) = dots((direction, state.gradient))
+    slope = float(fetched(dots((direction, state.gradient)))[0][0])
     found = _search(state, direction, slope, evaluate) if slope < 0 else None
     if found is None:
         return False
@@ -231,20 +233,17 @@ def _direction(state: LbfgsState, preconditioner: Preconditioner | None) -> Arra
     the history once.
     """
     used, products = state.order, state.products
-    alpha, delta = np.zeros(len(products)), np.zeros(len(products))
+    alpha = np.zeros(len(products))
     for n in range(len(used) - 1, -1, -1):  # newest first
         i, newer = used[n], used[n + 1 :]
         alpha[i] = (state.slopes[i] - products[i, newer] @ alpha[newer]) / products[i, i]
     r = state.gradient.copy()
     filled = 1 + max(used)
-    _add_combination(r, state.changes[:filled], -alpha[:filled])
+    add_combination(r, state.changes[:filled], -alpha[:filled])
     r = _applied(preconditioner, r)
     r *= state.scale
-    bends = _products(state.changes[:filled], r)
-    for n, i in enumerate(used):
-        older = used[:n]
-        delta[i] = alpha[i] - (bends[i] + products[older, i] @ delta[older]) / products[i, i]
-    _add_combination(r, state.steps[:filled], delta[:filled])
+    bends = row_products(state.changes[:filled], r)
+    add_combination(r, state.steps[:filled], second_loop(used, products, alpha[:filled], bends))
     r *= -1
     return r
 
@@ -259,36 +258,20 @@ def _learn(state: LbfgsState, step: Array, g: Array, preconditioner: Preconditio
     change = state.changes[slot].reshape(g.shape)
     array_module(g).subtract(g, state.gradient, out=change)
     state.steps[slot] = step.reshape(-1)
-    bend, squared, length = dots((step, change), (change, change), (step, step))
     slopes = np.zeros(len(state.slopes))
     filled = 1 + max([*used, slot])
-    slopes[:filled] = _products(state.steps[:filled], g)
+    of_pair = dots((step, change), (change, change), (step, step))
+    norm = preconditioner.squared_norm(change) if preconditioner else of_pair[1:2]
+    of_pair, (norm,), slopes[:filled] = fetched(of_pair, norm, row_products(state.steps[:filled], g))
+    bend, squared, length = of_pair.tolist()
     state.products[:, slot] = slopes - state.slopes  # S (g - the g before)
     state.products[slot, slot] = bend
     state.slopes = slopes
-    norm = preconditioner.squared_norm(change) if preconditioner else squared
     # The norm of a tiny change, squared, may be 0 in its type.
     if norm > 0 and bend > _CURVATURE * math.sqrt(length * squared):
         state.order = [*used, slot]
-        state.scale = bend / norm
+        state.scale = float(bend / norm)
 
 
 def _applied(preconditioner: Preconditioner | None, v: Array) -> Array:
     return preconditioner.apply(v) if preconditioner else v
-
-
-def _products(rows: Array, v: Array) -> np.ndarray:
-    """The product of each of ``rows`` (m, n) with v, of n entries. -> (m,), float64: summed so over bands"""
-    flat = v.reshape(-1)
-    return sum(by_rows(lambda band: to_host(rows[:, band] @ flat[band]).astype(np.float64), flat), np.zeros(len(rows)))
-
-
-def _add_combination(into: Array, rows: Array, factors: np.ndarray) -> None:
-    """Add the sum of ``rows`` (m, n), each times its factor, to ``into``, of n entries."""
-    flat = into.reshape(-1)
-    weights = array_module(into).asarray(factors, dtype=into.dtype)
-
-    def add(band: slice) -> None:
-        flat[band] += weights @ rows[:, band]
-
-    by_rows(add, flat)

@@ -26,7 +26,7 @@ def precondition(v: Array) -> Array:
     return _apply(v, _LEVELS)
 
 
-def squared_norm(v: Array) -> float:
+def squared_norm(v: Array) -> Array:
     """v . P v for v (H, W, C), which is cheaper than P v: no level is enlarged again. v is left as it is."""
     return kernels.shrunk_norm(v, _WEIGHT, _LEVELS)
 

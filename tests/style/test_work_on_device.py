@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -78,6 +80,29 @@ def test_a_step_of_adam_waits_for_its_evaluation_alone() -> None:
         with cupy_double.LEDGER.counting() as ledger:
             minimise(evaluate, image, recipe, 4, None, lambda x, loss: False)
     assert ledger.waits == {"get": 4}, ledger.where("wait")
+
+
+def test_an_iteration_of_lbfgs_waits_three_times() -> None:
+    """For its evaluation, for the slope before it, and for all products with the new pair."""
+    recipe = RECIPES["fine"]
+    with cupy_double.installed():
+        device = choose_device("gpu")
+        bend = device.asarray(1 + picture(SIZE, SIZE, 1))
+
+        def valley(x: Any) -> tuple[float, Any, float]:
+            gradient = bend * (x - 128)
+            return float((gradient * (x - 128)).sum()), 2 * gradient, 1.0
+
+        def counted(evaluations: int) -> Ledger:
+            image = device.asarray(picture(SIZE, SIZE, 3))
+            with cupy_double.LEDGER.counting() as ledger:
+                minimise(valley, image, recipe, evaluations, None, lambda x, loss: False)
+                return copy.deepcopy(ledger)
+
+        few, more = counted(14), counted(24)
+    assert more.waits.total() - few.waits.total() == 10 * 3, more.where("wait")
+    assert more.to_device.total() - few.to_device.total() <= 10 * 8 * (20 * 21 + 20), more.where("copied")
+    assert more.launches.total() - few.launches.total() <= 10 * 60, more.where("launches")
 
 
 if __name__ == "__main__":

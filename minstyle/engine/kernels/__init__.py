@@ -10,7 +10,7 @@ import numpy as np
 
 from ...backend import Array, array_module, is_cupy
 from . import direct, gpu
-from .bands import by_rows, dots, largest_entry
+from .bands import by_rows, dots, fetched, largest_entry, row_products
 from .constant import Kernel
 from .cpu import few_channels, grams, masks, sorting, strips, tiles
 from .cpu.masks import ArgMax, BitReluMask, MapReluMask, ReluMask, max_pool, window_corners
@@ -22,9 +22,10 @@ from .variation import total_variation, total_variation_gradient
 
 __all__ = [
     "MOST_SHARED", "Arena", "ArgMax", "BitReluMask", "Kernel", "Mask", "Replay", "add_enlarged", "add_product",
-    "by_rows", "check_precision", "convolve", "convolve_relu", "convolve_relu_pool", "dots", "free_memory", "gram",
-    "input_gradient", "kernel_gradient", "largest_entry", "max_pool", "peak_memory", "plus_transpose", "rounds",
-    "shrunk", "shrunk_norm", "sort_columns", "thread_count", "total_variation", "total_variation_gradient",
+    "by_rows", "check_precision", "convolve", "convolve_relu", "convolve_relu_pool", "dots", "fetched", "free_memory",
+    "gram", "input_gradient", "kernel_gradient", "largest_entry", "max_pool", "peak_memory", "plus_transpose",
+    "rounds", "row_products", "shrunk", "shrunk_norm", "sort_columns", "thread_count", "total_variation",
+    "total_variation_gradient",
     "unsort_columns", "use_precision", "use_threads", "weighted_sum", "window_corners", "zero_pad",
 ]  # fmt: skip
 

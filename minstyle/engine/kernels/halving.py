@@ -29,10 +29,10 @@ def add_enlarged(coarse: Array, into: Array, factor: float) -> None:
     _add_enlarged(wide, into, 0)
 
 
-def shrunk_norm(v: Array, weight: float, levels: int) -> float:
+def shrunk_norm(v: Array, weight: float, levels: int) -> Array:
     """The sum over level = 0..``levels`` of weight^level |v_level|^2, v_level (H, W, C) shrunk so many times.
 
-    Levels end where a side has one entry.
+    A number; of an array on a device one that lies there (1,), see ``fetched``. Levels end where a side has one entry.
     """
     shapes = [tuple(v.shape)]
     while len(shapes) <= levels and min(shapes[-1][:2]) >= 2:
@@ -40,16 +40,17 @@ def shrunk_norm(v: Array, weight: float, levels: int) -> float:
         shapes.append(((height + 1) // 2, (width + 1) // 2, channels))
     if gpu.suits_map(v, multiple=1):
         return _norm_on_device(v, weight, shapes)
-    total = 0.0
+    total: Array = 0.0
     for level in range(len(shapes)):
         flat = v.reshape(-1)
-        total += weight**level * float(flat @ flat)
+        square = flat @ flat
+        total += weight**level * (square if is_cupy(v) else float(square))
         v = shrunk(v) if level + 1 < len(shapes) else v
     return total
 
 
-def _norm_on_device(v: Array, weight: float, shapes: list[tuple[int, ...]]) -> float:
-    """All levels, times the roots of their weights, in one array, whose norm is one wait."""
+def _norm_on_device(v: Array, weight: float, shapes: list[tuple[int, ...]]) -> Array:
+    """All levels, times the roots of their weights, in one array."""
     ends = list(itertools.accumulate(map(math.prod, shapes)))
     buffer = array_module(v).empty(ends[-1], dtype=v.dtype)
     parts = [buffer[end - math.prod(shape) : end].reshape(shape) for end, shape in zip(ends, shapes, strict=True)]
@@ -57,7 +58,7 @@ def _norm_on_device(v: Array, weight: float, shapes: list[tuple[int, ...]]) -> f
     along = weight**0.25  # of each axis
     for fine, coarse in itertools.pairwise(parts):
         gpu.shrink(fine, along * _NEAR, along * _FAR, coarse)
-    return float(gpu.dots([(buffer, buffer)])[0])
+    return gpu.dots([(buffer, buffer)])
 
 
 def _shrunk(v: Array, axis: int) -> Array:

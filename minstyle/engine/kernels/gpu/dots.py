@@ -1,4 +1,4 @@
-"""Inner products on a device, several in one copy to the host, by the kernels of ``sources/dots.cu``."""
+"""Inner products on a device, several at once, by the kernels of ``sources/dots.cu``."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ....backend import Array, array_module, to_host
+from ....backend import Array, array_module
 from .compiled import blocks, check, contiguous, kernel, launch, multiprocessors
 
 _THREADS, _MOST = 256, 4
 _SHARED = _THREADS * 8  # bytes
 
 
-def dots(pairs: Sequence[tuple[Array, Array]]) -> np.ndarray:
-    """The inner product of each pair of arrays of equally many entries, at most 4 pairs. -> float64, on the host"""
+def dots(pairs: Sequence[tuple[Array, Array]]) -> Array:
+    """The inner product of each pair of arrays of equally many entries, at most 4 pairs. -> float64, on the device"""
     xp, n = array_module(pairs[0][0]), pairs[0][0].size
     for a, b in pairs:
         check("b", b, tuple(a.shape))
@@ -25,4 +25,4 @@ def dots(pairs: Sequence[tuple[Array, Array]]) -> np.ndarray:
     given += [None] * (2 * _MOST - len(given))
     launch(kernel("dots.cu", "dot_parts"), (grid,), _THREADS, [*given, parts, np.int64(n), len(pairs)], _SHARED)
     launch(kernel("dots.cu", "dot_sums"), (len(pairs),), _THREADS, [parts, sums, grid], _SHARED)
-    return to_host(sums)
+    return sums

@@ -182,11 +182,13 @@ def test_half_sizes_and_inner_products(shape: tuple[int, int, int], gpu: Device)
     kernels.add_enlarged(gpu.asarray(small), there, 1.6)
     kernels.add_enlarged(small, other, 1.6)
     close(there, other)
-    found = kernels.shrunk_norm(gpu.asarray(v), 1.6, 5)
+    found = float(kernels.shrunk_norm(gpu.asarray(v), 1.6, 5)[0])
     assert found == pytest.approx(kernels.shrunk_norm(v, 1.6, 5), rel=1e-5)
     pairs = [(v, other), (v, v), (other, other)]
-    on_device = kernels.dots(*[(gpu.asarray(a), gpu.asarray(b)) for a, b in pairs])
-    assert on_device == pytest.approx([float(np.sum(a.astype(float) * b)) for a, b in pairs], rel=1e-6, abs=1e-6)
+    (on_device,) = kernels.fetched(kernels.dots(*[(gpu.asarray(a), gpu.asarray(b)) for a, b in pairs]))
+    assert on_device.tolist() == pytest.approx(
+        [float(np.sum(a.astype(float) * b)) for a, b in pairs], rel=1e-6, abs=1e-6
+    )
 
 
 def test_an_array_that_is_not_contiguous(gpu: Device) -> None:

@@ -1,4 +1,4 @@
-"""``python -m minstyle CONTENT STYLE OUT``, ``python -m minstyle studio``, and the command ``minstyle``."""
+"""``python -m minstyle CONTENT STYLE OUT``, ``... studio``, ``... batch``, and the command ``minstyle``."""
 
 import sys
 
@@ -21,8 +21,15 @@ def main() -> int:
 
         return command(sys.argv[2:])
 
+    def load_and_paint_many() -> int:
+        with Signals():
+            from .batch.main import command
+
+        return command(sys.argv[2:])
+
     # A photograph of that name is ./studio.
-    return run("minstyle", load_and_serve if sys.argv[1:2] == ["studio"] else load_and_run)
+    others = {"studio": load_and_serve, "batch": load_and_paint_many}
+    return run("minstyle", others.get(" ".join(sys.argv[1:2]), load_and_run))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import stat
 import tempfile
 import time
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from .errors import FileError, require
@@ -153,26 +153,24 @@ def _clear(folder: Path) -> None:
 
 def check_outputs(written: Sequence[Path], read: Iterable[Path]) -> None:
     """Raise FileError where a file to write is one that is read, or two of them are one, whatever their names."""
-    inputs = [path for path in read if os.path.exists(path)]
-    for number, path in enumerate(written):
-        good = not any(_same_file(path, other) for other in inputs)
-        require(good, f"{path}", "a file of its own for the result", "a file that is read", FileError)
-        good = not any(_same_file(path, other) for other in written[:number])
-        require(good, f"{path}", "a file of its own", "one that is written already", FileError)
+    inputs = {_identity(path) for path in read if os.path.exists(path)}
+    before = set[Hashable]()
+    for path in written:
+        own = _identity(path)
+        require(own not in inputs, f"{path}", "a file of its own for the result", "a file that is read", FileError)
+        require(own not in before, f"{path}", "a file of its own", "one that is written already", FileError)
+        before.add(own)
 
 
-def _same_file(one: Path, other: Path) -> bool:
-    """Whether two paths lead to one file, or would if it were there, upper and lower case then taken as the same.
+def _identity(path: str | Path) -> Hashable:
+    """What all paths have in common that lead to one file, or would if it were there.
 
-    Some systems take them so, some folders do not; of files that are there the system itself knows.
+    Of files that are there the system knows; else upper and lower case are taken as the same: some systems take them
+    so, some folders do not.
     """
-    there = [os.path.exists(path) for path in (one, other)]
-    if any(there):
-        return all(there) and os.path.samefile(one, other)
-    folders, names = zip(*(os.path.split(os.path.realpath(path)) for path in (one, other)), strict=True)
-    plain = {unicodedata.normalize("NFC", name.casefold()) for name in names}
-    return len(plain) == 1 and (folders[0] == folders[1] or _same_folder(*folders))
-
-
-def _same_folder(one: str, other: str) -> bool:
-    return os.path.isdir(one) and os.path.isdir(other) and os.path.samefile(one, other)
+    if os.path.exists(path):
+        status = os.stat(path)
+        return status.st_dev, status.st_ino
+    folder, name = os.path.split(os.path.realpath(path))
+    place = _identity(folder) if os.path.isdir(folder) else folder
+    return place, unicodedata.normalize("NFC", name.casefold())

@@ -21,7 +21,8 @@ PAGES = Path(__file__).resolve().parents[1]
 # Lowest first: a file imports from its own folder or from those before it.
 FOLDERS = (
     ".", "engine/kernels/cpu", "engine/kernels/gpu", "engine/kernels", "engine", "engine/ops", "images", "network",
-    "optimize", "recipe", "weights/readers", "weights", "style", "run", "watch", "job", "cli", "studio", "door",
+    "optimize", "recipe", "weights/readers", "weights", "style", "run", "watch", "job", "cli", "studio", "batch",
+    "door",
 )  # fmt: skip
 DOOR = (
     "__init__.py",
@@ -34,7 +35,7 @@ DOOR = (
 CORE = (
     "engine/autodiff.py", "engine/ops/*.py", "network/vgg.py", "network/projection.py", "style/features.py",
     "style/losses.py", "style/targets.py", "style/weighted.py", "style/objective.py", "optimize/lbfgs.py",
-    "optimize/pyramid.py", "run/minimise.py", "run/stages.py", "run/state.py", "run/stylize.py",
+    "optimize/pyramid.py", "run/minimise.py", "run/stages.py", "run/state.py", "run/loop.py",
 )  # fmt: skip
 
 # Functions that are allowed more than 40 lines: one thought each that does not come apart.

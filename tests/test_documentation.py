@@ -20,6 +20,7 @@ import pytest
 
 import minstyle
 import reference_pages
+from minstyle.batch.main import command as batch_command
 from minstyle.cli.main import main
 from minstyle.images import load_image, resize, save_image
 from minstyle.network.weightfile import write_weights
@@ -52,7 +53,7 @@ def blocks(page: Path, language: str) -> list[str]:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Small copies of the example pictures, a photograph and a painting, and networks that are smaller still."""
     place = tmp_path_factory.mktemp("reader")
-    for name in ("examples", "weights"):
+    for name in ("examples", "weights", "photos"):
         (place / name).mkdir()
     for path in ROOT.glob("examples/*.*g"):
         image = load_image(path)
@@ -61,6 +62,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     for name, example in (("photo.jpg", "cat.jpg"), ("painting.jpg", "swirls.jpg"), ("other.jpg", "glass.jpg")):
         shutil.copy(place / "examples" / example, place / name)
+    for name in ("cat.jpg", "coffee.jpg"):
+        shutil.copy(place / "examples" / name, place / "photos" / name)
+    (place / "pictures.csv").write_text(blocks(ROOT / "docs" / "howto" / "batch.md", "csv")[0])
     for name in ("vgg19", "mini"):
         write_weights(place / "weights" / f"{name}.h5", random_weights("vgg19", (2, 3, 3, 4, 4)))
     return place
@@ -121,7 +125,9 @@ def test_commands_on_a_page_run(line: str, folder: Path, capsys: pytest.CaptureF
     if {"--show-recipe", "--recipe"} & set(words):
         minstyle.stylize("photo.jpg", "painting.jpg").save("out.png")
     paints = "--show-recipe" not in words and "--list-recipes" not in words
-    assert main([*words, *(["--size", "48", "--steps", "2", "--device", "cpu"] if paints else [])]) == 0
+    program_of = batch_command if words[0] == "batch" else main
+    words = words[1:] if words[0] == "batch" else words
+    assert program_of([*words, *(["--size", "48", "--steps", "2", "--device", "cpu"] if paints else [])]) == 0
 
 
 def test_the_notebook_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

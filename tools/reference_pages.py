@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Collection
 from pathlib import Path
 
-from minstyle.cli.options import GROUPS, build_parser, option_fields
+from minstyle.batch.options import build_parser as batch_parser
+from minstyle.cli.parser import build_parser
+from minstyle.job.options import GROUPS, option_fields
 from minstyle.recipe.presets import DEFAULT_RECIPE, RECIPES
 from minstyle.recipe.recipe import Recipe
 from minstyle.recipe.settings import short
@@ -28,14 +31,27 @@ def pages() -> dict[str, str]:
 def options_page() -> str:
     """Every option of the command line, as ``--help`` has it."""
     intro = "`python -m minstyle CONTENT STYLE [STYLE ...] OUT [options]`, as `--help` has them."
-    parts = [f"# Options\n\n{MADE}\n{intro}\n"]
-    for group in build_parser()._action_groups:
+    parts = [f"# Options\n\n{MADE}\n{intro}\n", *_option_tables(build_parser(), "##")]
+    known = {name for action in build_parser()._actions for name in action.option_strings}
+    known -= {"--sheet", "--overwrite", "--quiet"}  # which say something else there
+    intro = (
+        "`python -m minstyle batch CONTENT [CONTENT ...] --style STYLE [STYLE ...] --out DIR [options]` has those "
+        "of the recipe, the file, the network and the machine, and these of its own."
+    )
+    return "\n".join([*parts, f"## Many pictures\n\n{intro}\n", *_option_tables(batch_parser(), "###", known)])
+
+
+def _option_tables(parser: argparse.ArgumentParser, head: str, without: Collection[str] = ()) -> list[str]:
+    """A table for each group of options."""
+    parts = []
+    for group in parser._action_groups:
         actions = [action for action in group._group_actions if action.option_strings]
+        actions = [action for action in actions if action.option_strings[-1] not in without]
         if actions:
             rows = [(_option(action), _cell(action.help or "")) for action in actions]
             title = "general" if group.title == "options" else str(group.title)
-            parts.append(f"## {title[0].upper()}{title[1:]}\n\n{_table(('option', 'what it does'), rows)}")
-    return "\n".join(parts)
+            parts.append(f"{head} {title[0].upper()}{title[1:]}\n\n{_table(('option', 'what it does'), rows)}")
+    return parts
 
 
 def _option(action: argparse.Action) -> str:

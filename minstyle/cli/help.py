@@ -15,6 +15,8 @@ examples:
   python -m minstyle photo.jpg painting.jpg out.png --mask sky_of_photo.png sky_of_painting.png
   python -m minstyle photo.jpg painting.jpg grid.png --compare fine,johnson,fine:style_weight=300
   python -m minstyle --resume out.png
+
+many pictures: minstyle batch --help; a page to paint on: minstyle studio
 """
 BRIEF = """\
 minstyle paints a photograph in the style of a painting:

@@ -18,30 +18,23 @@ from ..images import read_text
 from ..job.comparison import paint_comparison
 from ..job.job import Prepared, check_memory, paint, prepare
 from ..job.machine import Networks
+from ..job.options import machine_of, recipe_list, start_file
 from ..job.recipefile import recipe_of_picture
+from ..job.values import ORIGINAL
 from ..job.variants import parse_variants, variant_files
 from ..notices import Notice
+from ..recipe.stored import MADE_OF
 from ..recipe.terms import UnknownLossError
 from ..run.observer import Observer, Plan
 from ..signals import StopAtOnceError, code_of
 from ..watch.bystander import Bystander
 from ..watch.estimate_table import estimate_table, in_short
+from ..watch.interrupts import Interrupts
 from ..watch.progress import Progress
 from ..watch.summary import summary
 from .help import BRIEF
-from .interrupts import Interrupts
-from .options import (
-    build_parser,
-    changed,
-    check_pictures,
-    effective_recipe,
-    job_of,
-    machine_of,
-    recipe_list,
-    start_file,
-)
+from .parser import asked_recipe, build_parser, changed_recipe, check_pictures, job_of
 from .resume import resumed
-from .values import ORIGINAL
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,7 +64,7 @@ def _run(arguments: Sequence[str] | None, interrupts: Interrupts) -> int:
             say(*recipe_list())
             return 0
         if options.print_recipe:
-            _say_recipe(effective_recipe(options).to_json())
+            _say_recipe(asked_recipe(options).to_json())
             return 0
         if options.resume is not None:
             return _resume(options, interrupts)
@@ -154,7 +147,7 @@ def _compare(options: argparse.Namespace, interrupts: Interrupts) -> int:
     small = {} if options.sizes is None else {"size": options.sizes[-1]}
     small |= {} if options.evaluations is None else {"evaluations": sum(options.evaluations)}
     options.sizes = options.evaluations = None  # they say how small, not what the recipes are
-    recipes = parse_variants(options.compare, lambda recipe: changed(recipe, options))
+    recipes = parse_variants(options.compare, lambda recipe: changed_recipe(recipe, options))
     runs = paint_comparison(options.content, options.styles, options.out, recipes, machine_of(options),
                             watch=lambda networks: [*_observers(options, networks), interrupts],
                             also_read=variant_files(options.compare), memory=options.memory,
@@ -201,7 +194,9 @@ def _show_recipe(path: Path) -> int:
     try:
         _say_recipe(recipe_of_picture(path).to_json())
     except UnknownLossError as error:
-        _say_recipe(json.dumps(json.loads(read_text(path) or ""), indent=2))
+        told = json.loads(read_text(path) or "")
+        told.pop(MADE_OF, None)
+        _say_recipe(json.dumps(told, indent=2))
         tell(f"minstyle: {error}")
     return 0
 

@@ -9,8 +9,9 @@ from typing import Any
 from ..errors import RecipeError, require
 from ..job.checkpoint import Kept, find_kept
 from ..job.description import Job
+from ..job.options import changed, start_file
 from ..job.recipefile import named_recipe
-from .options import changed, job_of, start_file
+from .parser import job_of
 
 
 def resumed(options: argparse.Namespace) -> tuple[Job, Kept]:
@@ -25,8 +26,7 @@ def resumed(options: argparse.Namespace) -> tuple[Job, Kept]:
         require(count >= 3, "--resume", "no pictures, or CONTENT, STYLE and OUT", f"{count} of these", RecipeError)
         job = dataclasses.replace(job, content=options.pictures[0], styles=tuple(options.pictures[1:-1]),
                                   out=options.pictures[-1])  # fmt: skip
-    options.pictures = options.pictures or [job.content]
-    recipe = changed(job.recipe if options.recipe is None else named_recipe(options.recipe), options)
+    recipe = changed(job.recipe if options.recipe is None else named_recipe(options.recipe), options, job.content)
     return dataclasses.replace(job, recipe=recipe, **_given(options, job)), kept
 
 

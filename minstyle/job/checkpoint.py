@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import os
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,17 +84,22 @@ def planned_checkpoint(
     return Checkpoint(path, about)
 
 
-def about_job(job: Job, networks: Networks) -> dict[str, Any]:
-    """What a checkpoint says of its job, as JSON. Raises WeightsError for a file that cannot be read."""
+def files_of(job: Job, networks: Networks) -> dict[str, Path]:
+    """The files that the picture is made of, by what they are to it."""
     paths = {"content": job.content, **_numbered("style", job.styles), **_numbered("mask", job.masks or ())}
     paths |= {} if job.initial is None else {"initial": job.initial}
-    weights = {"network": networks.path, **({} if networks.draft_path is None else {"draft": networks.draft_path})}
-    machine = job.machine
+    draft = {} if networks.draft_path is None else {"draft": networks.draft_path}
+    return {**paths, "network": networks.path, **draft}
+
+
+def about_job(job: Job, networks: Networks) -> dict[str, Any]:
+    """What a checkpoint says of its job, as JSON. Raises WeightsError for a file that cannot be read."""
+    files, machine = files_of(job, networks), job.machine
     return {
         "minstyle": __version__,
         "recipe": json.loads(job.recipe.to_json()),
-        "sha256": {name: digest(path) for name, path in {**paths, **weights}.items()},
-        "paths": {name: str(path.absolute()) for name, path in {**paths, "network": networks.path}.items()},
+        "sha256": {name: digest(path) for name, path in files.items()},
+        "paths": {name: str(path.absolute()) for name, path in files.items() if name != "draft"},
         "out": str(job.out.absolute()),
         "dtype": machine.dtype,
         "precision": machine.precision,
@@ -105,6 +110,7 @@ def about_job(job: Job, networks: Networks) -> dict[str, Any]:
         "keep_metadata": job.keep_metadata,
         "save_every": job.save_every,
         "bands": job.bands,
+        "made_of": None if job.made_of is None else dict(job.made_of),
     }
 
 
@@ -206,11 +212,9 @@ def _job(about: dict[str, Any], out: Path | None) -> Job:
         good = isinstance(text, str) and 0 < len(text) < 5000 and "\0" not in text
         require(good, name, "a text", repr(text)[:60], CheckpointError)
 
-    def several(name: str) -> Iterator[Path]:
-        number = 1
-        while f"{name} {number}" in paths:
-            yield Path(paths[f"{name} {number}"])
-            number += 1
+    def several(name: str) -> tuple[Path, ...]:
+        numbers = itertools.takewhile(lambda number: f"{name} {number}" in paths, itertools.count(1))
+        return tuple(Path(paths[f"{name} {number}"]) for number in numbers)
 
     threads, every = get("threads", (int, type(None))), get("save_every", (int, type(None)))
     for name, value in (("threads", threads or 1), ("save_every", 1 + (every or 0)), ("quality", get("quality", int))):
@@ -219,10 +223,10 @@ def _job(about: dict[str, Any], out: Path | None) -> Job:
     precision = get("precision", (str, type(None)), (None, *PRECISIONS)) if "precision" in about else None  # of before
     return Job(
         content=Path(paths["content"]),
-        styles=tuple(several("style")),
+        styles=several("style"),
         out=Path(get("out", str)) if out is None else out,
         recipe=Recipe.from_json(json.dumps(get("recipe", dict))),
-        masks=tuple(several("mask")) or None,
+        masks=several("mask") or None,
         initial=Path(paths["initial"]) if "initial" in paths else None,
         machine=Machine(network, None, device, threads, get("dtype", str, ("float32", "float64")), precision),
         depth=get("depth", (int, type(None)), (None, 8, 16)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +25,8 @@ class Job:
     ``checkpoint`` is where the run's checkpoints lie, None beside ``out``; ``checkpoints`` whether there are any, None:
     where it is estimated at over a minute, or ``checkpoint`` is named. ``also_read`` are files that the job was made
     from, such as its recipe's: they are not to be written over. ``overwrite``: ``out`` may be a picture that minstyle
-    did not make.
+    did not make. ``made_of`` is what a picture that is done says that it was made of, see ``done.made_of``; None:
+    nothing.
     """
 
     content: Path
@@ -47,6 +49,7 @@ class Job:
     checkpoints: bool | None = None
     also_read: tuple[Path, ...] = ()
     overwrite: bool = False
+    made_of: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         if self.initial is not None:  # as the picture is to tell

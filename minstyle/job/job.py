@@ -8,7 +8,7 @@ Nothing is printed here: notices are for the caller to show.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..engine.kernels import use_threads
@@ -26,6 +26,7 @@ from ..run.state import RunState
 from ..run.statefile import state_bytes
 from ..run.stylize import stylize
 from ..style.regions import Regions
+from ..style.targets import StyleTargets, style_targets
 from ..watch.bystander import Bystander
 from ..watch.checkpoints import Checkpoints, generations
 from ..watch.contact_sheet import Sheet
@@ -59,13 +60,18 @@ class Prepared:
 
 
 def prepare(
-    job: Job, notify: Notify = lambda notice: None, *, quick: bool = True, kept: Kept | None = None
+    job: Job,
+    notify: Notify = lambda notice: None,
+    *,
+    quick: bool = True,
+    kept: Kept | None = None,
+    networks: Networks | None = None,
 ) -> Prepared:
     """Read and check all that the job needs, before any work. ``notify`` is told of notices as they come up.
 
     ``quick`` estimates what the job takes in a fiftieth of its time, roughly where that is little. ``kept`` is the
-    checkpoint from which the job is to go on. Raises a MinstyleError that says what is wrong; ``check_memory`` is left
-    to ``paint``.
+    checkpoint from which the job is to go on. ``networks`` are the job's, where they are loaded already. Raises a
+    MinstyleError that says what is wrong; ``check_memory`` is left to ``paint``.
     """
     notices: list[Notice] = []
 
@@ -82,14 +88,14 @@ def prepare(
     content, styles = read_pictures(job.content, job.styles, job.recipe, noted)
     regions = None if job.masks is None else read_regions(job.masks, job.recipe, content, styles, noted)
     initial = None if job.initial is None else read_initial(job.initial, content, job.recipe)
-    networks = load_networks(job.machine, [job.recipe])
+    networks = load_networks(job.machine, [job.recipe]) if networks is None else networks
     state = RunState() if kept is None else kept.state
     estimator = _estimator(job, content, styles, regions, networks, quick, state_bytes(state))
     recipe, estimate, said = fitted(estimator, job.recipe, tightest(job.memory), job.bands)
     for notice in said:
         noted(notice)
     job = replace(job, recipe=recipe, bands=tuple(stage.bands for stage in estimate.stages))
-    save = writer(job.recipe, content, depth=job.depth, quality=job.quality, keep_metadata=job.keep_metadata)
+    save = _writer(job, content)
     observers = _observers(job, content, styles, save)
     checkpoint = planned_checkpoint(job, networks, estimate.seconds, kept, noted)
     return Prepared(job, content, styles, networks, save, estimator, estimate, initial, regions,
@@ -108,10 +114,20 @@ def check_memory(prepared: Prepared) -> None:
     check_room(prepared.estimator, prepared.estimate, tightest(prepared.job.memory), in_bands=True)
 
 
-def paint(prepared: Prepared, observers: Sequence[Observer] = (), last: Sequence[Observer] = ()) -> Result:
+def _writer(job: Job, content: Picture, made_of: Mapping[str, str] | None = None) -> Save:
+    return writer(job.recipe, content, depth=job.depth, quality=job.quality, keep_metadata=job.keep_metadata,
+                  made_of=made_of)  # fmt: skip
+
+
+def paint(
+    prepared: Prepared,
+    observers: Sequence[Observer] = (),
+    last: Sequence[Observer] = (),
+    targets_of: StyleTargets = style_targets,
+) -> Result:
     """Run the job, told to ``observers``, to those that it asks for, then to those in ``last``; save the picture.
 
-    The checkpoint is removed once a picture that is done is saved.
+    The checkpoint is removed once a picture that is done is saved. ``targets_of``: see ``stylize``.
 
     A run that ended early is saved too: see ``Result.error``. What else the job asks for and could not be written ended
     nothing: see ``error`` of each of ``prepared.observers``. Raises a MinstyleError, MemoryError or KeyboardInterrupt
@@ -139,8 +155,10 @@ def paint(prepared: Prepared, observers: Sequence[Observer] = (), last: Sequence
             estimate=prepared.estimate,
             state=prepared.state,
             bands=job.bands or 0,
+            targets_of=targets_of,
         )
-    save_or_rescue(result.image, job.out, prepared.save)
+    save = prepared.save if result.error is not None else _writer(job, prepared.content, job.made_of)
+    save_or_rescue(result.image, job.out, save)
     for written in checkpoints if result.error is None else []:
         written.remove()
     return result

@@ -7,6 +7,7 @@ import itertools
 import os
 import tempfile
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ def writer(
     depth: int | None = None,
     quality: int = 95,
     keep_metadata: bool = False,
+    made_of: Mapping[str, str] | None = None,
 ) -> Save:
     """A function that writes an image with all that goes with it: the recipe, and what the content has beside colours.
 
@@ -33,7 +35,8 @@ def writer(
     """
 
     def save(image: np.ndarray, path: Path) -> None:
-        save_painted(image, path, recipe, content, depth=depth, quality=quality, keep_metadata=keep_metadata)
+        save_painted(image, path, recipe, content, depth=depth, quality=quality, keep_metadata=keep_metadata,
+                     made_of=made_of)  # fmt: skip
 
     return save
 

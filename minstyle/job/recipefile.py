@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import RecipeError
 from ..images import read_text
 from ..recipe.presets import RECIPES
 from ..recipe.recipe import MAX_TEXT, Recipe
+from ..recipe.stored import read_stored
 
 
 def named_recipe(name: str) -> Recipe:
@@ -22,7 +24,7 @@ def named_recipe(name: str) -> Recipe:
         return RECIPES[name]
     if path.suffix.lower() != ".json":
         return recipe_of_picture(path)
-    return _parsed(path, _text_of(path))
+    return _parsed(path, text_of(path, "a recipe"))
 
 
 def recipe_file(name: str) -> Path | None:
@@ -37,11 +39,11 @@ def recipe_of_picture(path: Path) -> Recipe:
     text = read_text(path)
     if text is None:
         raise RecipeError(f"{path}: there is no recipe in this picture; only those that minstyle paints have one")
-    return _parsed(path, text)
+    return _parsed(path, text, lambda text: read_stored(text)[0])
 
 
-def _text_of(path: Path) -> str:
-    """The text of a regular file of at most MAX_TEXT bytes. Raises RecipeError."""
+def text_of(path: Path, what: str) -> str:
+    """The text of a regular file of at most MAX_TEXT bytes, which is to be ``what``. Raises RecipeError."""
     try:
         # Looked at before it is opened: a pipe would wait for a writer, a device never end.
         if not stat.S_ISREG(path.stat().st_mode):
@@ -49,7 +51,7 @@ def _text_of(path: Path) -> str:
         with open(path, "rb") as file:
             data = file.read(MAX_TEXT + 1)
         if len(data) > MAX_TEXT:
-            raise RecipeError(f"{path}: expected a recipe of at most {MAX_TEXT:,} bytes, got more")
+            raise RecipeError(f"{path}: expected {what} of at most {MAX_TEXT:,} bytes, got more")
         return data.decode()
     except RecipeError:
         raise
@@ -57,8 +59,8 @@ def _text_of(path: Path) -> str:
         raise RecipeError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
 
 
-def _parsed(path: Path, text: str) -> Recipe:
+def _parsed(path: Path, text: str, parse: Callable[[str], Recipe] = Recipe.from_json) -> Recipe:
     try:
-        return Recipe.from_json(text)
+        return parse(text)
     except RecipeError as error:
         raise type(error)(f"{path}: {error}") from None

@@ -54,14 +54,18 @@ def parse_variant(text: str, changed: Callable[[Recipe], Recipe] = lambda recipe
     name, *changes = _split(label)
     recipe = changed(named_recipe(name))
     try:
-        return label, dataclasses.replace(recipe, **dict(_parse_change(change) for change in changes))
+        return label, dataclasses.replace(recipe, **dict(parse_change(*_parted(change)) for change in changes))
     except RecipeError as error:
         raise RecipeError(f"{label!r}: {error}") from None
 
 
-def _parse_change(text: str) -> tuple[str, Any]:
-    """ "style-weight=10" -> ("style_weight", 10.0)"""
-    name, _, value = (part.strip() for part in text.partition("="))
+def _parted(change: str) -> tuple[str, str]:
+    name, _, value = (part.strip() for part in change.partition("="))
+    return name, value
+
+
+def parse_change(name: str, value: str) -> tuple[str, Any]:
+    """("style-weight", "10") -> ("style_weight", 10.0): a setting as on the command line. Raises RecipeError."""
     fields = {field.name: field for field in dataclasses.fields(Recipe) if "parse" in field.metadata}
     flags = {(field.metadata["flag"] or "--" + key)[2:]: key for key, field in fields.items()}
     name = name.replace("-", "_")

@@ -214,7 +214,7 @@ def check_room(
 
 
 def gigabytes(count: float) -> str:
-    return f"{count / 1e9:.2g} GB" if count < 9.95e9 else f"{count / 1e9:.0f} GB"
+    return f"{count / 1e9:#.2g} GB" if count < 9.95e9 else f"{count / 1e9:.0f} GB"
 
 
 def _pixels(shape: Shape) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from ..images import Picture, resize_values, save_picture
 from ..recipe.recipe import Recipe
+from ..recipe.stored import stored
 from ..version import __version__
 
 
@@ -22,10 +24,12 @@ def save_painted(
     depth: int | None = None,
     quality: int = 95,
     keep_metadata: bool = False,
+    made_of: Mapping[str, str] | None = None,
 ) -> None:
     """Write an image (H, W, 3) that ``recipe`` made of ``content``; ``depth`` None is the content's own.
 
-    Into a file object it is written in the format of ``extension``. Raises ImageError, FileError.
+    ``made_of`` is put beside the recipe, see ``job.done``. Into a file object it is written in the format of
+    ``extension``. Raises ImageError, FileError.
     """
     save_picture(
         image,
@@ -37,7 +41,7 @@ def save_painted(
         exif=content.exif if keep_metadata else None,
         dpi=content.dpi,
         quality=quality,
-        text={"minstyle": recipe.to_json(), "Software": f"minstyle {__version__}"},
+        text={"minstyle": stored(recipe, made_of), "Software": f"minstyle {__version__}"},
     )
 
 

@@ -19,7 +19,7 @@ from .bands import Banded
 from .features import Areas, read_features, unit_of
 from .losses import LOSSES
 from .regions import Regions
-from .targets import content_targets, style_targets
+from .targets import StyleTargets, content_targets, style_targets
 from .weighted import WeightedTerm
 
 
@@ -164,6 +164,7 @@ def build_objective(
     recipe: Recipe,
     network: Network,
     regions: Regions | None = None,
+    targets_of: StyleTargets = style_targets,
     *,
     bands: int = 0,
     replayed: bool = True,
@@ -175,9 +176,10 @@ def build_objective(
     any resolution, say which part of the image takes its style from which parts of the style pictures. Terms whose
     weight is 0 are left out, and layers that no term reads are not computed. ``bands``: the picture is cut into so many
     bands of rows, with which an evaluation takes less memory and half as much time again; 0: it is not cut.
-    ``replayed``: a GPU records an evaluation and repeats it, which keeps its memory between them. Raises LayerError for
-    a layer that the network does not have, ShapeError for arrays that are no images, RecipeError for a blend of another
-    number of styles, ImageError for a region that vanishes at a layer.
+    ``replayed``: a GPU records an evaluation and repeats it, which keeps its memory between them. ``targets_of``
+    computes the styles' targets, or has them already: see ``SharedTargets``. Raises LayerError for a layer that the
+    network does not have, ShapeError for arrays that are no images, RecipeError for a blend of another number of
+    styles, ImageError for a region that vanishes at a layer.
     """
     for name, image in (("content", content), *(("style", style) for style in styles)):
         require(image.ndim == 3 and image.shape[2] == 3, name, "an image (H, W, 3)", image.shape)
@@ -192,7 +194,7 @@ def build_objective(
     terms = [term for term, _ in named]
     rows = -(-content.shape[0] // bands) if bands else 0
     with kernels.use_precision(network.precision):
-        of_styles = style_targets(styles, [t for t in terms if t.role == "style"], recipe, network, regions, rows)
+        of_styles = targets_of(styles, [t for t in terms if t.role == "style"], recipe, network, regions, rows)
         of_content = content_targets(content, [t for t in terms if t.role != "style"], recipe, network, rows)
     targets = of_styles | of_content
     weighted = [WeightedTerm(t, w * _scale(t, network, recipe), targets[t]) for t, w in named]

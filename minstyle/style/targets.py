@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..backend import Array
@@ -17,6 +17,8 @@ from .regions import Regions
 from .statistics import read_statistics
 
 Statistic = tuple[Any, ...]
+Targets = dict[Term, tuple[Any, ...]]
+StyleTargets = Callable[[Sequence[Array], Sequence[Term], Recipe, Network, "Regions | None", int], Targets]
 
 
 def content_targets(

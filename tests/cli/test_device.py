@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from minstyle.backend import Device, choose_device
-from minstyle.cli.interrupts import Interrupts
 from minstyle.cli.main import main
 from minstyle.images import load_image, save_image
 from minstyle.run.observer import Step
 from minstyle.signals import StopAskedError
+from minstyle.watch.interrupts import Interrupts
 from tests.support import cupy_double, devices
 from tests.support.cupy_double import LEDGER
 from tests.support.studio import Captured, Studio

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import minstyle.run.stylize as stylize_file
+import minstyle.run.loop as loop
 from minstyle.cli.main import _Announce as Announce
 from minstyle.images import load_image
 from minstyle.run.observer import Observer, Plan
@@ -36,7 +36,7 @@ from tests.support.studio import SUMMARY, Captured, Studio, last_line, told_in_o
 
 def fail_at(monkeypatch: pytest.MonkeyPatch, number: int, error: type[BaseException]) -> None:
     """Make the run's objective raise at that evaluation; what is tried for the estimate does not count."""
-    build, left = stylize_file.build_objective, iter(range(number - 1, -1, -1))
+    build, left = loop.build_objective, iter(range(number - 1, -1, -1))
 
     def built(*args: Any, **settings: Any) -> Objective:
         objective = build(*args, **settings)
@@ -50,7 +50,7 @@ def fail_at(monkeypatch: pytest.MonkeyPatch, number: int, error: type[BaseExcept
         monkeypatch.setattr(objective, "evaluate", counted)
         return objective
 
-    monkeypatch.setattr(stylize_file, "build_objective", built)
+    monkeypatch.setattr(loop, "build_objective", built)
 
 
 def test_an_interrupt_saves_the_best_picture_so_far(

@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 
 import minstyle.job.output as output_file
-from minstyle.cli.interrupts import Interrupts
 from minstyle.cli.main import main
 from minstyle.errors import ImageError
 from minstyle.images import load_image, load_picture, read_text, save_picture
 from minstyle.job.output import save_or_rescue
+from minstyle.watch.interrupts import Interrupts
 from minstyle.weights.__main__ import main as weights_main
 from tests.support.small import picture
 from tests.support.studio import Captured, Studio, told_in_one_line

@@ -1,4 +1,4 @@
-"""cli/options.py: every option of a recipe changes its field and no other; --help and --version."""
+"""job/options.py: every option of a recipe changes its field and no other; --help and --version."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 import minstyle
 from minstyle.backend import choose_device
-from minstyle.cli.main import build_parser, effective_recipe, main
+from minstyle.cli.main import asked_recipe, build_parser, main
 from minstyle.errors import DeviceError
 from minstyle.recipe.presets import RECIPES
 from minstyle.recipe.recipe import Recipe
@@ -81,11 +81,11 @@ def test_every_field_of_a_recipe_but_its_name_and_terms_is_an_option() -> None:
 def test_an_option_changes_its_field_and_no_other(field: str, recipe: str) -> None:
     flag, argument, value = RECIPE_OPTIONS[field]
     options = build_parser().parse_args([*PICTURES, "--recipe", recipe, flag, argument])
-    assert effective_recipe(options) == dataclasses.replace(RECIPES[recipe], **{field: value})
+    assert asked_recipe(options) == dataclasses.replace(RECIPES[recipe], **{field: value})
 
 
 def test_without_options_the_recipe_is_ours() -> None:
-    assert effective_recipe(build_parser().parse_args(PICTURES)) == RECIPES["fine"]
+    assert asked_recipe(build_parser().parse_args(PICTURES)) == RECIPES["fine"]
 
 
 @pytest.mark.parametrize(("options", "changes"), [
@@ -96,7 +96,7 @@ def test_without_options_the_recipe_is_ours() -> None:
 ])  # fmt: skip
 def test_names_that_peers_use_are_understood(options: list[str], changes: dict[str, Any]) -> None:
     """The budget by either name; iterations are as many, with the evaluations that they need."""
-    found = effective_recipe(build_parser().parse_args(options))
+    found = asked_recipe(build_parser().parse_args(options))
     assert found == dataclasses.replace(RECIPES["fine"], **changes)
 
 
@@ -170,7 +170,7 @@ def test_help_has_groups_and_examples_that_parse(monkeypatch: pytest.MonkeyPatch
     examples = re.findall(r"^  python -m minstyle (.+)$", text, re.MULTILINE)
     assert len(examples) >= 2
     for example in examples:
-        effective_recipe(build_parser().parse_args(shlex.split(example)))
+        asked_recipe(build_parser().parse_args(shlex.split(example)))
 
 
 def test_the_short_help_begins_with_examples_and_has_the_options_used_most(

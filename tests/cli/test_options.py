@@ -1,4 +1,4 @@
-"""cli/options.py: the recipe that a command line asks for: layers, losses, weights; and what is refused in one line."""
+"""job/options.py: the recipe that a command line asks for: layers, losses, weights; and what is refused in one line."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from minstyle.cli.options import GROUPS, build_parser, changed, effective_recipe, option_fields, start_file
+from minstyle.cli.parser import asked_recipe, build_parser
 from minstyle.errors import RecipeError
+from minstyle.job.options import GROUPS, changed, option_fields, start_file
 from minstyle.recipe.presets import RECIPES
 from minstyle.recipe.recipe import Recipe
 from minstyle.recipe.sizes import sizes_of
@@ -20,7 +21,7 @@ Captured = pytest.CaptureFixture[str]
 
 
 def recipe(*options: str, base: str = "crowson") -> Recipe:
-    return effective_recipe(build_parser().parse_args([*PICTURES, "--recipe", base, *options]))
+    return asked_recipe(build_parser().parse_args([*PICTURES, "--recipe", base, *options]))
 
 
 def weights(chosen: Recipe, role: str) -> dict[str, float]:
@@ -130,10 +131,10 @@ def test_the_start_may_be_a_file() -> None:
     assert start_file(options()) is None
     for init in ("noise", "content", "style", "grey"):
         assert start_file(options("--init", init)) is None
-        assert effective_recipe(options("--init", init)).init == init
+        assert asked_recipe(options("--init", init)).init == init
     given = options("--init", "rough.png")
     assert start_file(given) == Path("rough.png")
-    assert effective_recipe(given).init == "file"
+    assert asked_recipe(given).init == "file"
     assert start_file(options("--init", "file")) == Path("file")
 
 
@@ -143,7 +144,7 @@ def test_the_start_may_be_a_file() -> None:
 ])  # fmt: skip
 def test_a_start_file_goes_on_at_the_last_size(given: tuple[str, ...], sizes: tuple[int, ...]) -> None:
     """Shrunk to the first size it would be painted anew. Sizes that are asked for are run."""
-    recipe = effective_recipe(build_parser().parse_args([*PICTURES, "--init", "rough.png", *given]))
+    recipe = asked_recipe(build_parser().parse_args([*PICTURES, "--init", "rough.png", *given]))
     assert sizes_of(recipe) == sizes
     assert Recipe.from_json(recipe.to_json()) == recipe
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from minstyle.cli.interrupts import Interrupts
 from minstyle.cli.main import main
 from minstyle.images import save_image
 from minstyle.job.recipefile import recipe_of_picture
 from minstyle.run.observer import Step
+from minstyle.watch.interrupts import Interrupts
 from minstyle.weights.__main__ import main as weights_main
 from tests.support.small import picture
 from tests.support.studio import Captured, Studio, told_in_one_line

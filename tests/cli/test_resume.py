@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from minstyle.cli.interrupts import Interrupts
 from minstyle.cli.main import main
 from minstyle.images import load_image, save_image
 from minstyle.job import checkpoint as checkpoint_file
@@ -21,6 +20,7 @@ from minstyle.run.observer import Step
 from minstyle.run.statefile import load_state, read_state, write_state
 from minstyle.signals import StopAskedError
 from minstyle.watch import checkpoints as checkpoints_file
+from minstyle.watch.interrupts import Interrupts
 from tests.support.small import picture, random_weights
 from tests.support.studio import Captured, Studio, told_in_one_line
 

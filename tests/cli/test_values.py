@@ -1,4 +1,4 @@
-"""cli/values.py: whatever stands after an option is taken, or refused in one line as it was typed, before any work."""
+"""job/values.py: whatever stands after an option is taken, or refused in one line as it was typed, before any work."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from minstyle.cli.main import main
-from minstyle.cli.options import build_parser
+from minstyle.cli.parser import build_parser
 from tests.support.studio import Captured, Studio, told_in_one_line
 
 WITH_VALUE = [action.option_strings[0] for action in build_parser()._actions

@@ -19,7 +19,7 @@ from minstyle.run.pictures import Pictures
 from minstyle.run.result import Record
 from minstyle.run.stages import plan_stages
 from minstyle.run.state import RunState
-from minstyle.run.stylize import Event, run_stages
+from minstyle.run.loop import Event, run_stages
 from tests.support.small import picture
 
 CONTENT, STYLE = picture(48, 60, 1), picture(40, 52, 2)

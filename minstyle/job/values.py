@@ -93,8 +93,3 @@ def quality(text: str) -> int:
     if not text.isdecimal() or len(text) > 3 or not 1 <= int(text) <= 100:
         raise Refused(f"expected a whole number from 1 to 100, got {shown(text)}")
     return int(text)
-
-
-def every(text: str) -> int:
-    """0 for "round"."""
-    return 0 if text == "round" else positive(text)

@@ -1,0 +1,86 @@
+"""``minstyle batch``: many pictures by one command, which can be ended and given again."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..arguments import OneLineParser
+from ..errors import RecipeError, require
+from ..front import fail, say, tell
+from ..job.machine import Networks, load_networks
+from ..watch.interrupts import Interrupts
+from ..watch.many import ManyPictures
+from .options import build_parser
+from .painting import paint_here
+from .pictures import pictures_of
+from .plan import Task, check_places, jobs_of, ordered
+from .rows import Row, rows_of, rows_of_table
+from .sheet import save_sheet
+
+
+def command(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit code: 0, 2 where a picture could not be painted, 128 + a signal's number.
+
+    Raises MinstyleError for what is refused before the first picture.
+    """
+    with Interrupts() as interrupts, warnings.catch_warnings():  # these are the whole process's: it is ours here
+        warnings.filterwarnings("ignore", module=r"PIL\.")  # damage beside a picture is nothing for users
+        return _run(sys.argv[2:] if arguments is None else arguments, interrupts)
+
+
+def _run(words: Sequence[str], interrupts: Interrupts) -> int:
+    parser = build_parser()
+    options = parser.parse_args(words) if "--" in words else parser.parse_intermixed_args(words)
+    rows = _rows(parser, options)
+    folder = Path(options.out)
+    sheet = options.sheet or folder / "contact_sheet.jpg"
+    tasks = jobs_of(rows, options, folder)
+    jobs = [task.job for task in tasks]
+    check_places(jobs, folder, sheet)
+    networks = load_networks(jobs[0].machine, [job.recipe for job in jobs])
+    tasks = ordered(tasks, networks)
+    failures = {task.job.out: task.failure for task in tasks if task.failure is not None}
+    wanted = [task for task in tasks if not (task.done or task.failure)]
+    found = _painted(wanted, networks, options, interrupts) if wanted else {}
+    failures |= {wanted[number].job.out: why for number, why in found.items() if why is not None}
+    missing = len(wanted) - len(found)  # an interrupt came before them
+    if not missing and len(failures) < len(jobs):
+        save_sheet([job.out for job in jobs], failures, sheet)
+    if not options.quiet:
+        painted, before = sum(why is None for why in found.values()), sum(task.done for task in tasks)
+        counts = [f"{painted} of {len(jobs)} pictures painted", f"{before} were there", f"{len(failures)} failed"]
+        say(f"{folder}: " + ", ".join(text for text in counts if not text.startswith("0 ") or text is counts[0]))
+    for out, why in failures.items():
+        tell(f"minstyle: {out.name}: {why}")
+    if missing:
+        tell(f"minstyle: {missing} of {len(jobs)} pictures are still to be painted: the same command goes on")
+    failed = fail("minstyle", f"{len(failures)} of {len(jobs)} pictures could not be painted") if failures else 0
+    return interrupts.code or failed
+
+
+def _painted(
+    wanted: Sequence[Task], networks: Networks, options: argparse.Namespace, interrupts: Interrupts
+) -> dict[int, str | None]:
+    bar = ManyPictures([task.cost for task in wanted], options.quiet)
+    try:
+        return paint_here(wanted, networks, bar, interrupts)
+    finally:
+        bar.close()
+
+
+def _rows(parser: OneLineParser, options: argparse.Namespace) -> list[Row]:
+    if options.out is None:
+        parser.error("--out is missing: expected the folder for the pictures")
+    if options.table is not None:
+        given = [*options.contents, *options.styles, *(["--zip"] if options.one_by_one else [])]
+        require(not given, "--table", "no CONTENT, --style or --zip beside it", ", ".join(given), RecipeError)
+        return rows_of_table(options.table)
+    if not options.contents or not options.styles:
+        missing = "--style" if options.contents else "CONTENT"
+        parser.error(f"{missing} is missing: expected CONTENT, --style STYLE and --out DIR")
+    contents, styles = pictures_of(options.contents, "CONTENT"), pictures_of(options.styles, "--style")
+    return rows_of(contents, styles, options.one_by_one)

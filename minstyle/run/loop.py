@@ -1,0 +1,187 @@
+"""The loop: size by size, round by round, from the start image to the last size's, with a state to go on from."""
+
+from __future__ import annotations
+
+import enum
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ..backend import Array, device_errors, to_host
+from ..errors import DeviceMemoryError, OptimizeError
+from ..images import resize, resize_values
+from ..notices import Notice
+from ..recipe.recipe import Recipe
+from ..style.objective import Objective, build_objective
+from ..style.targets import StyleTargets, style_targets
+from .exact import Exactness
+from .fallback import Fallback, advice
+from .kept import image_on_host
+from .minimise import Midway, minimise
+from .pictures import Pictures
+from .result import Record
+from .stages import Stage
+from .state import RunState
+
+
+class Event(enum.Enum):
+    """What happened in a run. A border: it can go on from its state, and nothing of it need be made again."""
+
+    EVALUATION = enum.auto()
+    END_OF_ROUND = enum.auto()
+    BORDER = enum.auto()
+
+
+Notify = Callable[[RunState, Event], bool]  # true ends the run
+Tell = Callable[[Event], bool]
+
+
+@device_errors()
+def run_stages(
+    stages: Sequence[Stage],
+    pictures: Pictures,
+    state: RunState,
+    notify: Notify,
+    tell: Callable[[Notice], None] = lambda notice: None,
+    targets_of: StyleTargets = style_targets,
+) -> RunState:
+    """Run what ``state`` does not count as done. It is updated in place, and returned.
+
+    However that ends, another call goes on from the state. ``tell`` hears what is given up where a device's memory is
+    used up; raises ResourceError where nothing is left to give up.
+    """
+    began, state.stopped, fallback = time.perf_counter() - state.seconds, False, Fallback()
+
+    def timed_notify(event: Event) -> bool:
+        state.seconds = time.perf_counter() - began
+        return notify(state, event)
+
+    try:
+        while state.stage < len(stages) and not state.stopped:
+            stage = fallback.applied(stages[state.stage])
+            last = state.stage == len(stages) - 1
+            if _fits(stage, pictures, state, timed_notify, fallback.replayed, last, targets_of):
+                if not state.stopped:
+                    state.stage, state.round, state.image = state.stage + 1, 0, None
+                continue
+            notice = fallback.give_up(stage, state)
+            if notice is None:
+                raise advice(stage, pictures)
+            tell(notice)
+    finally:
+        state.seconds = time.perf_counter() - began
+    return state
+
+
+def _fits(
+    stage: Stage,
+    pictures: Pictures,
+    state: RunState,
+    notify: Tell,
+    replayed: bool,
+    last: bool,
+    targets_of: StyleTargets,
+) -> bool:
+    """Run a stage; false where the device's memory does not suffice. The arrays of what failed are then gone."""
+    del state.history[state.done :]  # what was evaluated beyond the state is evaluated again
+    try:
+        with device_errors():
+            _run_stage(stage, pictures, state, notify, replayed, last, targets_of)
+    except DeviceMemoryError:
+        return False
+    return True
+
+
+@np.errstate(over="ignore", invalid="ignore")  # no warnings: the optimiser raises where the loss is no number
+def _run_stage(
+    stage: Stage,
+    pictures: Pictures,
+    state: RunState,
+    notify: Tell,
+    replayed: bool,
+    last: bool,
+    targets_of: StyleTargets,
+) -> None:
+    """Run the rounds of a stage that ``state`` does not count as done, or up to one in which an observer says stop."""
+    scaled = pictures.at(stage.shape)
+    objective = build_objective(scaled.content, scaled.styles, stage.recipe, stage.network, scaled.regions,
+                                bands=stage.bands, replayed=replayed, targets_of=targets_of)  # fmt: skip
+    if state.image is None:
+        if state.best is None:
+            start = scaled.start(stage.network.mean_color, pictures.initial)
+        else:
+            start = _enlarged(image_on_host(state.best), scaled.content, stage.recipe)
+        adam_state = state.adam_state and state.adam_state.resized(_resized_adam_moment, *stage.shape)
+        state.image, state.adam_state = start, adam_state
+        notify(Event.BORDER)
+    while state.round < stage.recipe.rounds and not state.stopped:
+        if _run_round(objective, stage, state, notify, last and state.round == stage.recipe.rounds - 1):
+            state.stopped = True
+        else:
+            state.stopped = notify(Event.END_OF_ROUND)
+            notify(Event.BORDER)
+
+
+def _enlarged(image: np.ndarray, content: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """What was painted at another size, at that of ``content`` (H, W, 3), with the detail that the recipe wants added.
+
+    An enlarged image has no fine detail, which is most of its loss at first and takes the optimiser many evaluations.
+    """
+    height, width, _ = content.shape
+    enlarged = resize(image, height, width, recipe.resample)
+    if recipe.detail == 0 or image.shape == content.shape:
+        return enlarged
+    coarse = resize(content, image.shape[0], image.shape[1], recipe.resample)
+    sharper: np.ndarray = enlarged + recipe.detail * (content - resize(coarse, height, width, recipe.resample))
+    return sharper.clip(0, 255)
+
+
+def _run_round(objective: Objective, stage: Stage, state: RunState, notify: Tell, last: bool) -> bool:
+    """One run of the recipe's optimiser, for L-BFGS with a fresh history, or the rest of one. ``last``: of the run.
+
+    True when an observer asked to stop before its end.
+    """
+    terms: dict[str, float] = {}  # of the latest evaluation
+    evaluated: Array | None = None
+    whole = True  # the arrays of ``state.midway``: the optimiser works on them after an evaluation
+    exact = Exactness(objective, stage, last, state.midway.evaluations if state.midway else 0)
+
+    def evaluate(x: Array) -> tuple[float, Array, float]:
+        nonlocal terms, evaluated, whole
+        evaluated, whole = x, True
+        evaluation = objective.evaluate(x, exact.precision)
+        terms = evaluation.terms
+        return evaluation.loss, evaluation.gradient, evaluation.largest
+
+    def on_evaluation(x: Array, loss: float) -> bool:
+        nonlocal whole
+        record = Record(len(state.history) + 1, stage.shape, loss, terms, state.stage + 1)
+        state.note(record, x, averaged=stage.recipe.averages, anew=exact.first())
+        whole = notify(Event.EVALUATION)
+        return whole
+
+    def on_midway(midway: Midway) -> None:
+        nonlocal whole
+        state.midway, whole = midway, True
+        notify(Event.BORDER)
+
+    image = stage.network.device.asarray(state.image, stage.network.dtype)
+    midway = state.midway and state.midway.on(stage.network.device)
+    try:
+        found = minimise(evaluate, image, stage.recipe, stage.evaluations, state.adam_state, on_evaluation, midway,
+                         on_midway, exact.begins, stage.pairs)  # fmt: skip
+    except OptimizeError as error:
+        term = None if evaluated is None else objective.culprit(evaluated)
+        raise error if term is None else OptimizeError(f"{term}: {error}") from None
+    finally:
+        if not whole:
+            state.midway = None  # the round is begun again
+    if not found.stopped:
+        state.image, state.adam_state, state.midway = found.last, found.adam_state, None
+        state.round, state.before = state.round + 1, len(state.history)
+    return found.stopped
+
+
+def _resized_adam_moment(array: Array, height: int, width: int, resample: str) -> np.ndarray:
+    return resize_values(to_host(array), height, width, resample)

@@ -59,7 +59,7 @@ def _device(request: pytest.FixtureRequest) -> Iterator[Device]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What the tests of a device ran on, in a line."""
     counts = {
-        outcome: sum(("device", devices.NAME) in report.user_properties for report in reports)
+        outcome: sum(("device", devices.NAME) in getattr(report, "user_properties", ()) for report in reports)
         for outcome in ("passed", "failed", "error")
         if (reports := terminalreporter.getreports(outcome))
     }

@@ -21,8 +21,8 @@ PAGES = Path(__file__).resolve().parents[1]
 # Lowest first: a file imports from its own folder or from those before it.
 FOLDERS = (
     ".", "engine/kernels/cpu", "engine/kernels/gpu", "engine/kernels", "engine", "engine/ops", "images", "network",
-    "optimize", "recipe", "weights/readers", "weights", "style", "run", "watch", "job", "cli", "studio", "batch",
-    "door",
+    "optimize", "recipe", "weights/readers", "weights", "style", "run", "watch", "job", "cluster", "cli",
+    "studio", "batch", "door",
 )  # fmt: skip
 DOOR = (
     "__init__.py",
@@ -164,6 +164,7 @@ def test_a_planted_cycle_is_found(tmp_path: Path) -> None:
     ("h5py", {"network", "weights", "weights/readers"}), ("pickle", {"weights/readers"}), ("torch", set()),
     ("platformdirs", {"engine/kernels/gpu", "weights", "studio"}), ("matplotlib", {"watch"}), ("fastapi", {"studio"}),
     ("pydantic", {"studio"}), ("starlette", {"studio"}), ("uvicorn", {"studio"}), ("sqlite3", {"studio"}),
+    ("dask", {"cluster"}), ("distributed", {"cluster"}),
 ])  # fmt: skip
 def test_a_library_is_named_in_its_place_only(package: str, allowed: set[str]) -> None:
     assert {folder_of(file) for file in FILES if package in libraries(file)} <= allowed

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..arguments import OneLineParser
-from ..errors import RecipeError, require
+from ..errors import MinstyleError, RecipeError, require
 from ..front import fail, say, tell
 from ..job.machine import Networks, load_networks
 from ..watch.interrupts import Interrupts
@@ -67,7 +67,15 @@ def _painted(
 ) -> dict[int, str | None]:
     bar = ManyPictures([task.cost for task in wanted], options.quiet)
     try:
-        return paint_here(wanted, networks, bar, interrupts)
+        if options.workers is None and options.cluster is None:
+            return paint_here(wanted, networks, bar, interrupts)
+        try:
+            from ..cluster.painting import Where, paint_there  # here: without the extra there is a single process
+        except ImportError as error:
+            name = error.name or "a library"
+            raise MinstyleError(f"--workers and --cluster need {name}: pip install 'minstyle[cluster]'") from error
+        where = Where(options.workers, options.cluster, options.results == "scheduler")
+        return paint_there(where, [task.job for task in wanted], networks, bar, interrupts)
     finally:
         bar.close()
 

@@ -10,6 +10,7 @@ from ..arguments import OneLineParser, path_of
 from ..errors import short
 from ..images import WRITERS
 from ..job.options import add_file_options, add_machine_options, add_recipe_options
+from ..job.values import positive
 from ..version import __version__
 
 NAME = "{content}_{style}.png"
@@ -20,7 +21,7 @@ EXAMPLES = """\
 examples:
   minstyle batch photos --style painting.jpg --out pictures
   minstyle batch 'photos/*.jpg' --style wave.jpg night.jpg --out pictures --size 512 --name '{style}_{content}.jpg'
-  minstyle batch --table pictures.csv --out pictures
+  minstyle batch --table pictures.csv --out pictures --workers 2
 
 The same command again paints what is missing, and goes on with what was begun.
 """
@@ -43,6 +44,7 @@ def build_parser() -> OneLineParser:
     add_recipe_options(parser)
     add_file_options(parser)
     add_machine_options(parser)
+    _add_cluster_options(parser)
     return parser
 
 
@@ -64,6 +66,18 @@ def _add_picture_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--overwrite", action="store_true",
                        help="replace files in DIR even if minstyle did not make them")  # fmt: skip
     group.add_argument("--quiet", action="store_true", help="print errors only")
+
+
+def _add_cluster_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("several processes or machines (with the extra cluster)")
+    where = group.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=positive, metavar="N",
+                       help="paint in so many processes of this machine, which share its cores")  # fmt: skip
+    where.add_argument("--cluster", metavar="ADDRESS",
+                       help="paint on the workers of a Dask scheduler, as in tcp://host:8786")  # fmt: skip
+    group.add_argument("--results", choices=("files", "scheduler"), default="files",
+                       help="how pictures come to workers and back: as files in folders that all machines share "
+                       "(default), or through the scheduler")  # fmt: skip
 
 
 def _given(text: str) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..job.machine import Networks
-from ..job.one_of_many import paint_one
+from ..job.one_of_many import Shared, paint_one
 from ..notices import Notice
-from ..style.shared_targets import SharedTargets
 from ..watch.bystander import Bystander
 from ..watch.interrupts import Interrupts
 from ..watch.many import ManyPictures
@@ -21,7 +20,7 @@ def paint_here(
 
     An interrupt ends it: tasks that were not come to, or not to the end, are not in it.
     """
-    targets, found = SharedTargets(), dict[int, str | None]()
+    shared, found = Shared(networks), dict[int, str | None]()
     for number, task in enumerate(tasks):
 
         def tell(notice: Notice, name: str = task.job.out.name) -> None:
@@ -31,7 +30,7 @@ def paint_here(
             break
         watching = [Bystander(bar.observer(number))]
         try:
-            found[number] = paint_one(task.job, networks, targets, watching, [interrupts], tell)
+            found[number] = paint_one(task.job, shared, watching, [interrupts], tell)
         except KeyboardInterrupt:
             break
         bar.done(number)

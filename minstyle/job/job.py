@@ -21,6 +21,7 @@ from ..run.estimate import Estimate, Estimator, check_room
 from ..run.fitting import fitted
 from ..run.observer import Observer
 from ..run.pictures import check_start
+from ..run.probe import LawsOf, measure
 from ..run.result import Result
 from ..run.state import RunState
 from ..run.statefile import state_bytes
@@ -66,12 +67,14 @@ def prepare(
     quick: bool = True,
     kept: Kept | None = None,
     networks: Networks | None = None,
+    laws_of: LawsOf = measure,
 ) -> Prepared:
     """Read and check all that the job needs, before any work. ``notify`` is told of notices as they come up.
 
     ``quick`` estimates what the job takes in a fiftieth of its time, roughly where that is little. ``kept`` is the
-    checkpoint from which the job is to go on. ``networks`` are the job's, where they are loaded already. Raises a
-    MinstyleError that says what is wrong; ``check_memory`` is left to ``paint``.
+    checkpoint from which the job is to go on. ``networks`` are the job's, where they are loaded already;
+    ``laws_of``: see ``Estimator``. Raises a MinstyleError that says what is wrong; ``check_memory`` is left to
+    ``paint``.
     """
     notices: list[Notice] = []
 
@@ -90,7 +93,7 @@ def prepare(
     initial = None if job.initial is None else read_initial(job.initial, content, job.recipe)
     networks = load_networks(job.machine, [job.recipe]) if networks is None else networks
     state = RunState() if kept is None else kept.state
-    estimator = _estimator(job, content, styles, regions, networks, quick, state_bytes(state))
+    estimator = _estimator(job, content, styles, regions, networks, quick, state_bytes(state), laws_of)
     recipe, estimate, said = fitted(estimator, job.recipe, tightest(job.memory), job.bands)
     for notice in said:
         noted(notice)
@@ -172,6 +175,7 @@ def _estimator(
     networks: Networks,
     quick: bool,
     held: int,
+    laws_of: LawsOf,
 ) -> Estimator:
     seen_through = any(picture.opacity is not None for picture in (content, *styles))
     with use_threads(job.machine.threads):
@@ -184,6 +188,7 @@ def _estimator(
             regions=int(seen_through) if regions is None else len(regions.names),
             quick=quick,
             held=held,
+            laws_of=laws_of,
         )
 
 

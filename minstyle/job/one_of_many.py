@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from ..errors import CheckpointError, MinstyleError
 from ..front import reason
 from ..notices import OLD_CHECKPOINT, Notice
 from ..run.observer import Observer
-from ..style.targets import StyleTargets
+from ..run.shared_laws import SharedLaws
+from ..style.shared_targets import SharedTargets
 from ..watch.checkpoints import generations
 from .checkpoint import find_kept
 from .description import Job
@@ -18,10 +20,18 @@ from .job import Prepared, paint, prepare
 from .machine import Networks
 
 
+@dataclass(frozen=True)
+class Shared:
+    """What jobs share that are painted in one process: their networks, and what was computed for one of them."""
+
+    networks: Networks
+    targets: SharedTargets = field(default_factory=SharedTargets)
+    laws: SharedLaws = field(default_factory=SharedLaws)
+
+
 def paint_one(
     job: Job,
-    networks: Networks,
-    targets_of: StyleTargets,
+    shared: Shared,
     observers: Sequence[Observer] = (),
     last: Sequence[Observer] = (),
     notify: Notify = lambda notice: None,
@@ -31,7 +41,7 @@ def paint_one(
     An interrupt is raised, once what there is has been saved.
     """
     try:
-        result = paint(_prepared(job, networks, notify), observers, last, targets_of)
+        result = paint(_prepared(job, shared, notify), observers, last, shared.targets)
     except (MinstyleError, OSError, MemoryError) as error:
         return " ".join(reason(error).split())
     except Exception as error:  # a mistake of ours: a night's work is not to end with it
@@ -41,7 +51,7 @@ def paint_one(
     return None if result.error is None else f"ended early: {' '.join(reason(result.error).split())}"
 
 
-def _prepared(job: Job, networks: Networks, notify: Notify) -> Prepared:
+def _prepared(job: Job, shared: Shared, notify: Notify) -> Prepared:
     def tell(notice: Notice) -> None:
         if notice.kind != OLD_CHECKPOINT:  # what it is of is no longer asked for
             notify(notice)
@@ -53,7 +63,7 @@ def _prepared(job: Job, networks: Networks, notify: Notify) -> Prepared:
             recipe = dataclasses.replace(job.recipe, history=kept.job.recipe.history)
             going_on = dataclasses.replace(job, recipe=recipe, bands=job.bands or kept.job.bands)
         try:
-            return prepare(going_on, tell, kept=kept, networks=networks)
+            return prepare(going_on, tell, kept=kept, networks=shared.networks, laws_of=shared.laws)
         except CheckpointError:
             pass  # it is of other pictures or another recipe: the job is begun anew
-    return prepare(job, tell, networks=networks)
+    return prepare(job, tell, networks=shared.networks, laws_of=shared.laws)

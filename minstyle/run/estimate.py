@@ -21,7 +21,7 @@ from ..recipe.recipe import Recipe
 from ..recipe.sizes import SMALLEST, Shape, fitted_shape, side_of, sizes_of
 from .minimise import optimizer_bytes
 from .pictures import cropped_shape
-from .probe import MOST_PIXELS, Laws, measure
+from .probe import MOST_PIXELS, Laws, LawsOf, measure
 from .stages import Stage, plan_stages, planned_evaluations, stages_in_bands
 
 _SHARE = 0.02  # of a run's work that trying may take
@@ -75,8 +75,8 @@ class Estimator:
 
     ``content`` and ``styles`` are shapes (H, W, ...) of the pictures, ``regions`` how many regions they have; ``held``
     are bytes that the process has already of what the run will have: its state, where it goes on. With
-    ``quick``, trying takes about a fiftieth of the run's time, and a short run's seconds are known roughly only. Raises
-    what ``plan_stages`` raises.
+    ``quick``, trying takes about a fiftieth of the run's time, and a short run's seconds are known roughly only.
+    ``laws_of`` tries it, or has tried it already: see ``SharedLaws``. Raises what ``plan_stages`` raises.
     """
 
     def __init__(
@@ -90,6 +90,7 @@ class Estimator:
         regions: int = 0,
         quick: bool = False,
         held: int = 0,
+        laws_of: LawsOf = measure,
     ) -> None:
         self.recipe = recipe
         self._content, self._networks = (content[0], content[1]), (network, draft)
@@ -102,7 +103,7 @@ class Estimator:
             last, _ = own[-1]
             work = sum(n * _pixels(stage.shape) for stage, n in own)
             pixels = _pixels_to_try(_pixels(last.shape), work) if quick else MOST_PIXELS
-            self._laws[id(used)] = measure(
+            self._laws[id(used)] = laws_of(
                 used, last.recipe, last.shape, self._beside(last.shape), pixels=pixels, regions=regions
             )
         self.small = network.small

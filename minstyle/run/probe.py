@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -84,6 +84,14 @@ class Laws:
 
     def _buffers(self, pixels: int) -> float:
         return self.threads + min(self.shared * pixels, MOST_SHARED * self.itemsize)
+
+
+class LawsOf(Protocol):
+    """What ``measure`` is: a function from a network and shapes to laws."""
+
+    def __call__(
+        self, network: Network, recipe: Recipe, shape: Shape, styles: Sequence[Shape], *, pixels: int, regions: int = 0
+    ) -> Laws: ...
 
 
 @device_errors()

@@ -15,11 +15,11 @@ from minstyle.network.vgg import Network
 from minstyle.optimize.adam import adam
 from minstyle.recipe.presets import RECIPES
 from minstyle.recipe.recipe import Recipe
+from minstyle.run.loop import Event, run_stages
 from minstyle.run.pictures import Pictures
 from minstyle.run.result import Record
 from minstyle.run.stages import plan_stages
 from minstyle.run.state import RunState
-from minstyle.run.loop import Event, run_stages
 from tests.support.small import picture
 
 CONTENT, STYLE = picture(48, 60, 1), picture(40, 52, 2)

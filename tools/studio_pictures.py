@@ -54,7 +54,7 @@ def walk(browser: Browser, address: str, size: str) -> None:
     page.click("summary:has-text('More')")
     pick(page)
     page.locator("#picker .main").click()
-    expect(page.locator(".status")).to_contain_text("size 2", timeout=LONG)
+    expect(page.locator(".status")).to_contain_text("pass 2", timeout=LONG)
     page.wait_for_timeout(4000)
     slide(page, 35)
     shoot(page, "studio_painting")
@@ -70,8 +70,9 @@ def walk(browser: Browser, address: str, size: str) -> None:
     shoot(page, "studio_compare")
     telephone = browser.new_page(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True,
                                  locale="zh-CN", color_scheme="dark")  # fmt: skip
-    telephone.goto(address)
-    expect(telephone.locator("#photo .source")).to_be_visible()
+    telephone.goto(f"{address}#gallery")
+    telephone.locator(".card .picture").last.tap()
+    expect(telephone.locator("#easel .split")).to_be_visible()
     shoot(telephone, "studio_phone")
 
 

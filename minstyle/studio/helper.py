@@ -58,9 +58,14 @@ class Helper:
     def start(self) -> None:
         self._thread.start()
 
-    def close(self) -> None:
+    def ask_end(self) -> None:
+        """Nothing of what it does is kept: its process ends at once."""
         self._closing = True
         self._put(-1, {}, lambda: False, lambda end: None)
+        self._worker.ask_end(at_once=True)
+
+    def close(self) -> None:
+        self.ask_end()
         self._worker.close(1.0)
         self._thread.join()
 

@@ -102,6 +102,9 @@ class Index:
         sql = "SELECT * FROM jobs WHERE state IN ('running', 'queued') ORDER BY state = 'queued', number LIMIT 1"
         return next(iter(map(_parsed, self._do(sql))), None)
 
+    def running_job(self) -> Row | None:
+        return next(iter(map(_parsed, self._do("SELECT * FROM jobs WHERE state = 'running'"))), None)
+
     def position(self, job: Row) -> int | None:
         if job["state"] != "queued":
             return None

@@ -117,8 +117,14 @@ def losses(studio: InStudio, key: Id) -> Losses:
 
 @router.get("/events", response_class=StreamingResponse, responses=_EVENTS)
 def events(studio: InStudio) -> StreamingResponse:
-    """All that happens, as server-sent events: job, progress, removed, cell, trouble."""
-    return _streaming(studio.hub, lambda: [{"event": "hello"}], lambda event: True, lambda event: False)
+    """All that happens, as server-sent events: hello (with the job that is being painted, if one is), job, progress,
+    removed, cell, trouble."""
+
+    def first() -> list[Event]:
+        row = studio.index.running_job()
+        return [{"event": "hello", "job": None if row is None else studio.painter.view(row).model_dump()}]
+
+    return _streaming(studio.hub, first, lambda event: True, lambda event: False)
 
 
 @router.get("/jobs/{key}/events", response_class=StreamingResponse, responses=_EVENTS)

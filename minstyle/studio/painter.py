@@ -37,15 +37,21 @@ class Painter:
         self._changed = threading.Event()  # there may be something to do
         self._closing = False
         self._removed: set[str] = set()
+        self._stopping: set[str] = set()
         self._thread = threading.Thread(target=self._run, name="painter")
 
     def start(self) -> None:
         self._thread.start()
 
-    def close(self) -> None:
-        """What is being painted is kept, and goes on at the next start."""
+    def ask_end(self, *, at_once: bool = False) -> None:
+        """What is being painted ends after its step and goes on at the next start; ``at_once``: from a checkpoint."""
         self._closing = True
         self._changed.set()
+        self._worker.ask_end(at_once=at_once)
+
+    def close(self) -> None:
+        """What is being painted is kept, and goes on at the next start."""
+        self.ask_end()
         self._worker.close(_CLOSING)
         self._thread.join()
 
@@ -62,6 +68,8 @@ class Painter:
             place.mkdir()
             if start is not None:
                 shutil.copyfile(start, start_in(place))
+                with contextlib.suppress(OSError):  # what is shown until there is more
+                    shutil.copyfile(view_of(self._folder.job(str(request.start))), view_of(place))
             asked = request.model_dump()
             if not self._index.add_job(key, asked, self._most):
                 raise QueueFullError(f"the queue is full: {self._most} jobs wait; try again when some are done")
@@ -82,8 +90,9 @@ class Painter:
         if self._index.set_state(key, "stopped", only=("queued",)):
             return self._told(key)
         require(job["state"] == "running", f"job {key}", "one that is queued or running", job["state"], StateError)
+        self._stopping.add(key)
         self._worker.stop(key)
-        return job
+        return self._told(key)
 
     def go_on(self, key: str) -> Row:
         """Queue a job again that was stopped or failed: it goes on from its checkpoint, if it has one."""
@@ -122,6 +131,7 @@ class Painter:
             position=self._index.position(job),
             has_picture=picture.exists() if state not in UNFINISHED else view_of(place).exists(),
             can_continue=state in ("stopped", "failed"),
+            stopping=state == "running" and job["id"] in self._stopping,
         )
 
     def _job(self, key: str) -> Row:
@@ -153,6 +163,7 @@ class Painter:
 
     def _paint(self, job: Row) -> None:
         key, progress = job["id"], dict(job["progress"])
+        self._stopping.discard(key)
         if not self._index.set_state(key, "running", only=UNFINISHED):
             return  # it was stopped meanwhile
         self._told(key)
@@ -170,6 +181,7 @@ class Painter:
             end: dict[str, Any] = self._worker.run(self._tasks.paint(job), hear)
         except MinstyleError as error:
             end = {"state": "failed", "error": str(error)}
+        self._stopping.discard(key)
         if self._closing and end["state"] != "done":
             return  # it goes on at the next start
         if key in self._removed:

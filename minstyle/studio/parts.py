@@ -55,6 +55,12 @@ class Studio:
             self.painter.close()
             self.index.close()
 
+    def ask_end(self, *, at_once: bool = False) -> None:
+        """The server is to end: streams and workers end now, so that little is left to wait for."""
+        self.hub.close()
+        self.helper.ask_end()
+        self.painter.ask_end(at_once=at_once)
+
 
 def _studio_of(request: Request) -> Studio:
     return cast(Studio, request.app.state.studio)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import FileResponse
 from starlette.concurrency import run_in_threadpool
 
 from ..errors import ImageError, require
@@ -19,6 +20,7 @@ from .schema import Crop, Id, PictureView, Responses, Side
 from .views import view_at
 
 JPEG: Responses = {200: {"content": {"image/jpeg": {}}, "description": "The picture as it is shown."}}
+FILE: Responses = {200: {"content": {"application/octet-stream": {}}, "description": "The file."}}
 _BODY = {
     "requestBody": {
         "required": True,
@@ -77,6 +79,13 @@ def view(studio: InStudio, key: Id, side: Side = 640) -> Response:
     """A JPEG of at most ``side`` pixels on the longer side."""
     _known(studio, key)
     return jpeg(view_at(view_of(studio.folder.picture(key)), side))
+
+
+@router.get("/{key}/file", response_class=FileResponse, responses=FILE)
+def file(studio: InStudio, key: Id) -> FileResponse:
+    """The file as it was uploaded."""
+    row = _known(studio, key)
+    return FileResponse(studio.folder.original(key), media_type="application/octet-stream", filename=row["name"])
 
 
 @router.post("/{key}/crop", status_code=201)

@@ -47,16 +47,24 @@ class Worker:
         """Ask for the end of a task, if it is running or still to come."""
         self._send({"stop": key})
 
-    def close(self, seconds: float) -> None:
-        """End the process: what it is at is kept, for which it gets so many ``seconds``."""
+    def ask_end(self, *, at_once: bool = False) -> None:
+        """Have the process end, with what it is at kept, unless ``at_once``; it is not waited for."""
         with self._lock:
             self._closed = True
-            process = self._process
+            if self._process is None:
+                return
+            if at_once:
+                self._process.kill()
+            assert self._process.stdin is not None
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
+
+    def close(self, seconds: float) -> None:
+        """End the process: what it is at is kept, for which it gets so many ``seconds``."""
+        self.ask_end()
+        process = self._process
         if process is None:
             return
-        assert process.stdin is not None
-        with contextlib.suppress(OSError):
-            process.stdin.close()
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:

@@ -31,7 +31,10 @@ class Asked(BaseModel):
 
 
 class StyleChoice(Asked):
-    """A style picture, how much it counts beside the others, and how large its strokes are."""
+    """A style picture, how much it counts beside the others, and how large its strokes are.
+
+    Without a mask, where the photograph has one, it has no place yet, and is left out.
+    """
 
     picture: Id
     weight: float = Field(1.0, ge=0, le=1000)
@@ -106,7 +109,10 @@ class Progress(BaseModel):
 
 
 class JobView(BaseModel):
-    """A job as it stands. ``error`` is one line; numbers grow from job to job, ``position`` is that in the queue."""
+    """A job as it stands. ``error`` is one line; numbers grow from job to job, ``position`` is that in the queue.
+
+    ``stopping``: it was asked to stop, and ends after the step that it is at.
+    """
 
     id: Id
     number: int
@@ -118,6 +124,7 @@ class JobView(BaseModel):
     position: int | None
     has_picture: bool
     can_continue: bool
+    stopping: bool
 
 
 class Losses(BaseModel):
@@ -165,7 +172,7 @@ class Problem(BaseModel):
 
 def recipe_of(request: JobRequest) -> Recipe:
     """The recipe that was asked for. Raises RecipeError."""
-    recipe = RECIPES[request.recipe]
+    recipe, styles = RECIPES[request.recipe], used_styles(request)
     for name in request.settings:
         if name not in SETTINGS:
             raise RecipeError(f"unknown setting {shown(name)}: known are {', '.join(SETTINGS)}")
@@ -174,7 +181,6 @@ def recipe_of(request: JobRequest) -> Recipe:
     except ValueError as error:
         raise RecipeError(f"settings: {error}") from None
     recipe = dataclasses.replace(recipe, **changes)
-    several = len(request.styles) > 1
     return dataclasses.replace(
         recipe,
         sizes=(request.size,),
@@ -182,6 +188,11 @@ def recipe_of(request: JobRequest) -> Recipe:
         scales=1 if request.start else recipe.scales,  # what was painted is gone on from, at its new size
         style_weight=recipe.style_weight * request.strength,
         evaluations=tuple(max(1, round(count * request.effort)) for count in recipe.evaluations),
-        blend=tuple(style.weight for style in request.styles) if several else (),
-        style_scale=tuple(style.scale for style in request.styles),
+        blend=tuple(style.weight for style in styles) if len(styles) > 1 else (),
+        style_scale=tuple(style.scale for style in styles),
     )
+
+
+def used_styles(request: JobRequest) -> list[StyleChoice]:
+    """All styles; where there are regions, those that have a mask."""
+    return [style for style in request.styles if request.content_mask is None or style.mask is not None]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
 import uvicorn
 
+from ..front import tell
 from .app import build_app
 from .guard import own_names
 from .parts import Limits, Studio
@@ -17,7 +20,7 @@ from .tasks import Computer
 
 
 class _Server(uvicorn.Server):
-    """Ends its streams of events at a signal: they would hold up the end otherwise."""
+    """At a signal ends all that would hold up its own end: streams of events, workers; the second time at once."""
 
     def __init__(self, config: uvicorn.Config, studio: Studio, ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -28,8 +31,15 @@ class _Server(uvicorn.Server):
         await asyncio.to_thread(self._ready)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._studio.hub.close()
-        super().handle_exit(sig, frame)
+        again = self.should_exit
+        if not again:  # the second time uvicorn would end without closing anything
+            super().handle_exit(sig, frame)
+        threading.Thread(target=self._end, args=(sig, again)).start()  # a handler must wait for no lock
+
+    def _end(self, sig: int, again: bool) -> None:
+        if sig == signal.SIGINT and not again:
+            tell("minstyle studio: stopping after this step; press Ctrl-C again to stop at once")
+        self._studio.ask_end(at_once=again)
 
 
 def serve(

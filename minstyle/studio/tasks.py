@@ -13,7 +13,7 @@ from ..recipe.recipe import Recipe
 from ..recipe.sizes import check_shapes
 from .folder import Folder, start_in, view_of
 from .index import Index, Row
-from .schema import JobRequest, recipe_of
+from .schema import JobRequest, recipe_of, used_styles
 
 SMALL_SIZE = 96  # pixels of the longer side of a small painting
 SMALL_EVALUATIONS = 20
@@ -39,14 +39,13 @@ class Tasks:
 
     def check(self, request: JobRequest) -> None:
         """Raise a MinstyleError for what cannot be painted, as far as that is known without decoding a picture."""
-        recipe = recipe_of(request)
-        for key in [*_pictures_of(request), *_masks_of(request)]:
+        for key in [request.content, *(style.picture for style in request.styles), *_masks_of(request)]:
             if self._index.picture(key) is None:
                 raise UnknownError(f"picture {key}: there is none with that id; upload it first")
-        if any(_masks_of(request)):
-            given = [request.content_mask, *(style.mask for style in request.styles)]
-            require(None not in given, "masks", "one for the photograph and each style", f"{given.count(None)} fewer",
-                    RecipeError)  # fmt: skip
+        if _masks_of(request):
+            require(request.content_mask is not None, "masks", "one for the photograph too", "none", RecipeError)
+            require(bool(used_styles(request)), "masks", "one for a style too", "none", RecipeError)
+        recipe = recipe_of(request)
         self.start_of(request)
         content = self._index.picture(request.content)
         assert content is not None
@@ -109,7 +108,7 @@ def small(recipe: Recipe) -> Recipe:
 
 
 def _pictures_of(request: JobRequest) -> list[str]:
-    return [request.content, *(style.picture for style in request.styles)]
+    return [request.content, *(style.picture for style in used_styles(request))]
 
 
 def _masks_of(request: JobRequest) -> list[str]:

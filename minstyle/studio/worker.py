@@ -6,7 +6,7 @@
     {"stop": id}                                       ends that task, with the best picture so far
 
 Each task ends with {"id": ..., "event": "end", "state": ...}. When standard input ends, so does the process, with the
-picture and a checkpoint of what it was at: the server that started it has gone.
+picture and a checkpoint of what it was at: the server that started it has gone. A long step is broken off.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 import warnings
 from pathlib import Path
 from typing import IO, Any
@@ -39,6 +40,7 @@ from .reporter import Reporter, StopSwitch, Tell
 from .views import save_view
 
 Task = dict[str, Any]
+_GRACE = 20.0  # seconds to write picture and checkpoint in, once the server is gone
 
 
 class Inbox:
@@ -58,6 +60,8 @@ class Inbox:
                 self._tasks.put(message)
         self.switch.stop_all()
         self._tasks.put(None)
+        time.sleep(_GRACE)
+        os._exit(1)  # in the midst of a long step: the server is gone, and another may be at this folder
 
     def next(self) -> Task | None:
         return self._tasks.get()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import threading
 import time
@@ -78,6 +80,12 @@ class Server:
             for line in answer.iter_lines():
                 if line.startswith(b"data: "):
                     yield json.loads(line[6:])
+
+    def hold(self, held: bool = True) -> None:
+        """Hold the worker that paints, as in a step that takes long; or let it go on."""
+        pid = self.studio.painter.worker_pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP if held else signal.SIGCONT)
 
     def begun(self, job: str) -> Json:
         """The first progress of a job."""

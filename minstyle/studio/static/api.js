@@ -22,6 +22,7 @@ export const picture = (id) => asked("GET", `/api/pictures/${id}`);
 export const crop = (id, part) => post(`/api/pictures/${id}/crop`, part);
 export const hide = (id) => asked("DELETE", `/api/pictures/${id}`);
 export const jobs = (before) => asked("GET", `/api/jobs?limit=200${before ? `&before=${before}` : ""}`);
+export const job = (id) => asked("GET", `/api/jobs/${id}`);
 export const addJob = (request) => post("/api/jobs", request);
 export const stop = (id) => asked("POST", `/api/jobs/${id}/stop`);
 export const goOn = (id) => asked("POST", `/api/jobs/${id}/continue`);
@@ -30,6 +31,19 @@ export const losses = (id) => asked("GET", `/api/jobs/${id}/losses`);
 export const estimate = (request) => post("/api/estimates", request);
 export const pick = (cells) => post("/api/picks", { cells });
 export const forget = (id) => asked("DELETE", `/api/picks/${id}`);
+
+// The file of a mask, pixel for pixel.
+export async function maskPixels(id) {
+  const bitmap = await createImageBitmap(await (await fetch(`/api/pictures/${id}/file`)).blob());
+  const canvas = Object.assign(document.createElement("canvas"), { width: bitmap.width, height: bitmap.height });
+  canvas.getContext("2d").drawImage(bitmap, 0, 0);
+  return canvas.getContext("2d").getImageData(0, 0, bitmap.width, bitmap.height);
+}
+
+// The painting of a job, as a picture to paint with.
+export async function uploadPainting(id, name) {
+  return upload(await (await fetch(jobFile(id, name))).blob(), `${name}.png`);
+}
 
 export function upload(blob, name, mask = false) {
   const query = new URLSearchParams({ name: name.slice(-200), mask });

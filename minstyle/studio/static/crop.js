@@ -1,7 +1,7 @@
 // The part of a picture that is kept: a frame to drag, by pointer or keyboard. The server cuts the file itself.
 
 import * as api from "./api.js";
-import { button, dialog, fill, h, toast } from "./dom.js";
+import { button, dialog, fill, h, tellError } from "./dom.js";
 import { t, wordsOf } from "./words.js";
 
 const SMALLEST = 0.05;
@@ -51,9 +51,16 @@ export function openCrop(picture, done) {
     show();
   }
 
-  frame.addEventListener("pointerdown", (event) => {
-    const corner = event.target.dataset.corner;
+  stage.addEventListener("pointerdown", (event) => {
+    let corner = event.target.dataset.corner;
     frame.setPointerCapture(event.pointerId);
+    if (event.target === stage) { // outside the frame: a new one, from here
+      const box = stage.getBoundingClientRect();
+      part.left = clamp((event.clientX - box.left) / box.width, 0, 1 - SMALLEST);
+      part.top = clamp((event.clientY - box.top) / box.height, 0, 1 - SMALLEST);
+      [part.right, part.bottom] = [part.left + SMALLEST, part.top + SMALLEST];
+      corner = "rb";
+    }
     let [x, y] = [event.clientX, event.clientY];
     const moved = (next) => {
       const [width, height] = [stage.clientWidth, stage.clientHeight];
@@ -86,14 +93,17 @@ export function openCrop(picture, done) {
     }, word)));
   drawAspects();
   show();
-  const box = dialog(t("crop"), t("close"), h("p", { class: "note" }, t("cropHint")), stage, h("footer", {}, aspects, told,
-    button("crop", t("cropIt"), async () => {
-      try {
-        done(await api.crop(picture.id, part));
-        box.close();
-      } catch (error) {
-        toast(error.message);
-      }
-    }, { class: "main" })));
+  const cut = button("crop", t("cropIt"), async () => {
+    cut.disabled = true; // until the server has cut the file
+    try {
+      await done(await api.crop(picture.id, part));
+      box.close();
+    } catch (error) {
+      tellError(error);
+    }
+    cut.disabled = false;
+  }, { class: "main" });
+  const box = dialog(t("crop"), t("close"), h("p", { class: "note" }, t("cropHint"), h("span", { class: "by-keys" }, ` ${t("cropKeys")}`)), stage,
+    h("footer", {}, aspects, told, cut));
   frame.focus();
 }

@@ -1,3 +1,5 @@
+import { t } from "./words.js";
+
 // Elements, made in one call: h("button", { class: "main", onclick: paint, "aria-label": "Paint" }, "Paint").
 
 export function h(tag, properties = {}, ...children) {
@@ -15,9 +17,17 @@ export function h(tag, properties = {}, ...children) {
 
 export const byId = (id) => document.getElementById(id);
 
+// New children for a place. The keyboard stays where it was: on what has the same name now, or else in the same place.
 export function fill(place, ...children) {
+  const held = place.contains(document.activeElement) ? document.activeElement : null;
+  const name = held && nameOf(held);
   place.replaceChildren(...children.flat(9).filter(Boolean));
+  if (!held || held.isConnected) return;
+  const all = [...place.querySelectorAll("button, a[href], input, select, summary")].filter((one) => !one.disabled && one.tabIndex >= 0);
+  (all.find((one) => nameOf(one) === name) ?? all[0])?.focus({ preventScroll: true });
 }
+
+const nameOf = (element) => element.getAttribute("aria-label") ?? element.title + element.textContent;
 
 // An icon: a path in a square of 24, drawn in the colour of the text; never read out.
 const PATHS = {
@@ -34,6 +44,9 @@ const PATHS = {
   open: "M14 4h6v6M20 4l-9 9M18 14v6H4V6h6",
   remove: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13",
   stop: "M7 7h10v10H7z",
+  new: "M6 3h8l4 4v14H6zM12 10v6M9 13h6",
+  photo: "M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4M15 9h.01",
+  quick: "M13 3 5 14h6l-1 7 8-11h-6z",
   undo: "M9 7 4 12l5 5M4 12h10a6 6 0 0 1 0 8",
   side: "M4 5h7v14H4zM13 5h7v14h-7z",
 };
@@ -53,18 +66,35 @@ export function button(name, label, onclick, properties = {}) {
   return h("button", { type: "button", onclick, ...properties }, name && icon(name), h("span", {}, label));
 }
 
+// What a control is called, and what it is for, beside the pointer.
+export const named = (label, hint) => h("span", { title: hint ?? "", class: hint ? "hinted" : null }, label);
+
+// A click, but not the second one of a double click, which was meant for what was here before.
+export const once = (call) => (event) => event.detail < 2 && call(event);
+
 // A button of an icon alone: its label is read out, and shown beside the pointer.
 export function iconButton(name, label, onclick, properties = {}) {
   const more = { class: `bare ${properties.class ?? ""}`, title: label, "aria-label": label };
   return h("button", { type: "button", onclick, ...properties, ...more }, icon(name));
 }
 
-// One line that something went wrong; it goes by itself, or at a click.
-export function toast(text) {
-  const line = h("button", { class: "toast", type: "button", onclick: () => line.remove() }, text);
-  byId("toasts").append(line);
-  setTimeout(() => line.remove(), 12000);
+// One line to be read, once however often it is told, in the dialog that is open or else at the top; it goes by itself,
+// or at its X. ``action``: [label, call], as Undo.
+export function toast(text, action = null) {
+  for (const other of document.querySelectorAll(".toast:not(#away)")) {
+    // What an older one would undo is no longer the last thing done.
+    if (other.firstChild.textContent === text || (action && other.querySelector("button:not(.bare)"))) other.remove();
+  }
+  const line = h("div", { class: "toast", role: action ? "status" : "alert" }, h("span", {}, text),
+    action && button(null, action[0], () => (line.remove(), action[1]())), iconButton("close", t("close"), () => line.remove()));
+  const box = document.querySelector("dialog[open]");
+  if (box) box.querySelector("header").after(line);
+  else byId("toasts").append(line);
+  setTimeout(() => line.remove(), 15000);
 }
+
+// The same of an error.
+export const tellError = (error) => toast(error.message === "offline" ? t("offline") : error.message);
 
 // Said to screen readers.
 export function say(text) {

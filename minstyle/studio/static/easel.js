@@ -1,7 +1,8 @@
 // The easel: the picture as it is painted, beside the photograph, how far it is, and what can be done with it.
 
 import * as api from "./api.js";
-import { byId, button, fill, h, icon, say, toast } from "./dom.js";
+import { again, asPhotograph, attempt, fileName, larger, remove } from "./actions.js";
+import { byId, button, fill, h, icon, once } from "./dom.js";
 import { lossPlot } from "./plot.js";
 import { split } from "./split.js";
 import * as state from "./state.js";
@@ -9,60 +10,56 @@ import { t, time, title } from "./words.js";
 
 let shown = null; // { id, state, ... }: the parts on the page that progress changes
 
-const attempt = async (asked) => {
-  try {
-    await asked();
-  } catch (error) {
-    toast(error.message === "offline" ? t("offline") : error.message);
-  }
-};
-
-export async function again(job) {
-  await attempt(() => state.take(job.request));
-  location.hash = "#paint";
-  byId("photo").scrollIntoView({ block: "nearest" });
-}
-
-async function larger(job) {
-  const size = Math.min(20000, 2 * job.request.size);
-  const next = await api.addJob({ ...job.request, size, start: job.id });
-  state.addJob(next);
-  location.hash = `#job/${next.id}`;
-}
-
 function statusOf(job) {
-  const { state: now, progress, position, error } = job;
-  if (now === "queued") return t("inQueue", { n: position ?? "" });
+  const { state: now, progress, error } = job;
+  if (now === "queued") {
+    const [first] = state.unfinished();
+    const left = first?.state === "running" && first.progress.left != null ? ` ${t("firstLeft", { time: time(first.progress.left) })}` : "";
+    return t("inQueue", { n: state.unfinished().indexOf(job) }) + left;
+  }
   if (now === "failed") return error;
+  if (job.stopping) return t("stopping");
   if (now === "running" && !progress.evaluation) return t("begins");
+  if (!progress.width) return t("notBegun");
   const parts = [t("sizeOf", progress), t("evaluation", { n: progress.evaluation, all: progress.evaluations })];
   if (now === "running" && progress.left !== null) parts.unshift(t("left", { time: time(progress.left) }));
   if (now !== "running") parts.splice(0, 1, `${progress.width} x ${progress.height}`, time(progress.seconds));
   return parts.join(" · ");
 }
 
+// Always the same buttons in the same places: what cannot be done now is disabled.
 function actions(job) {
   const ended = !["queued", "running"].includes(job.state);
-  const name = title(job);
+  const taken = ended && job.has_picture;
+  const hint = (name, more = {}) => ({ title: t("hints", name), ...more });
+  const link = (name, label, href, more = {}) => (taken
+    ? h("a", { class: "button", href, ...more }, icon(name), h("span", {}, label)) : button(name, label, null, { disabled: true, class: more.class }));
   return [
-    !ended && button("stop", t("stop"), () => attempt(() => api.stop(job.id))),
-    job.can_continue && button("more", t("continue"), () => attempt(() => api.goOn(job.id)), { class: "main" }),
-    ended && job.has_picture && h("a", { class: "button main", href: api.jobFile(job.id, name), download: "" }, icon("down"), h("span", {}, t("download"))),
-    ended && job.has_picture && button("larger", t("larger"), () => attempt(() => larger(job))),
-    button("again", t("again"), () => again(job)),
-    ended && job.has_picture && h("a", { class: "button", href: api.jobFile(job.id, name, true), target: "_blank", rel: "noopener" }, icon("open"), h("span", {}, t("fullSize"))),
-    ended && job.has_picture && h("a", { class: "button", href: `#compare/${job.id}` }, icon("side"), h("span", {}, t("compareWith"))),
-    ended && button("remove", t("removeJob"), () => confirm(t("sureRemove")) && attempt(() => api.remove(job.id)), { class: "quiet" }),
+    button("stop", t(job.stopping ? "isStopping" : "stop"), once((event) => {
+      event.currentTarget.disabled = true;
+      attempt(() => api.stop(job.id));
+    }), hint("stop", { disabled: ended || job.stopping, class: "steady" })),
+    button("more", t("continue"), once(() => attempt(() => api.goOn(job.id))), hint("continue", { disabled: !job.can_continue })),
+    link("down", t("download"), api.jobFile(job.id, fileName(job)), { download: "", class: "button main" }),
+    button("larger", `${t("larger")}: ${2 * job.request.size}`, () => larger(job), hint("larger", { disabled: !taken })),
+    button("photo", t("useAsPhoto"), once(() => asPhotograph(job)), hint("useAsPhoto", { disabled: !taken })),
+    button("again", t("again"), () => again(job), hint("again")),
+    link("open", t("fullSize"), api.jobFile(job.id, fileName(job), true), { target: "_blank", rel: "noopener" }),
+    link("side", t("compareWith"), `#compare/${job.id}`),
+    button("remove", t("removeJob"), () => remove(job), { class: "quiet last", disabled: !ended }),
   ];
 }
 
+// What is painted and what waits, each by its photograph and first style.
 function queueOf(job) {
-  const others = state.newest().filter((other) => ["queued", "running"].includes(other.state)).reverse();
-  if (others.length < 2 && (others.length === 0 || others[0].id === job.id)) return null;
-  return h("nav", { class: "queue", "aria-label": t("queue") }, h("span", {}, t("queue")), others.slice(0, 12).map((other) =>
-    h("a", { href: `#job/${other.id}`, "aria-current": other.id === job.id ? "true" : null, title: title(other) },
-      h("img", { src: api.pictureView(other.request.content, 160), alt: title(other) }))),
-  others.length > 12 && h("span", {}, `+${others.length - 12}`));
+  const others = state.unfinished();
+  if (others.length < 2 && (others.length === 0 || others[0].id === job?.id)) return null;
+  return h("nav", { class: "queue", "aria-label": t("queue") }, h("span", {}, t("queue")), others.slice(0, 12).map((other) => {
+    const name = `${title(other)} (${other.request.size}), ${t(other.state)}`;
+    return h("a", { href: `#job/${other.id}`, "aria-current": other.id === job?.id ? "true" : null, title: name, class: other.state },
+      h("img", { src: other.has_picture ? api.jobView(other, 160) : api.pictureView(other.request.content, 160), alt: name }),
+      h("img", { src: api.pictureView(other.request.styles[0].picture, 160), alt: "" }));
+  }), others.length > 12 && h("span", {}, `+${others.length - 12}`));
 }
 
 function empty() {
@@ -72,27 +69,29 @@ function empty() {
 
 function drawAll(job) {
   if (!job) {
-    shown = null;
-    return fill(byId("easel"), empty());
+    byId("paint").classList.remove("watching");
+    shown = { key: keyOf(null) };
+    return fill(byId("easel"), queueOf(null), empty());
   }
-  const bar = h("progress", { max: 1, "aria-label": t("running") });
+  const bar = h("progress", { max: 1, "aria-label": t("running"), class: job.state === "running" ? "" : "rests" });
   const status = h("p", { class: "status" });
   const side = api.sideOf(byId("easel"));
   const picture = split(api.pictureView(job.request.content, side), job.has_picture ? api.jobView(job, side) : null, t);
+  byId("paint").classList.toggle("watching", location.hash === `#job/${job.id}` || ["queued", "running"].includes(job.state));
   const plot = lossPlot();
   const notices = h("ul", { class: "notices" });
   shown = { key: keyOf(job), id: job.id, bar, status, picture, plot, notices };
-  fill(byId("easel"), queueOf(job), h("article", { class: "job", "data-state": job.state },
+  fill(byId("easel"), h("article", { class: "job", "data-state": job.state },
     h("header", {}, h("h2", {}, title(job)), h("span", { class: `badge ${job.state}` }, t(job.state))),
-    picture.element, job.state === "running" && bar, status, notices, h("div", { class: "buttons" }, actions(job)), plot.element));
+    picture.element, bar, status, h("div", { class: "buttons" }, actions(job)), queueOf(job), notices, plot.element));
   drawProgress(job);
   api.losses(job.id).then((found) => shown?.id === job.id && plot.set(found), () => {});
   return undefined;
 }
 
 // What, when it changes, has the whole easel drawn anew.
-const keyOf = (job) => job && [job.id, job.state, job.has_picture, title(job), document.documentElement.lang, job.position,
-  state.newest().filter((other) => ["queued", "running"].includes(other.state)).map((other) => other.id)].join();
+const keyOf = (job) => [document.documentElement.lang, location.hash, ...(job ? [job.id, job.state, job.stopping, job.has_picture, title(job)] : []),
+  ...state.unfinished().map((other) => other.id + other.state + other.has_picture)].join();
 
 function drawProgress(job) {
   if (shown?.id !== job.id) return;
@@ -107,13 +106,14 @@ function drawProgress(job) {
 
 function draw() {
   const job = state.shownJob();
-  if (keyOf(job) !== shown?.key || !job) drawAll(job);
-  else drawProgress(job);
+  if (keyOf(job) !== shown?.key) drawAll(job);
+  else if (job) drawProgress(job);
 }
 
 export function drawEasel() {
   state.on("jobs", draw);
   state.on("progress", (job) => {
-    if (shown?.id === job.id) draw();
+    const own = state.shownJob();
+    if (own?.id === job.id || own?.state === "queued") draw();
   });
 }

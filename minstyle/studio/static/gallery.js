@@ -1,21 +1,28 @@
 // All that was painted, with what it was painted by.
 
 import * as api from "./api.js";
-import { byId, button, fill, h, icon } from "./dom.js";
-import { again } from "./easel.js";
+import { byId, button, fill, h, icon, once } from "./dom.js";
+import { again, attempt, fileName, remove } from "./actions.js";
 import * as state from "./state.js";
-import { t, title } from "./words.js";
+import { nameOf, t, time, title, wordsOf } from "./words.js";
 
-// What is told of a painting beside its picture: what differs from the usual.
+const round = (number) => String(Number(number.toFixed(2)));
+const all = (request, what) => request.styles.map((style) => round(style[what])).join(", ");
+
+// What a painting was painted by: its pictures, its size, and what is not as usual.
 export function facts(request) {
-  const found = { [t("size")]: request.size, [t("recipe")]: request.recipe, [t("network")]: request.network };
-  found[t("strength")] = request.strength.toFixed(2);
-  found[t("effort")] = request.effort.toFixed(2);
-  found[t("strokes")] = request.styles.map((style) => style.scale.toFixed(2)).join(", ");
-  if (request.styles.length > 1) found[t("weight")] = request.styles.map((style) => style.weight.toFixed(2)).join(", ");
-  if (request.content_mask) found[t("mask")] = "✓";
-  found[t("colours")] = t("colors", request.settings.color ?? "auto");
-  for (const [name, value] of Object.entries(request.settings)) if (name !== "color") found[name] = JSON.stringify(value);
+  const { styles, settings } = request;
+  const found = { [t("photograph")]: nameOf(request.content) ?? "...", [t("styles")]: styles.map((style) => nameOf(style.picture) ?? "...").join(" + ") };
+  found[t("size")] = request.size;
+  if (request.strength !== 1) found[t("strength")] = `${round(request.strength)} ×`;
+  if (request.effort !== 1) found[t("effort")] = wordsOf("efforts")[request.effort] ?? `${round(request.effort)} ×`;
+  if (styles.some((style) => style.scale !== 1)) found[t("strokes")] = all(request, "scale");
+  if (styles.length > 1 && styles.some((style) => style.weight !== 1)) found[t("weight")] = all(request, "weight");
+  if (request.content_mask) found[t("mask")] = t("painted");
+  if (settings.color) found[t("colours")] = t("colors", settings.color);
+  if (request.recipe !== "fine") found[t("recipe")] = t("recipes", request.recipe);
+  if (request.network !== "auto") found[t("network")] = t("networks", request.network === "vgg19" ? "auto" : request.network);
+  for (const [name, value] of Object.entries(settings)) if (name !== "color") found[name === "seed" ? t("seed") : name] = JSON.stringify(value);
   return found;
 }
 
@@ -25,15 +32,19 @@ export function factList(request) {
 
 function card(job) {
   const name = title(job);
+  const ended = !["queued", "running"].includes(job.state);
   return h("li", { class: "card", "data-job": job.id }, h("a", { href: `#job/${job.id}`, class: "picture" },
-    job.has_picture ? h("img", { src: api.jobView(job, 640), alt: name, loading: "lazy" }) : h("span", { class: "blank" }, t(job.state))),
+    h("img", { src: job.has_picture ? api.jobView(job, 640) : api.pictureView(job.request.content, 640), alt: name, loading: "lazy", class: job.has_picture ? "" : "unpainted" })),
   h("div", { class: "caption" }, h("strong", {}, name), h("span", { class: `badge ${job.state}` }, t(job.state)),
-    h("time", {}, new Date(1000 * job.created).toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" }))),
-  h("details", {}, h("summary", {}, t("recipe")), factList(job.request),
+    h("time", {}, [new Date(1000 * job.created).toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" }),
+      ended && job.progress.seconds && time(job.progress.seconds), ended && job.progress.width && `${job.progress.width} x ${job.progress.height}`].filter(Boolean).join(" · "))),
+  h("details", {}, h("summary", {}, t("details")), factList(job.request),
     h("a", { href: `/api/jobs/${job.id}/recipe`, download: `${name}.json` }, t("recipeFile"))),
-  h("div", { class: "buttons" }, button("again", t("again"), () => again(job)),
+  h("div", { class: "buttons" }, button("again", t("again"), () => again(job), { title: t("hints", "again") }),
+    job.can_continue && button("more", t("continue"), once(() => attempt(() => api.goOn(job.id)))),
     job.has_picture && h("a", { class: "button", href: `#compare/${job.id}` }, icon("side"), h("span", {}, t("compareWith"))),
-    job.has_picture && job.state !== "running" && h("a", { class: "button", href: api.jobFile(job.id, name), download: "" }, icon("down"), h("span", {}, t("download")))));
+    ended && job.has_picture && h("a", { class: "button", href: api.jobFile(job.id, fileName(job)), download: "" }, icon("down"), h("span", {}, t("download"))),
+    ended && button("remove", t("removeJob"), () => remove(job), { class: "quiet" })));
 }
 
 let drawn = "";

@@ -7,7 +7,7 @@ import { drawGallery } from "./gallery.js";
 import { drawLook } from "./look.js";
 import { drawPair } from "./pair.js";
 import { drawPicker } from "./picker.js";
-import { drawSources, takeFiles } from "./sources.js";
+import { drawSources, placeOf, takeFiles } from "./sources.js";
 import * as state from "./state.js";
 import { language, otherLanguage, t, title, translate } from "./words.js";
 
@@ -27,24 +27,34 @@ function go() {
   state.tell("jobs");
 }
 
-let restored = false;
-let told = new Set(); // jobs of which an event told meanwhile: what was fetched of them is older
+let asked = null; // what this browser asked for before: fetched once
+let told = new Set(); // jobs of which an event told meanwhile as a whole: what was fetched of them is older
 
-async function fetchAll() {
-  told = new Set();
-  for (const job of await api.jobs()) if (!told.has(job.id)) state.jobs.set(job.id, job);
-  if (!restored) state.restore(state.newest()[0]?.request);
-  restored = true;
-  const running = [...state.jobs.values()].find((job) => job.state === "running");
-  if (!state.view.job) state.view.job = (running ?? state.newest()[0])?.id ?? null;
+// All jobs; the one that is painted, which may be older than all that are fetched, came with the hello.
+async function fetchAll(running) {
+  told = new Set(running ? [running.id] : []);
+  if (running) {
+    state.jobs.set(running.id, running);
+    state.view.job ??= running.id;
+    state.tell("jobs");
+  }
+  const found = await api.jobs();
+  for (const id of state.jobs.keys()) if (!told.has(id) && found.length < 200) state.jobs.delete(id); // removed meanwhile
+  for (const job of found) if (!told.has(job.id)) state.jobs.set(job.id, job);
+  const id = state.view.job;
+  if (id && !state.jobs.has(id)) await api.job(id).then((job) => state.jobs.set(id, job), () => {}); // an old one
+  asked ??= state.restore();
+  // Who was here before sees the last painting; others begin with the empty easel.
+  if (!state.shownJob()) state.view.job = (running ?? ((await asked) ? state.newest()[0] : null))?.id ?? null;
   state.tell("jobs");
 }
 
 function hear(event) {
-  told.add(event.id);
   document.body.classList.toggle("away", event.event === "away");
-  if (event.event === "hello") fetchAll().catch(() => {});
+  byId("away").hidden = event.event !== "away";
+  if (event.event === "hello") fetchAll(event.job).catch(() => {});
   if (event.event === "job") {
+    told.add(event.id);
     const before = state.jobs.get(event.id)?.state;
     state.jobs.set(event.id, event.job);
     if (before && before !== event.job.state) say(`${title(event.job)}: ${t(event.job.state)}`);
@@ -52,6 +62,7 @@ function hear(event) {
     if (before !== event.job.state) state.tell("shelf");
   }
   if (event.event === "removed") {
+    told.add(event.id);
     state.jobs.delete(event.id);
     if (state.view.job === event.id) state.view.job = state.newest()[0]?.id ?? null;
     state.tell("jobs");
@@ -67,20 +78,31 @@ function hear(event) {
   if (event.event === "trouble") toast(event.error);
 }
 
+// Files may be dropped anywhere: a line at the top says what they become there.
 function dropAnywhere() {
   const files = (event) => [...(event.dataTransfer?.items ?? [])].some((item) => item.kind === "file");
+  const slotOf = (event) => event.target.closest?.("[data-slot]")?.dataset.slot;
   let depth = 0;
-  const shown = (by) => (byId("dropping").hidden = (depth = Math.max(0, depth + by)) === 0);
-  addEventListener("dragenter", (event) => files(event) && shown(1));
+  const shown = (by) => {
+    depth = Math.max(0, depth + by);
+    byId("dropping").hidden = depth === 0;
+    document.body.classList.toggle("dragging", depth > 0);
+  };
+  addEventListener("dragenter", (event) => {
+    if (!files(event)) return;
+    shown(1);
+    byId("dropping").textContent = t(placeOf(slotOf(event)) === "photo" ? "dropIsPhoto" : "dropIsStyle");
+  });
   addEventListener("dragleave", (event) => files(event) && shown(-1));
   addEventListener("dragover", (event) => event.preventDefault());
   addEventListener("drop", (event) => {
     event.preventDefault();
     shown(-depth);
-    if (event.dataTransfer.files.length) takeFiles([...event.dataTransfer.files], event.target.closest?.("[data-slot]")?.dataset.slot);
+    if (event.dataTransfer.files.length) takeFiles([...event.dataTransfer.files], slotOf(event));
   });
   addEventListener("paste", (event) => {
-    if (event.clipboardData.files.length) takeFiles([...event.clipboardData.files]);
+    const slot = document.querySelector("[data-slot]:focus-within, [data-slot]:hover")?.dataset.slot;
+    if (event.clipboardData.files.length) takeFiles([...event.clipboardData.files], slot, true);
   });
 }
 
@@ -91,6 +113,13 @@ function setLanguage() {
   button.lang = language() === "zh" ? "en" : "zh";
 }
 
+byId("anew").addEventListener("click", () => {
+  const undo = state.anew();
+  const before = state.view.job;
+  location.hash = "#paint";
+  state.show(null);
+  toast(t("begunAnew"), [t("undo"), () => (undo(), state.show(before))]);
+});
 byId("language").addEventListener("click", () => {
   otherLanguage();
   setLanguage();

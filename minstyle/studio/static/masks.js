@@ -1,23 +1,24 @@
 // Regions, painted with a brush: a colour of the photograph takes its style from the same colour of the paintings.
 
 import * as api from "./api.js";
-import { button, dialog, fill, h, toast } from "./dom.js";
+import { button, dialog, fill, h, tellError, toast } from "./dom.js";
 import * as state from "./state.js";
-import { t } from "./words.js";
+import { t, wordsOf } from "./words.js";
 
 const COLOURS = [[255, 70, 60], [50, 120, 255], [255, 200, 30], [40, 190, 110], [200, 80, 230], [30, 200, 220], [240, 130, 40], [150, 150, 150]];
 const SIDE = 480; // pixels of the longer side of a mask
 const UNDOS = 30;
 
-// Which pixel has which colour. A style begins with its own colour everywhere, the photograph with the first.
+// Which pixel has which colour: as a mask says, or all ``own``.
 class Board {
-  constructor(picture, first) {
+  constructor(picture, own, mask, pixels) {
     const factor = SIDE / Math.max(picture.width, picture.height);
     this.picture = picture;
-    this.first = first;
-    this.width = Math.max(1, Math.round(picture.width * factor));
-    this.height = Math.max(1, Math.round(picture.height * factor));
-    this.labels = new Uint8Array(this.width * this.height).fill(first);
+    this.own = own;
+    this.mask = mask; // the id of what it was read from, or saved as
+    this.width = pixels?.width ?? Math.max(1, Math.round(picture.width * factor));
+    this.height = pixels?.height ?? Math.max(1, Math.round(picture.height * factor));
+    this.labels = pixels ? labelsOf(pixels.data) : new Uint8Array(this.width * this.height).fill(own);
     this.before = [];
     this.image = new Image();
     this.image.src = api.pictureView(picture.id, 640);
@@ -59,6 +60,7 @@ class Board {
     return data;
   }
 
+  // Its mask's id, of a mask that is uploaded where it was painted on since.
   async upload() {
     const canvas = h("canvas", { width: this.width, height: this.height });
     canvas.getContext("2d").putImageData(this.pixels(255), 0, 0);
@@ -67,34 +69,94 @@ class Board {
   }
 }
 
-let boards = []; // kept while the pictures stay, to paint on
+const labelsOf = (data) => Uint8Array.from({ length: data.length / 4 }, (_, i) => {
+  const found = COLOURS.findIndex((colour) => colour.every((value, channel) => value === data[4 * i + channel]));
+  return Math.max(0, found);
+});
 
-function boardsOf() {
-  const pictures = [state.asked.content, ...state.asked.styles.map((style) => style.picture)];
-  if (boards.map((board) => board.picture.id).join() !== pictures.map((picture) => picture.id).join()) {
-    boards = pictures.map((picture, i) => new Board(picture, Math.max(0, i - 1)));
+const most = (labels) => {
+  const counts = new Uint32Array(COLOURS.length);
+  for (const label of labels) counts[label] += 1;
+  return counts.indexOf(Math.max(...counts));
+};
+
+let boards = []; // those that were painted on last: what was not used yet is not lost
+
+// A board for the photograph, and one for each style: of its mask, or of a colour that none has yet.
+async function load() {
+  const { content, contentMask, styles } = state.asked;
+  const wanted = [{ picture: content, mask: contentMask }, ...styles];
+  const kept = wanted.map(({ picture, mask }, i) => boards.find((board) => board.picture.id === picture.id && board.mask === mask && Boolean(i) === board.isStyle));
+  const pixels = await Promise.all(wanted.map(({ mask }, i) => (!kept[i] && mask ? api.maskPixels(mask) : null)));
+  const used = new Set(wanted.map((_, i) => (i && kept[i] ? kept[i].own : i && pixels[i] ? most(labelsOf(pixels[i].data)) : -1)));
+  const free = () => COLOURS.findIndex((_, label) => !used.has(label));
+  boards = wanted.map(({ picture, mask }, i) => {
+    if (kept[i]) return kept[i];
+    const own = i === 0 ? 0 : pixels[i] ? most(labelsOf(pixels[i].data)) : free();
+    if (i) used.add(own);
+    return Object.assign(new Board(picture, own, mask, pixels[i]), { isStyle: i > 0 });
+  });
+  if (!contentMask && !kept[0] && styles.length) {
+    boards[0].own = boards[1].own;
+    boards[0].labels.fill(boards[1].own);
   }
   return boards;
 }
 
+const servedBy = (styles) => new Set(styles.flatMap((board) => [...board.colours()]));
+
+// Masks of boards, for a style whose colours are nowhere in the photograph none: it has no place.
+async function masksOf(content, styles) {
+  const placed = content.colours();
+  const upload = async (board) => (board.mask = await board.upload());
+  const with_ = (board) => [...board.colours()].some((label) => placed.has(label));
+  const [contentMask, ...masks] = await Promise.all([content, ...styles].map((board, i) => (!i || with_(board) ? upload(board) : null)));
+  return { contentMask, masks };
+}
+
+// What is asked for without a style: where it was, the first of the others is now.
+export async function withoutStyle(i) {
+  const { contentMask, styles } = state.asked;
+  const left = styles.filter((_, j) => j !== i);
+  if (!contentMask || styles[i].mask === null) return { styles: left };
+  const [content, ...all] = await load();
+  const others = all.filter((_, j) => j !== i);
+  const served = servedBy(others);
+  if (!left.length || others.length < 2 && served.size < 2) return { contentMask: null, styles: state.withoutMasks().filter((_, j) => j !== i) };
+  const first = (others.find((board) => [...board.colours()].some((label) => content.colours().has(label))) ?? others[0]).own;
+  boards = []; // read again, also after an undo
+  content.labels = content.labels.map((label) => (served.has(label) ? label : first));
+  const { contentMask: mask, masks } = await masksOf(content, others);
+  return { contentMask: mask, styles: left.map((style, j) => ({ ...style, mask: masks[j] })) };
+}
+
+// The mask of a style of which another part is taken: all of it has its own colour.
+export async function flatMask(i, picture) {
+  const all = await load();
+  return new Board(picture, all[i + 1].own, null).upload();
+}
+
 async function save(box) {
   const [content, ...styles] = boards;
-  const served = new Set(styles.flatMap((board) => [...board.colours()]));
+  const served = servedBy(styles);
   const lost = [...content.colours()].find((label) => !served.has(label));
-  if (lost !== undefined) return toast(t("unserved", { n: lost + 1 }));
+  if (lost !== undefined) return toast(t("unserved", { colour: wordsOf("paints")[lost] }));
   try {
-    const [contentMask, ...masks] = await Promise.all(boards.map((board) => board.upload()));
+    const { contentMask, masks } = await masksOf(content, styles);
     state.change({ contentMask, styles: state.asked.styles.map((style, i) => ({ ...style, mask: masks[i] })) });
     return box.close();
   } catch (error) {
-    return toast(error.message);
+    return tellError(error);
   }
 }
 
-export function openMasks() {
-  const all = boardsOf();
-  const many = Math.min(COLOURS.length, Math.max(2, all.length - 1));
-  let [board, label, radius] = [all[0], Math.min(1, many - 1), 24];
+export async function openMasks() {
+  const all = await load().catch((error) => tellError(error));
+  if (!all) return;
+  // A colour for each style; one style may have two, for parts of it.
+  const owns = all.slice(1).map((board) => board.own);
+  const offered = [...new Set([...owns, ...all.flatMap((board) => [...board.colours()]), ...(owns.length < 2 ? [0, 1] : [])])];
+  let [board, label, radius] = [all[0], offered[1], 24];
   const at = { x: 0, y: 0 };
   const canvas = h("canvas", { class: "board", tabIndex: 0, role: "img" });
   const tabs = h("div", { class: "chips", role: "group", "aria-label": t("mask") });
@@ -128,14 +190,17 @@ export function openMasks() {
   }
 
   function drawPalette() {
-    fill(palette, COLOURS.slice(0, many).map((colour, i) => {
+    fill(palette, offered.map((i) => {
+      const colour = COLOURS[i];
+      const owner = all.slice(1).find((other) => other.own === i);
+      const name = wordsOf("paints")[i] + (owner ? `: ${owner.picture.name}` : "");
       const swatch = h("button", {
-        type: "button", class: "swatch", "aria-pressed": String(i === label), "aria-label": t("region", { n: i + 1 }),
+        type: "button", class: "swatch", "aria-pressed": String(i === label), "aria-label": name, title: name,
         onclick: () => {
           label = i;
           drawPalette();
         },
-      }, all[i + 1] && h("img", { src: api.pictureView(all[i + 1].picture.id, 160), alt: "" }));
+      }, owner && h("img", { src: api.pictureView(owner.picture.id, 160), alt: "" }));
       swatch.style.setProperty("--colour", `rgb(${colour})`);
       return swatch;
     }));
@@ -174,14 +239,15 @@ export function openMasks() {
 
   const size = h("input", { type: "range", min: 3, max: 90, value: radius, "aria-label": t("brush"), oninput: () => (radius = Number(size.value)) });
   drawPalette();
-  const box = dialog(t("mask"), t("close"), h("p", { class: "note" }, t("maskHint")), tabs, canvas,
+  const box = dialog(t("mask"), t("close"), h("p", { class: "note" }, t(owns.length > 1 ? "maskHint" : "maskHintOne")), tabs, canvas,
     h("div", { class: "tools" }, palette, h("label", { class: "slide" }, h("span", {}, t("brush")), size),
       button("undo", t("undo"), () => (board.undo(), draw())),
-      button("remove", t("clear"), () => (board.begin(), board.labels.fill(board.first), draw()))),
+      button("remove", t("clear"), () => (board.begin(), board.labels.fill(board === all[0] ? owns[0] : board.own), draw()))),
     h("footer", {}, button(null, t("noMasks"), () => {
       boards = [];
-      state.change({ contentMask: null, styles: state.asked.styles.map((style) => ({ ...style, mask: null })) });
+      const undo = state.changeAll({ contentMask: null, styles: state.withoutMasks() });
       box.close();
+      toast(t("regionsGone"), [t("undo"), undo]);
     }), button("brush", t("useMasks"), () => save(box), { class: "main" })));
   open(board);
 }

@@ -11,21 +11,27 @@ const chosen = [null, null];
 let over = false;
 let drawn = "";
 
+// Which painting, by its picture.
 function selection(i, jobs) {
-  return h("label", { class: "field" }, h("span", {}, t(i ? "right1" : "left1")), h("select", {
-    onchange: (event) => {
-      chosen[i] = event.target.value;
-      draw();
-    },
-  }, jobs.map((job) => h("option", { value: job.id, selected: job.id === chosen[i] }, `${title(job)} (${job.request.size}, #${job.number})`))));
+  return h("div", { class: "choice", role: "group", "aria-label": t(i ? "right1" : "left1") }, h("h2", {}, t(i ? "right1" : "left1")),
+    h("ul", {}, jobs.map((job) => h("li", {}, h("button", {
+      type: "button", class: "thumb", "aria-pressed": String(job.id === chosen[i]), title: labelOf(job),
+      onclick: () => {
+        if (chosen[1 - i] === job.id) chosen[1 - i] = chosen[i];
+        chosen[i] = job.id;
+        draw();
+      },
+    }, h("img", { src: api.jobView(job, 160), alt: labelOf(job), loading: "lazy" }))))));
 }
+
+const labelOf = (job) => `${title(job)} (${job.request.size}, #${job.number})`;
 
 function differences(one, other) {
   const [left, right] = [facts(one.request), facts(other.request)];
   const names = [...new Set([...Object.keys(left), ...Object.keys(right)])].filter((name) => left[name] !== right[name]);
   if (!names.length) return h("p", { class: "note" }, t("same"));
   return h("table", {}, h("caption", {}, t("differs")), h("thead", {}, h("tr", {}, h("td", {}), h("th", { scope: "col" }, t("left1")), h("th", { scope: "col" }, t("right1")))),
-    h("tbody", {}, names.map((name) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, String(left[name] ?? "")), h("td", {}, String(right[name] ?? ""))))));
+    h("tbody", {}, names.map((name) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, String(left[name] ?? t("usual"))), h("td", {}, String(right[name] ?? t("usual")))))));
 }
 
 function draw() {
@@ -44,14 +50,16 @@ function draw() {
   drawn = key;
   const [one, other] = chosen.map((id) => state.jobs.get(id));
   if (!one || !other) {
-    fill(byId("pair"), h("p", { class: "note" }, t("chooseTwo")));
+    fill(byId("pair"), h("p", { class: "note" }, t("chooseTwo"), " ", h("a", { href: "#paint" }, t("paint"))));
     return;
   }
-  const picture = (job) => h("figure", {}, h("img", { src: api.jobView(job, 1280), alt: title(job) }), h("figcaption", {}, title(job)));
+  const picture = (job) => h("figure", {}, h("img", { src: api.jobView(job, 1280), alt: title(job) }), h("figcaption", {}, labelOf(job)));
   const way = (value, word) => h("button", { type: "button", "aria-pressed": String(over === value), onclick: () => ((over = value), draw()) }, t(word));
-  fill(byId("pair"), h("div", { class: "bar" }, selection(0, jobs), selection(1, jobs),
+  const shape = ({ progress }) => progress.width / progress.height;
+  const unlike = over && Math.abs(shape(one) / shape(other) - 1) > 0.03;
+  fill(byId("pair"), selection(0, jobs), selection(1, jobs), h("div", { class: "bar" },
     h("div", { class: "chips", role: "group", "aria-label": t("compare") }, way(false, "sideBySide"), way(true, "slider"))),
-  over ? split(api.jobView(one, 1280), api.jobView(other, 1280), t, { start: 50, labels: ["left1", "right1"] }).element
+  unlike && h("p", { class: "note" }, t("unlike")), over ? split(api.jobView(one, 1280), api.jobView(other, 1280), t, { start: 50, labels: ["left1", "right1"] }).element
     : h("div", { class: "both" }, picture(one), picture(other)), differences(one, other));
 }
 

@@ -1,10 +1,10 @@
 // Rows of small paintings, each around what was chosen in the row above: one looks, and types nothing.
 
 import * as api from "./api.js";
-import { byId, button, fill, h, iconButton, toast } from "./dom.js";
+import { byId, button, fill, h, iconButton, once, tellError } from "./dom.js";
 import { paint } from "./look.js";
 import * as state from "./state.js";
-import { t } from "./words.js";
+import { t, wordsOf } from "./words.js";
 
 // Those that begin with the photograph: from noise, so few steps show nothing.
 const RECIPES = ["fine", "gatys-code", "crowson"];
@@ -17,17 +17,17 @@ const changed = (base, change) => ({ ...base, ...change, styles: change.styles ?
 
 function cellsOf(kind, base, finer) {
   const factor = finer ? 1.8 : 4;
-  const name = (step, by) => (step ? `${(by ** step).toPrecision(2)} ×` : t("asNow"));
+  const name = (step) => wordsOf("steps")[kind][step + 2];
   if (kind === "strength") {
-    return STEPS.map((step) => ({ name: name(step, factor), change: { strength: Math.min(500, Math.max(0.01, base.strength * factor ** step)) } }));
+    return STEPS.map((step) => ({ name: name(step), change: { strength: Math.min(500, Math.max(0.01, base.strength * factor ** step)) } }));
   }
   if (kind === "scale") {
     const by = finer ? 1.2 : 1.6;
     const scaled = (step) => base.styles.map((style) => ({ ...style, scale: Math.min(8, Math.max(0.1, style.scale * by ** step)) }));
-    return STEPS.map((step) => ({ name: name(step, by), change: { styles: scaled(step) } }));
+    return STEPS.map((step) => ({ name: name(step), change: { styles: scaled(step) } }));
   }
   if (kind === "color") return ["auto", "content", "luminance", "match", "match-after"].map((color) => ({ name: t("colors", color), change: { color } }));
-  return RECIPES.map((recipe) => ({ name: recipe, change: { recipe } }));
+  return RECIPES.map((recipe) => ({ name: t("recipes", recipe), change: { recipe } }));
 }
 
 // What is chosen so far: the page's own settings, then row by row.
@@ -44,7 +44,7 @@ async function addRow() {
   try {
     row.pick = (await api.pick(row.cells.map((cell) => state.request(changed(base, cell.change))))).id;
   } catch (error) {
-    toast(error.message);
+    tellError(error);
     rows.pop();
   }
   draw();
@@ -68,6 +68,11 @@ function drawCell(row, cell, number) {
   h("span", {}, cell.name)));
 }
 
+function progressOf(row) {
+  const many = row.cells.filter((cell) => cell.state).length;
+  return many < row.cells.length ? t("cellsDone", { n: many, all: row.cells.length }) : "";
+}
+
 function draw() {
   const place = byId("picker");
   place.hidden = rows.length === 0;
@@ -76,10 +81,11 @@ function draw() {
   const focused = place.contains(document.activeElement) ? document.activeElement.closest("[data-row]")?.dataset.row : null;
   fill(place, h("header", {}, h("h2", {}, t("pickTitle")), h("p", { class: "note" }, t("pickHint")), iconButton("close", t("close"), closePicker)),
     rows.map((row, i) => h("section", { "data-row": i, "aria-label": t("rows", row.kind) },
-      h("h3", {}, row.finer ? t("finerRow", { row: t("rows", row.kind) }) : t("rows", row.kind)),
+      h("h3", {}, row.finer ? t("finerRow", { row: t("rows", row.kind) }) : t("rows", row.kind),
+        h("small", {}, ` ${progressOf(row)}`)),
       h("ul", { class: "cells" }, row.cells.map((cell, number) => drawCell(row, cell, number))))),
     h("footer", {}, button(null, t("takeIt"), take, { disabled: !chosen }),
-      button("brush", t("usePick"), () => (take(), paint()), { class: "main", disabled: !chosen })));
+      button("brush", t("usePick"), once(() => (take(), paint())), { class: "main", disabled: !chosen })));
   if (focused) place.querySelector(`[data-row="${focused}"] [aria-pressed="true"]`)?.focus();
   return undefined;
 }

@@ -3,41 +3,61 @@
 import * as api from "./api.js";
 import { openCamera } from "./camera.js";
 import { openCrop } from "./crop.js";
-import { byId, button, fill, h, icon, iconButton, say, toast } from "./dom.js";
-import { openMasks } from "./masks.js";
+import { byId, fill, h, icon, iconButton, named, once, say, tellError, toast } from "./dom.js";
+import { flatMask, openMasks, withoutStyle } from "./masks.js";
 import * as state from "./state.js";
-import { known, t } from "./words.js";
+import { known, language, t } from "./words.js";
 
 let shelf = [];
 const reading = { photo: 0, style: 0 };
+const refused = { photo: "", style: "" }; // what was wrong with the last file for a place
 
-// Files by drop, paste or choice; without a slot the photograph comes first, then styles.
-export async function takeFiles(files, slot) {
-  location.hash = "#paint";
+// Without a slot the photograph comes first, then styles.
+export const placeOf = (slot) => slot ?? (state.asked.content || reading.photo ? "style" : "photo");
+
+// Files by drop, paste or choice.
+export async function takeFiles(files, slot, pasted = false) {
+  if (byId("paint").hidden) location.hash = "#paint";
   for (const file of files) {
-    const place = slot ?? (state.asked.content || reading.photo ? "style" : "photo");
-    await takeBlob(file, file.name || "pasted.png", place);
+    const place = placeOf(slot);
+    const name = file.name && !(pasted && file.name === "image.png") ? file.name : `${t("pasted")}.png`;
+    const picture = await takeBlob(file, name, place);
+    if (picture && pasted && place === "style") {
+      toast(t("pastedAsStyle"), [t("asPhoto"), () => {
+        state.change({ styles: state.asked.styles.filter((style) => style.picture.id !== picture.id) });
+        use(picture, "photo");
+      }]);
+    }
     if (place === "photo") slot = "style";
   }
 }
 
 export async function takeBlob(blob, name, place) {
   reading[place] += 1;
+  refused[place] = "";
   draw();
   say(t("reading"));
   try {
-    use(await api.upload(blob, name), place);
+    const picture = await api.upload(blob, name);
+    use(picture, place);
+    return picture;
   } catch (error) {
-    toast(error.message === "offline" ? t("offline") : error.message);
+    tellError(error);
+    if (error.message !== "offline") refused[place] = error.message;
+    return null;
   } finally {
     reading[place] -= 1;
     draw();
   }
 }
 
-function use(picture, place) {
+export function use(picture, place) {
   known(picture);
-  if (place === "photo") state.setContent(picture);
+  if (place === "photo") {
+    const masked = state.asked.contentMask !== null && state.asked.content.id !== picture.id;
+    const undo = state.setContent(picture);
+    if (masked) toast(t("regionsGone"), [t("undo"), undo]);
+  } else if (state.has(picture)) toast(t("alreadyThere", { name: picture.name }));
   else state.addStyle(picture);
 }
 
@@ -46,17 +66,19 @@ function chooser(place, label) {
     type: "file", accept: "image/*,.tif,.tiff,.heic,.avif", class: "unseen", multiple: place === "style", tabIndex: -1,
     "aria-hidden": "true", onchange: () => takeFiles([...input.files], place),
   });
-  const zone = h("div", { class: "zone", "data-slot": place },
-    h("button", { type: "button", class: "choose", onclick: () => input.click() },
-      icon("add"), h("strong", {}, t(label)), h("span", {}, reading[place] ? t("reading") : t("orChoose"))),
-    input, place === "photo" && iconButton("camera", t("camera"), () => openCamera((blob) => takeBlob(blob, `${t("copy")}.jpg`, place)), { class: "corner" }));
+  const zone = h("div", { class: "zone" },
+    h("button", { type: "button", class: "choose", onclick: once(() => input.click()) },
+      icon("add"), h("strong", {}, t(label)), h("span", {}, reading[place] ? t("reading") : t("orChoose")),
+      refused[place] && h("span", { class: "refused" }, refused[place])),
+    input, place === "photo" && iconButton("camera", t("camera"), once(() => openCamera((blob) => takeBlob(blob, `${t("copy")}.jpg`, place))), { class: "corner" }));
   if (reading[place]) zone.classList.add("busy");
   return zone;
 }
 
-function card(picture, place, actions, ...more) {
-  return h("figure", { class: "source", "data-slot": place, "data-picture": picture.id },
-    h("img", { src: api.pictureView(picture.id, place === "photo" ? 640 : 320), alt: picture.name, draggable: false }),
+function card(picture, place, mask, actions, ...more) {
+  return h("figure", { class: "source", "data-picture": picture.id },
+    h("img", { src: api.pictureView(picture.id, place === "photo" ? 640 : 320), alt: picture.name, draggable: false, width: picture.width, height: picture.height }),
+    mask && h("img", { src: api.pictureView(mask, 320), alt: "", class: "masked" }),
     h("figcaption", {}, h("span", { class: "name" }, picture.name), h("span", {}, `${picture.width} x ${picture.height}`)),
     h("div", { class: "actions" }, actions), ...more);
 }
@@ -65,20 +87,24 @@ function drawPhoto() {
   const { content, contentMask } = state.asked;
   if (!content) return fill(byId("photo"), chooser("photo", "dropPhoto"), photosBefore());
   const masked = contentMask !== null;
-  fill(byId("photo"), card(content, "photo", [
+  const lacking = masked && state.asked.styles.some((style) => style.mask === null);
+  fill(byId("photo"), card(content, "photo", contentMask, [
     iconButton("crop", t("crop"), () => openCrop(content, (picture) => use(picture, "photo"))),
     state.ready() && iconButton("brush", t("mask"), openMasks, { class: masked ? "on" : "" }),
-    iconButton("close", t("removeIt"), () => state.setContent(null)),
-  ]), masked && h("p", { class: "note" }, t("masksOn")));
+    iconButton("close", t("removeIt"), () => {
+      const undo = state.setContent(null);
+      toast(t("removed", { name: content.name }), [t("undo"), undo]);
+    }),
+  ]), masked && h("p", { class: "note" }, `${t("masksOn")}${lacking ? ` ${t("masksLack")}` : ""}`), photosBefore());
 }
 
-function slider(label, value, low, high, oninput, words) {
-  const log = (x) => Math.round(100 * Math.log2(x));
+// From 1 / 2^most to 2^most.
+function slider(word, value, most, oninput, words) {
   const input = h("input", {
-    type: "range", min: log(low), max: log(high), value: log(value), "aria-label": label,
+    type: "range", min: -100 * most, max: 100 * most, step: 20, value: Math.round(100 * Math.log2(value)), "aria-label": t(word),
     oninput: () => oninput(2 ** (Number(input.value) / 100)),
   });
-  return h("label", { class: "slide" }, h("span", {}, label), input, words && h("small", {}, h("span", {}, words[0]), h("span", {}, words[1])));
+  return h("label", { class: "slide" }, named(t(word), t("hints", word)), input, words && h("small", {}, h("span", {}, words[0]), h("span", {}, words[1])));
 }
 
 function drawStyles() {
@@ -90,19 +116,22 @@ function drawStyles() {
   const cards = styles.map((style, i) => {
     const { picture } = style;
     const own = (label) => `${label}: ${picture.name}`;
-    return card(picture, "style", [
-      iconButton("crop", own(t("crop")), () => openCrop(picture, (cut) => {
+    return card(picture, "style", null, [
+      iconButton("crop", own(t("crop")), () => openCrop(picture, async (cut) => {
         known(cut);
-        set(i, { picture: cut, mask: null });
-        state.change({ contentMask: null, styles: styles.map((other) => ({ ...other, mask: null })) });
+        set(i, { picture: cut, mask: style.mask && (await flatMask(i, cut)) });
       })),
-      iconButton("close", own(t("removeIt")), () => {
-        const left = styles.filter((_, j) => j !== i).map((other) => ({ ...other, mask: null }));
-        state.change({ styles: left, contentMask: null });
-      }),
+      iconButton("close", own(t("removeIt")), once(async () => {
+        try {
+          const undo = state.changeAll(await withoutStyle(i));
+          toast(t("removed", { name: picture.name }), [t("undo"), undo]);
+        } catch (error) {
+          tellError(error);
+        }
+      })),
     ], h("div", { class: "slides" },
-      styles.length > 1 && slider(t("weight"), style.weight, 0.1, 10, (weight) => set(i, { weight })),
-      slider(t("strokes"), style.scale, 0.25, 4, (scale) => set(i, { scale }), [t("finer"), t("coarser")])));
+      styles.length > 1 && slider("weight", style.weight, 3, (weight) => set(i, { weight })),
+      slider("strokes", style.scale, 2, (scale) => set(i, { scale }), [t("finer"), t("coarser")])));
   });
   fill(byId("styles"), cards, styles.length < 8 && chooser("style", styles.length ? "addStyle" : "dropStyle"));
 }
@@ -110,15 +139,19 @@ function drawStyles() {
 function strip(title, pictures, place) {
   if (!pictures.length) return null;
   return h("div", { class: "shelf" }, h("h3", {}, title), h("ul", {}, pictures.slice(0, 24).map((picture) => h("li", {},
-    h("button", { type: "button", class: "thumb", onclick: () => use(picture, place), title: picture.name },
-      h("img", { src: api.pictureView(picture.id, 160), alt: picture.name, loading: "lazy" })),
-    iconButton("close", `${t("hideIt")}: ${picture.name}`, async () => {
-      await api.hide(picture.id).catch((error) => toast(error.message));
-      loadShelf();
-    }, { class: "tiny" })))));
+    h("button", {
+      type: "button", class: "thumb", onclick: () => use(picture, place), title: `${picture.name}. ${t("hideByKey")}`, "aria-keyshortcuts": "Delete",
+      onkeydown: (event) => event.key === "Delete" && hide(picture),
+    }, h("img", { src: api.pictureView(picture.id, 160), alt: picture.name, loading: "lazy" })),
+    iconButton("close", `${t("hideIt")}: ${picture.name}`, () => hide(picture), { class: "tiny", tabIndex: -1 }))))); // by keyboard: Delete
 }
 
-const photosBefore = () => strip(t("shelfPhotos"), shelf.filter((picture) => picture.as_content), "photo");
+async function hide(picture) {
+  await api.hide(picture.id).catch(tellError);
+  loadShelf();
+}
+
+const photosBefore = () => strip(t("shelfPhotos"), shelf.filter((picture) => picture.as_content && picture.id !== state.asked.content?.id), "photo");
 
 function drawShelf() {
   const inUse = new Set(state.asked.styles.map((style) => style.picture.id));
@@ -132,9 +165,15 @@ async function loadShelf() {
   state.tell("jobs"); // their titles
 }
 
-// While a slider is held its card must stay.
+let drawn = "";
+
+// While a slider is held its card must stay; and nothing changes under a pointer that is pressed for no reason.
 function draw() {
+  const { content, contentMask, styles } = state.asked;
+  const key = JSON.stringify([language(), content, contentMask, styles, shelf, reading, refused]);
+  if (key === drawn) return;
   if (document.activeElement?.closest?.("#styles .slides") && state.asked.styles.length === byId("styles").querySelectorAll(".source").length) return;
+  drawn = key;
   drawPhoto();
   drawStyles();
   drawShelf();

@@ -5,7 +5,7 @@ import * as api from "./api.js";
 const KEPT = "minstyle-studio";
 const heard = { asked: new Set(), jobs: new Set(), progress: new Set(), cell: new Set(), shelf: new Set(), language: new Set() };
 
-export const asked = {
+const usual = () => ({
   content: null, // pictures as the server tells them
   styles: [], // { picture, weight, scale, mask }
   contentMask: null,
@@ -19,7 +19,9 @@ export const asked = {
   keep_metadata: false,
   seed: 0,
   more: {}, // settings of the recipe that no slider has
-};
+});
+
+export const asked = usual();
 
 export const jobs = new Map(); // by id, as the server tells them
 export const view = { job: null }; // which job is on the easel
@@ -32,6 +34,15 @@ export function change(what) {
   keep();
   tell("asked");
 }
+
+// Changes much, and returns what takes it back.
+export function changeAll(what) {
+  const before = { ...asked };
+  change(what);
+  return () => change(before);
+}
+
+export const anew = () => changeAll(usual());
 
 export const newest = () => [...jobs.values()].sort((a, b) => b.number - a.number);
 export const shownJob = () => jobs.get(view.job) ?? null;
@@ -47,15 +58,18 @@ export function show(id) {
   tell("jobs");
 }
 
-export function setContent(picture) {
-  change({ content: picture, contentMask: null, styles: asked.styles.map((style) => ({ ...style, mask: null })) });
-}
+export const withoutMasks = () => asked.styles.map((style) => ({ ...style, mask: null }));
 
-export function addStyle(picture) {
-  if (asked.styles.some((style) => style.picture.id === picture.id)) return;
-  const styles = asked.styles.map((style) => ({ ...style, mask: null }));
-  change({ contentMask: null, styles: [...styles, { picture, weight: 1, scale: 1, mask: null }] });
-}
+export const setContent = (picture) => changeAll({ content: picture, contentMask: null, styles: withoutMasks() });
+
+export const has = (picture) => asked.styles.some((style) => style.picture.id === picture.id);
+
+// Where there are regions, a new style has none yet; the others keep theirs.
+export const addStyle = (picture) => changeAll({ styles: [...asked.styles, { picture, weight: 1, scale: 1, mask: null }] });
+
+// The jobs that wait, or are painted, in their order.
+export const unfinished = () => [...jobs.values()].filter((job) => ["queued", "running"].includes(job.state))
+  .sort((a, b) => (b.state === "running") - (a.state === "running") || a.number - b.number);
 
 export function request(changes = {}) {
   const given = { ...asked, ...changes };
@@ -85,7 +99,7 @@ export async function take(from) {
     [from.content, ...from.styles.map((style) => style.picture)].map((id) => api.picture(id)),
   );
   const { color = "auto", seed = 0, ...more } = from.settings;
-  change({
+  return changeAll({
     ...from,
     content,
     contentMask: from.content_mask,
@@ -99,25 +113,19 @@ export async function take(from) {
 function keep() {
   try {
     if (ready()) localStorage.setItem(KEPT, JSON.stringify(request()));
+    else if (!asked.content && !asked.styles.length) localStorage.removeItem(KEPT);
   } catch {
     // a browser that keeps nothing
   }
 }
 
-// What this browser asked for last, or else what anybody did: nobody need choose the same pictures again.
-export async function restore(latest) {
-  let kept = null;
+// What this browser asked for last, if it is still there. Whether it asked for anything yet.
+export async function restore() {
   try {
-    kept = JSON.parse(localStorage.getItem(KEPT));
+    const kept = JSON.parse(localStorage.getItem(KEPT));
+    if (kept && !asked.content) await take(kept);
+    return Boolean(kept);
   } catch {
-    // a browser that keeps nothing
+    return false; // a browser that keeps nothing, or a folder without its pictures
   }
-  for (const request of [kept, latest]) {
-    try {
-      if (request && !asked.content) return await take(request);
-    } catch {
-      // a folder without its pictures
-    }
-  }
-  return undefined;
 }

@@ -32,7 +32,7 @@ from .peaks import peak_of
 
 MOST_PIXELS = 256 * 256  # of a try: there VGG19's maps are larger than what does not grow with the picture
 _SMALL = 128 * 128  # pixels of a try that says less about what maps take
-_OF_OPTIMIZER = 64  # pixels on each side of the image that the optimiser is tried with
+_OF_OPTIMIZER = (32, 128)  # pixels on each side of the images that the optimiser is tried with
 _WIDEST = 1.25  # a map, and the one that is pooled from it, beside that map
 _MOST_MAPS = 3  # first maps that the maps of one evaluation come to, at most
 _HALO = 32  # rows of a strip that others own
@@ -119,9 +119,10 @@ def measure(
     maps = rest / tried.pixels
     if tried.pixels < _SMALL:  # most of it may be matrices of channels, which do not grow with the picture
         maps = min(maps, _MOST_MAPS * channels * itemsize)
+    of_optimizer, of_its_pixels = _optimizer_seconds(recipe, network)
     return Laws(
-        fixed,
-        (tried.seconds - fixed) / tried.pixels + _optimizer_seconds(recipe, network),
+        fixed + of_optimizer,
+        (tried.seconds - fixed) / tried.pixels + of_its_pixels,
         tried.building / (tried.pixels + tried.of_styles),
         rest,
         maps,
@@ -188,9 +189,16 @@ class _Try:
         return _noise((self._side, self._side))
 
 
-def _optimizer_seconds(recipe: Recipe, network: Network) -> float:
-    """The optimiser's own seconds an evaluation and pixel, for the image of a valley that is not round."""
-    device, side = network.device, _OF_OPTIMIZER
+def _optimizer_seconds(recipe: Recipe, network: Network) -> tuple[float, float]:
+    """The optimiser's own seconds an evaluation: fixed, and those a pixel; by the line through two sizes."""
+    (few, small), (many, large) = (_optimizer_tried(recipe, network, side) for side in _OF_OPTIMIZER)
+    per_pixel = max(0.0, (large - small) / (many - few))
+    return max(0.0, large - per_pixel * many), per_pixel
+
+
+def _optimizer_tried(recipe: Recipe, network: Network, side: int) -> tuple[int, float]:
+    """Pixels of a square image of a valley that is not round, and the optimiser's own seconds an evaluation of it."""
+    device = network.device
     image = device.asarray(_noise((side, side)), network.dtype)
     slopes = device.asarray(1 + _noise((side, side), 1), network.dtype)
     spent, count = 0.0, 0
@@ -208,7 +216,7 @@ def _optimizer_seconds(recipe: Recipe, network: Network) -> float:
     spent, count = 0.0, 0
     began = time.perf_counter()
     minimise(valley, image, recipe, evaluations, None, _nothing)
-    return (time.perf_counter() - began - spent) / (count * side**2)
+    return side**2, (time.perf_counter() - began - spent) / count
 
 
 def _nothing(x: Array, loss: float) -> Any:

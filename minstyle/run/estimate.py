@@ -28,7 +28,7 @@ _SHARE = 0.02  # of a run's work that trying may take
 _OF_A_TRY = 4.5  # evaluations that a try costs
 _ADVISED = 0.95  # of the room is what an advised size takes: tried again, in another process, it may seem a bit larger
 SLOWER = 1.6  # times that an evaluation in bands takes: two forward passes, and the halos
-_FEWEST_ROWS = 64  # of a band: its halo is about half as many
+FEWEST_ROWS = 64  # of a band: its halo is about half as many
 _OTHER = 12_000_000  # bytes: libraries that are loaded later, and what the heap loses between arrays
 _IMAGES = 6  # images in float32 that a run has beside the optimiser's: the best, the current one, the content, copies
 
@@ -129,7 +129,7 @@ class Estimator:
     def _cut(self, stage: Stage, whole: StageEstimate, most: int) -> StageEstimate:
         """The stage in as few bands as fit, or else in the most that make sense."""
         found, bands = whole, 2
-        while found.memory > most and stage.shape[0] // bands >= _FEWEST_ROWS:
+        while found.memory > most and stage.shape[0] // bands >= FEWEST_ROWS:
             found = self._of_stage(dataclasses.replace(stage, bands=bands), whole.evaluations)
             bands += 1 + bands // 4
         return found

@@ -15,12 +15,14 @@ from ..notices import LESS_MEMORY, Notice
 from ..optimize.lbfgs import LbfgsState
 from ..recipe.sizes import SMALLEST, side_of
 from ..style.objective import build_objective
+from .estimate import FEWEST_ROWS
 from .minimise import Midway, optimizer_bytes
 from .pictures import Pictures
 from .stages import Stage
 from .state import RunState
 
 HISTORIES = (10, 5, 3)  # pairs of L-BFGS, two images each; below 3 it is little better than steepest descent
+_BANDS = 4  # at first; what a band does not keep of the picture is then about a third of that, with its halo
 _TRIED = 4  # times smaller on each side than the picture that did not fit is the one that is tried for the advice
 _ADVISED = 0.95  # of the free memory, and of the side that it gives: pools round up, and do not fill all of it
 _IMAGES = 3  # that a run has on the device beside the optimiser's: the best, the one it began with, a copy
@@ -28,14 +30,15 @@ _IMAGES = 3  # that a run has on the device beside the optimiser's: the best, th
 
 @dataclass
 class Fallback:
-    """What a run has given up so far: the replay of evaluations, pairs of L-BFGS beyond ``pairs``."""
+    """What a run has given up so far: replay, pairs of L-BFGS beyond ``pairs``, evaluations in fewer than ``bands``."""
 
     replayed: bool = True
     pairs: int | None = None
+    bands: int = 0
 
     def applied(self, stage: Stage) -> Stage:
         """The stage with what is left."""
-        return dataclasses.replace(stage, pairs=self.pairs)
+        return dataclasses.replace(stage, pairs=self.pairs, bands=max(self.bands, stage.bands))
 
     def give_up(self, stage: Stage, state: RunState) -> Notice | None:
         """The next thing, which is then said; None where nothing is left. ``state`` moves to the host meanwhile."""
@@ -52,7 +55,9 @@ class Fallback:
             self.pairs = shorter
             state.midway = state.midway and _with_pairs(state.midway, shorter)
             said = f"L-BFGS remembers {shorter} pairs in place of {pairs}"
-        # Here evaluations in bands come in, once there are any.
+        elif stage.shape[0] // (bands := 2 * stage.bands or _BANDS) >= FEWEST_ROWS:
+            self.bands = bands
+            said = f"it is painted in {bands} bands of rows, which takes longer"
         else:
             return None
         free_memory()
@@ -103,7 +108,7 @@ def _bytes_a_pixel(stage: Stage, pictures: Pictures) -> float:
     def evaluate() -> None:
         small = pictures.at((height, width))
         objective = build_objective(
-            small.content, small.styles, stage.recipe, stage.network, small.regions, replayed=False
+            small.content, small.styles, stage.recipe, stage.network, small.regions, bands=stage.bands, replayed=False
         )
         objective(small.content)
 

@@ -145,6 +145,22 @@ def test_of_adam_there_is_only_the_replay_to_give_up(tiny_weights: Weights, doub
     assert result.loss == min(losses(result))
 
 
+def test_the_last_thing_is_to_paint_in_bands(tiny_weights: Weights, double: Device) -> None:
+    tall = picture(640, 32, 1)
+    steps = {"optimizer": "adam", "learning_rate": 1.0, "evaluations": (4,)}
+    recipe, network = dataclasses.replace(RECIPE, sizes=(640,), **steps), Network(tiny_weights, double, np.float64)
+    whole = stylize(tall, [STYLE], recipe, network=network)
+    watcher = Watcher(18 * 8 * tall.size // IMAGE, at=2)
+    cut = stylize(tall, [STYLE], recipe, network=network, observers=[watcher])
+    assert cut.error is None
+    assert [notice.text.split(": ")[1] for notice in watcher.notices] == [
+        REPLAYED,
+        "it is painted in 4 bands of rows, which takes longer",
+        "it is painted in 8 bands of rows, which takes longer",
+    ]
+    assert losses(cut) == pytest.approx(losses(whole), rel=1e-9), "exact, and begun anew by Adam"
+
+
 @pytest.mark.parametrize("status", ["cudaErrorMemoryAllocation: out of memory", "CUBLAS_STATUS_ALLOC_FAILED"])
 def test_a_library_without_memory_is_no_device_that_fails(status: str, tiny_weights: Weights, double: Device) -> None:
     class Fails(Watcher):

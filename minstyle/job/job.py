@@ -118,8 +118,8 @@ def check_memory(prepared: Prepared) -> None:
 
 
 def _writer(job: Job, content: Picture, made_of: Mapping[str, str] | None = None) -> Save:
-    return writer(job.recipe, content, depth=job.depth, quality=job.quality, keep_metadata=job.keep_metadata,
-                  made_of=made_of)  # fmt: skip
+    return writer(job.recipe, content, depth=job.depth, dpi=job.dpi, quality=job.quality,
+                  keep_metadata=job.keep_metadata, made_of=made_of)  # fmt: skip
 
 
 def paint(

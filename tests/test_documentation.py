@@ -131,7 +131,8 @@ def test_commands_on_a_page_run(line: str, folder: Path, capsys: pytest.CaptureF
     paints = "--show-recipe" not in words and "--list-recipes" not in words
     program_of = batch_command if words[0] == "batch" else main
     words = words[1:] if words[0] == "batch" else words
-    assert program_of([*words, *(["--size", "48", "--steps", "2", "--device", "cpu"] if paints else [])]) == 0
+    size = ["--print", "1.6in@30"] if "--print" in words else ["--size", "48"]  # 48 pixels either way
+    assert program_of([*words, *([*size, "--steps", "2", "--device", "cpu"] if paints else [])]) == 0
 
 
 def test_the_notebook_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

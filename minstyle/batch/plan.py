@@ -16,7 +16,7 @@ from ..images import check_image_path, picture_shape, read_text
 from ..job.description import Job
 from ..job.done import is_done, made_of
 from ..job.machine import Networks, weights_files
-from ..job.options import changed, machine_of, start_file
+from ..job.options import changed, dpi_of, machine_of, start_file
 from ..job.recipefile import named_recipe, recipe_file
 from ..job.values import ORIGINAL
 from ..recipe.presets import DEFAULT_RECIPE
@@ -66,11 +66,13 @@ def _recipes(options: argparse.Namespace) -> Callable[[Row], tuple[Recipe, str |
 
     def recipe_of(row: Row) -> tuple[Recipe, str | None]:
         recipe, failure = named(row.recipe or options.recipe or DEFAULT_RECIPE), None
+        if options.print is not None and (own := sorted({"sizes", "size_of"} & row.settings.keys())):
+            raise RecipeError(f"{_said(row)}: expected no {', '.join(own)} beside --print, which sets the size")
         try:
             recipe = changed(recipe, options, row.content)
         except MinstyleError as error:
-            if ORIGINAL not in (options.sizes or ()):  # the photograph's own is none, or too small
-                raise
+            if options.print is None and ORIGINAL not in (options.sizes or ()):
+                raise  # else it is about this photograph: its size is none, or too small
             failure = " ".join(str(error).split())
         return dataclasses.replace(recipe, **row.settings), failure
 
@@ -104,6 +106,7 @@ def _job(row: Row, options: argparse.Namespace, recipe: Recipe, out: Path) -> Jo
         initial=start_file(options),
         machine=machine_of(options),
         depth=None if options.depth == "auto" else int(options.depth),
+        dpi=dpi_of(options),
         quality=options.quality,
         keep_metadata=options.keep_metadata,
         memory=options.memory,

@@ -27,9 +27,9 @@ minstyle paints a photograph in the style of a painting:
 
 _MOST_USED = {
     "--help", "--version", "--recipe", "--list-recipes", "--show-recipe", "--content-weight", "--style-weight",
-    "--init", "--color", "--preserve-color", "--seed", "--blend", "--style-scale", "--mask", "--size", "--steps",
-    "--overwrite", "--resume", "--network", "--device", "--threads", "--estimate", "--save-every", "--compare",
-    "--quiet", "--verbose",
+    "--init", "--color", "--preserve-color", "--seed", "--blend", "--style-scale", "--mask", "--size", "--print",
+    "--steps", "--overwrite", "--resume", "--network", "--device", "--threads", "--estimate", "--save-every",
+    "--compare", "--quiet", "--verbose",
 }  # fmt: skip
 
 _PLACES = "pictures need no option: minstyle CONTENT STYLE OUT"

@@ -135,7 +135,7 @@ def _tell(notice: Notice) -> None:
 
 
 def _compare(options: argparse.Namespace, interrupts: Interrupts) -> int:
-    one_run = ("mask", "trace", "plot", "sheet", "save_every")  # what belongs to one picture; refused, not passed over
+    one_run = ("mask", "print", "trace", "plot", "sheet", "save_every")  # of one picture; refused, not passed over
     given = [f"--{name.replace('_', '-')}" for name in one_run if getattr(options, name) is not None]
     given += ["--estimate"] if options.estimate else []
     given += [] if options.checkpoint is None else ["--checkpoint"]

@@ -35,7 +35,7 @@ def _given(options: argparse.Namespace, job: Job) -> dict[str, Any]:
     options.content, options.styles, options.out = job.content, job.styles, job.out
     usual = {"depth": None, "quality": 95, "keep_metadata": False, "overwrite": False, "also_read": ()}
     asked = job_of(options, job.recipe)
-    names = ("depth", "quality", "keep_metadata", "overwrite", "save_every", "trace", "plot", "sheet", "memory")
+    names = ("depth", "dpi", "quality", "keep_metadata", "overwrite", "save_every", "trace", "plot", "sheet", "memory")
     given = {
         name: getattr(asked, name) for name in (*names, "checkpoint", "bands", "masks", "checkpoints", "also_read")
     }

@@ -5,7 +5,7 @@ Everywhere else an image is a float array (H, W, 3), sRGB, 0..255.
 
 from __future__ import annotations
 
-from .arrays import check_levels, check_seen, lay_over, resize, resize_values
+from .arrays import check_levels, check_seen, is_finite, lay_over, resize, resize_values
 from .given import Given, PillowImage, mask_of, picture_of
 from .reading import Picture, load_image, load_mask, load_picture, picture_shape
 from .recipetext import read_text
@@ -19,6 +19,7 @@ __all__ = [
     "check_image_path",
     "check_levels",
     "check_seen",
+    "is_finite",
     "lay_over",
     "load_image",
     "load_mask",

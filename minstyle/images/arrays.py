@@ -22,18 +22,24 @@ def resize(image: np.ndarray, height: int, width: int, resample: str = "lanczos"
 
     Lanczos and bicubic overshoot at hard edges: what leaves 0..255 is clipped.
     """
-    return image if image.shape[:2] == (height, width) else resize_values(image, height, width, resample).clip(0, 255)
+    if image.shape[:2] == (height, width):
+        return image
+    resized = resize_values(image, height, width, resample)
+    return np.clip(resized, 0, 255, out=resized)
 
 
 def resize_values(array: np.ndarray, height: int, width: int, resample: str = "lanczos") -> np.ndarray:
     """An array (H, W, C) of any values at another size, float32, not clipped."""
-    channels = [
-        Image.fromarray(np.ascontiguousarray(array[:, :, c], dtype=np.float32)).resize(
-            (width, height), RESAMPLES[resample]
-        )
-        for c in range(array.shape[2])
-    ]
-    return np.stack([np.asarray(channel) for channel in channels], axis=2)
+    resized = np.empty((height, width, array.shape[2]), np.float32)
+    for c in range(array.shape[2]):
+        channel = Image.fromarray(np.ascontiguousarray(array[:, :, c], dtype=np.float32))
+        resized[:, :, c] = np.asarray(channel.resize((width, height), RESAMPLES[resample]))
+    return resized
+
+
+def is_finite(array: np.ndarray) -> bool:
+    """Whether no number is NaN or infinite; without an array of answers, which is a third of a picture more."""
+    return bool(np.isfinite(array.min()) and np.isfinite(array.max()))
 
 
 def lay_over(image: np.ndarray, opacity: np.ndarray | None, colour: float = 255) -> np.ndarray:

@@ -1,10 +1,13 @@
-"""TIFF with 8 or 16 bits a channel, deflated. Pillow writes neither 16 bits of colour nor EXIF directories in a
-compressed file; it makes the directory here. Source: TIFF 6.0, and Adobe's supplement 2 for deflate.
+"""TIFF with 8 or 16 bits a channel, deflated; BigTIFF where 4 GB are too little.
+
+Pillow writes neither 16 bits of colour nor EXIF directories in a compressed file; it makes the directory here. Source:
+TIFF 6.0, Adobe's supplement 2 for deflate, and for BigTIFF the specification of AWare Systems.
 """
 
 from __future__ import annotations
 
 import itertools
+import struct
 import sys
 import zlib
 from pathlib import Path
@@ -15,7 +18,8 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from .metadata import DESCRIPTION, EXIF_IFD, GPS_IFD, ORIENTATION, SOFTWARE, parse_exif
 
-_SHORT, _LONG = 3, 4
+_LONG, _LONG8 = 4, 16
+_MOST = (1 << 32) - (1 << 26)  # bytes of pixels that a TIFF of 32-bit offsets holds, beside what is told of them
 _STRIP_OFFSETS, _STRIP_SIZES = 273, 279
 
 
@@ -31,11 +35,12 @@ def write_tiff(
     """Write ``pixels`` (H, W, 3 or 4) uint8 or uint16 with profile, EXIF data, resolution and ASCII texts."""
     rows = max(1, 65536 // pixels[0].nbytes)
     strips = [_strip(pixels[top : top + rows]) for top in range(0, len(pixels), rows)]
-    directory = _kept(exif)
-    directory.tagtype[_STRIP_OFFSETS] = directory.tagtype[_STRIP_SIZES] = _LONG
+    sizes = [len(strip) for strip in strips]
+    big = sum(sizes) > _MOST
+    directory = _kept(exif, big)
+    directory.tagtype[_STRIP_OFFSETS] = directory.tagtype[_STRIP_SIZES] = _LONG8 if big else _LONG
     for tag, value in _layout(pixels, rows).items():
         directory[tag] = value
-    sizes = [len(strip) for strip in strips]
     directory[_STRIP_SIZES] = tuple(sizes)
     directory[_STRIP_OFFSETS] = (0, *itertools.accumulate(sizes[:-1]))  # from the directory's end, which it adds
     directory[34675] = icc
@@ -50,8 +55,9 @@ def write_tiff(
         file.writelines(strips)
 
 
-def _kept(exif: bytes | None) -> ImageFileDirectory_v2:
-    directory = ImageFileDirectory_v2(b"II*\0\x08\0\0\0" if sys.byteorder == "little" else b"MM\0*\0\0\0\x08")
+def _kept(exif: bytes | None, big: bool) -> ImageFileDirectory_v2:
+    rest = struct.pack("=HHHQ", 43, 8, 0, 16) if big else struct.pack("=HL", 42, 8)
+    directory = ImageFileDirectory_v2((b"II" if sys.byteorder == "little" else b"MM") + rest)
     kept = parse_exif(exif)
     for tag, value in kept.items():
         if tag not in (EXIF_IFD, GPS_IFD, ORIENTATION):

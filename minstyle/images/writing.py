@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -14,11 +15,12 @@ from PIL import Image, PngImagePlugin, features
 
 from ..errors import ImageError, require
 from ..files import check_writable, replacing
-from .arrays import lay_over
+from .arrays import is_finite, lay_over
 from .deep_png import write_deep_png
 from .metadata import LABEL, exif_block, is_dpi, parse_exif
 from .profiles import from_srgb, holds_8_bits
 from .recipetext import KEY, MAX_RECIPE_LENGTH, ascii_text
+from .samples import Shape
 from .source import IN_MEMORY
 from .tiff import write_tiff
 
@@ -33,6 +35,8 @@ WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".avif": ("AVIF", {"quality": 95, "subsampling": "4:4:4"}),
 }
 _DEEP = {"PNG", "TIFF"}
+_AT_ONCE = 1 << 18  # pixels that are floats on their way into the file
+_LONGEST = {"JPEG": 65_500, "WEBP": 16_383, "AVIF": 32_768}  # pixels of a side that their libraries take
 _SOFTWARE = "Software"
 
 
@@ -90,16 +94,22 @@ def save_picture(
     place, extension = (f"{path}", Path(path).suffix) if isinstance(path, str | Path) else (IN_MEMORY, extension)
     name, settings = _writer(extension, place)
     _check(place, image, opacity, depth, dpi, quality)
+    _check_sides(place, name, image.shape)
     beside_text = _checked_text(place, text or {})
-    if opacity is not None:
-        opacity = np.clip(opacity, 0, 1)
-        if name == "JPEG":
-            image, opacity = lay_over(np.clip(image, 0, 255), opacity), None
     depth = depth if name in _DEEP else 8
     if depth == 8 and profile is not None and not holds_8_bits(profile):
         profile = None
-    values, icc = from_srgb(np.clip(image, 0, 255), profile)
-    pixels = pixels_of(values, opacity, depth)
+    under, opacity = (opacity, None) if name == "JPEG" else (None, opacity)
+
+    def stored(rows: slice) -> np.ndarray:
+        """Some rows, as they are in the file's space."""
+        values = np.clip(image[rows], 0, 255)
+        if under is not None:
+            values = lay_over(values, np.clip(under[rows], 0, 1))
+        return from_srgb(values, profile)[0]
+
+    _, icc = from_srgb(np.zeros((1, 1, 3), np.float32), profile)
+    pixels = pixels_of(image, opacity, depth, stored)
     if "quality" in settings:
         settings = settings | {"quality": quality}
     _check_exif(place, exif)
@@ -144,10 +154,18 @@ def _writer(extension: str, place: str) -> tuple[str, dict[str, Any]]:
     return name, settings
 
 
-def check_image_path(path: str | Path) -> None:
-    """Raise ImageError or FileError now if ``save_image`` could not write there later."""
-    writer_for(Path(path))
+def check_image_path(path: str | Path, shape: Shape | None = None) -> None:
+    """Raise ImageError or FileError now if ``save_image`` could not write there later, an image (height, width)."""
+    name, _ = writer_for(Path(path))
+    if shape is not None:
+        _check_sides(f"{path}", name, shape)
     check_writable(path)
+
+
+def _check_sides(place: str, name: str, shape: tuple[int, ...]) -> None:
+    most = _LONGEST.get(name, math.inf)
+    expected = f"at most {most} pixels a side, which {name} can hold (.png and .tif hold more)"
+    require(max(shape) <= most, place, expected, f"{shape[1]} x {shape[0]}", ImageError)
 
 
 def _check(
@@ -164,11 +182,11 @@ def _check(
     require(good, place, "levels of 0..255", f"{image.dtype}{'; multiply by 255' * (image.dtype == bool)}", ImageError)
     if image.dtype == np.uint16 and image.max() > 255:
         raise ImageError(f"{place}: expected levels of 0..255, got uint16, whose white is 65535; divide by 257")
-    require(bool(np.isfinite(image).all()), place, "finite pixels", "NaN or infinite ones", ImageError)
+    require(is_finite(image), place, "finite pixels", "NaN or infinite ones", ImageError)
     if opacity is not None:
         size = image.shape[:2]
         require(opacity.shape == size, place, f"an opacity {size}", opacity.shape, ImageError)
-        require(bool(np.isfinite(opacity).all()), place, "finite opacity", "NaN or infinite values", ImageError)
+        require(is_finite(opacity), place, "finite opacity", "NaN or infinite values", ImageError)
     require(depth in (8, 16), place, "depth 8 or 16", depth, ImageError)
     require(dpi is None or is_dpi(dpi), place, "dots per inch from 1 to 65535", dpi, ImageError)
     require(isinstance(quality, int) and 1 <= quality <= 100, place, "quality 1 to 100", quality, ImageError)
@@ -188,12 +206,26 @@ def to_pil(image: np.ndarray, opacity: np.ndarray | None = None) -> Image.Image:
     return Image.fromarray(pixels_of(image, opacity))
 
 
-def pixels_of(values: np.ndarray, opacity: np.ndarray | None = None, depth: int = 8) -> np.ndarray:
-    """Pixels (H, W, 3), or (H, W, 4) with opacity, as uint8 or uint16."""
-    if opacity is not None:
-        values = np.concatenate([values, 255 * opacity[:, :, None]], axis=2)
+def pixels_of(
+    image: np.ndarray,
+    opacity: np.ndarray | None = None,
+    depth: int = 8,
+    stored: Callable[[slice], np.ndarray] | None = None,
+) -> np.ndarray:
+    """Pixels (H, W, 3), or (H, W, 4) with opacity (H, W), clipped to 0..1, as uint8 or uint16.
+
+    ``stored`` gives, of some rows of the image, what is to be in the file, None: those rows. A block at a time: floats
+    of a whole poster are gigabytes.
+    """
+    height, width = image.shape[:2]
     scale, kind = (257.0, np.uint16) if depth == 16 else (1.0, np.uint8)
-    pixels: np.ndarray = np.rint(np.clip(values, 0, 255).astype(np.float64) * scale).astype(kind)
+    pixels = np.empty((height, width, 3 if opacity is None else 4), kind)
+    step = max(1, _AT_ONCE // width)
+    for rows in (slice(top, top + step) for top in range(0, height, step)):
+        values = image[rows] if stored is None else stored(rows)
+        if opacity is not None:
+            values = np.concatenate([values, 255 * np.clip(opacity[rows, :, None], 0, 1)], axis=2)
+        pixels[rows] = np.rint(np.clip(values, 0, 255).astype(np.float64) * scale)
     return pixels
 
 

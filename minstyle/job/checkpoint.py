@@ -106,6 +106,7 @@ def about_job(job: Job, networks: Networks) -> dict[str, Any]:
         "device": machine.device,
         "threads": machine.threads,
         "depth": job.depth,
+        "dpi": job.dpi,
         "quality": job.quality,
         "keep_metadata": job.keep_metadata,
         "save_every": job.save_every,
@@ -230,11 +231,20 @@ def _job(about: dict[str, Any], out: Path | None) -> Job:
         initial=Path(paths["initial"]) if "initial" in paths else None,
         machine=Machine(network, None, device, threads, get("dtype", str, ("float32", "float64")), precision),
         depth=get("depth", (int, type(None)), (None, 8, 16)),
+        dpi=_dpi(about),
         quality=min(about["quality"], 100),
         keep_metadata=get("keep_metadata", bool),
         save_every=every,
         bands=_bands(about),
     )
+
+
+def _dpi(about: dict[str, Any]) -> int | None:
+    """Dots an inch; checkpoints of before say nothing of them."""
+    dpi = about.get("dpi")
+    good = dpi is None or (type(dpi) is int and 0 < dpi < 10_000)
+    require(good, "dpi", "dots an inch", repr(dpi)[:60], CheckpointError)
+    return dpi
 
 
 def _bands(about: dict[str, Any]) -> tuple[int, ...] | None:

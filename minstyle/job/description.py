@@ -19,8 +19,9 @@ class Job:
     """What to paint, from which files and where to, as data.
 
     ``masks`` are those of the content and of each style; ``initial`` starts the run in place of the recipe's start
-    image. ``depth`` None is the content's bits a channel. ``save_every`` counts evaluations, 0 means after each round.
-    ``memory`` is how many bytes the process may take at most, None what the machine and its limits leave.
+    image. ``depth`` None is the content's bits a channel, ``dpi`` None its dots an inch. ``save_every`` counts
+    evaluations, 0 means after each round. ``memory`` is how many bytes the process may take at most, None what the
+    machine and its limits leave.
     ``bands`` cuts the last size into so many, or each stage into its own number, None: as the memory asks for.
     ``checkpoint`` is where the run's checkpoints lie, None beside ``out``; ``checkpoints`` whether there are any, None:
     where it is estimated at over a minute, or ``checkpoint`` is named. ``also_read`` are files that the job was made
@@ -37,6 +38,7 @@ class Job:
     initial: Path | None = None
     machine: Machine = field(default_factory=Machine)
     depth: int | None = None
+    dpi: int | None = None
     quality: int = 95
     keep_metadata: bool = False
     save_every: int | None = None

@@ -19,7 +19,8 @@ def made_of(job: Job, networks: Networks, digest: Callable[[Path], str]) -> dict
     machine = job.machine
     said = {"numbers": f"{machine.dtype} {machine.precision or ''}".strip(),
             "history": f"{job.recipe.history}, or less for want of memory",
-            "file": f"depth {job.depth or 'auto'}, quality {job.quality}, metadata {job.keep_metadata}"}  # fmt: skip
+            "file": f"depth {job.depth or 'auto'}, quality {job.quality}, metadata {job.keep_metadata}"
+            + ("" if job.dpi is None else f", dpi {job.dpi}")}  # fmt: skip
     return {name: digest(path) for name, path in files_of(job, networks).items()} | said
 
 

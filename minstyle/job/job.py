@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 
 from ..engine.kernels import use_threads
 from ..files import check_outputs
-from ..images import Picture, check_image_path
+from ..images import Picture, check_image_path, picture_shape
 from ..memory import tightest
 from ..notices import Notice
-from ..recipe.sizes import check_styles
+from ..recipe.sizes import check_styles, shapes_of
 from ..run.estimate import Estimate, Estimator, check_room
 from ..run.fitting import fitted
 from ..run.observer import Observer
@@ -88,6 +88,7 @@ def prepare(
     check_start(job.recipe, job.initial)
     check_image_path(job.out)
     check_headers(job.content, job.styles, job.initial, job.recipe)
+    check_image_path(job.out, shapes_of(picture_shape(job.content), job.recipe)[-1])
     content, styles = read_pictures(job.content, job.styles, job.recipe, noted)
     regions = None if job.masks is None else read_regions(job.masks, job.recipe, content, styles, noted)
     initial = None if job.initial is None else read_initial(job.initial, content, job.recipe)
@@ -118,8 +119,8 @@ def check_memory(prepared: Prepared) -> None:
 
 
 def _writer(job: Job, content: Picture, made_of: Mapping[str, str] | None = None) -> Save:
-    return writer(job.recipe, content, depth=job.depth, quality=job.quality, keep_metadata=job.keep_metadata,
-                  made_of=made_of)  # fmt: skip
+    return writer(job.recipe, content, depth=job.depth, dpi=job.dpi, quality=job.quality,
+                  keep_metadata=job.keep_metadata, made_of=made_of)  # fmt: skip
 
 
 def paint(

@@ -18,6 +18,7 @@ from ..recipe.terms import ORDER, ROLES
 from ..run.init import STARTS
 from .changes import change_recipe, from_start_file
 from .machine import Machine
+from .paper import paper_of
 from .recipefile import named_recipe
 from .values import ORIGINAL, bytes_of, device_of, of_field, positive, quality, weighted
 
@@ -44,6 +45,7 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> dict[str, Group]:
                            help=f"loss functions and factors (their scales differ): {kinds} (default: the "
                            "recipe's)")  # fmt: skip
     groups = {name: parser.add_argument_group(name) for name in GROUPS}
+    sizes = groups["size"].add_mutually_exclusive_group()
     for field in option_fields():
         data, value = field.metadata, getattr(RECIPES[DEFAULT_RECIPE], field.name)
         settings = dict(type=of_field(field), choices=data["choices"], metavar=data["metavar"])
@@ -51,7 +53,12 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> dict[str, Group]:
             settings = dict(metavar="|".join([*STARTS, "FILE"]))
         default = "" if value is None or value == () else f" (default: {_shown(value)})"
         flags = (data["flag"] or "--" + field.name.replace("_", "-"), *data["also"])
-        groups[data["group"]].add_argument(*flags, dest=field.name, help=data["help"] + default, **settings)
+        place = sizes if field.name == "sizes" else groups[data["group"]]
+        place.add_argument(*flags, dest=field.name, help=data["help"] + default, **settings)
+    sizes.add_argument("--print", type=paper_of, metavar="WxHcm@DPI",
+                       help="in place of --size: the sheet to print on and the dots an inch, as in 60x40cm@200, "
+                       "24x16in@300, 60cm@200 (the longer side) or A2@200; the picture is as large as fits on it, and "
+                       "its file has the dots an inch")  # fmt: skip
     groups["look"].add_argument("--preserve-color", action="store_const", dest="color", const="content",
                                 help="keep the photograph's colours: short for --color content")  # fmt: skip
     return {"recipe": group, **groups}
@@ -126,8 +133,8 @@ def changed(recipe: Recipe, options: argparse.Namespace, content: Path | None = 
     losses = {role: getattr(options, f"{role}_loss") for role in ORDER}
     layers = {role: getattr(options, f"{role}_layers", None) for role in ORDER}
     settings = {field.name: getattr(options, field.name) for field in option_fields()}
-    if ORIGINAL in (options.sizes or ()):
-        settings["sizes"] = _with_original(recipe, options, content)
+    if options.print is not None or ORIGINAL in (options.sizes or ()):
+        settings["sizes"] = _sizes_of_content(recipe, options, content)
     if options.iterations is not None and options.evaluations is None:  # that many are wanted, not fewer
         settings["evaluations"] = tuple(max(n, 2 * options.iterations + 1) for n in recipe.evaluations)
     if start_file(options) is not None:
@@ -139,13 +146,24 @@ def changed(recipe: Recipe, options: argparse.Namespace, content: Path | None = 
     return change_recipe(recipe, given(losses), given(layers), given(settings))
 
 
-def _with_original(recipe: Recipe, options: argparse.Namespace, content: Path | None) -> tuple[int, ...]:
-    """The sizes that were given, the photograph's own in the place of the word. Raises RecipeError, ImageError."""
+def _sizes_of_content(recipe: Recipe, options: argparse.Namespace, content: Path | None) -> tuple[int, ...]:
+    """The size on the sheet of --print, or those of --size, the photograph's own in the place of "original".
+
+    Raises RecipeError, ImageError.
+    """
+    asked = "--size original" if options.print is None else f"--print {options.print.text}"
     if content is None:
-        raise RecipeError("--size original: expected CONTENT, whose size is meant, got no picture")
+        raise RecipeError(f"{asked}: expected CONTENT, whose size is meant, got no picture")
     own = recipe if options.size_of is None else dataclasses.replace(recipe, size_of=options.size_of)
-    side = side_of(picture_shape(content), own)
-    return tuple(side if size == ORIGINAL else size for size in options.sizes)
+    shape = picture_shape(content)
+    if options.print is None:
+        return tuple(side_of(shape, own) if size == ORIGINAL else size for size in options.sizes)
+    return (options.print.size_for(shape, own),)
+
+
+def dpi_of(options: argparse.Namespace) -> int | None:
+    """Dots an inch, where a print was asked for."""
+    return None if options.print is None else options.print.dpi
 
 
 def start_file(options: argparse.Namespace) -> Path | None:

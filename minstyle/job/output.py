@@ -25,18 +25,19 @@ def writer(
     content: Picture,
     *,
     depth: int | None = None,
+    dpi: float | None = None,
     quality: int = 95,
     keep_metadata: bool = False,
     made_of: Mapping[str, str] | None = None,
 ) -> Save:
     """A function that writes an image with all that goes with it: the recipe, and what the content has beside colours.
 
-    ``depth`` None is the content's own.
+    ``depth`` and ``dpi`` None are the content's own.
     """
 
     def save(image: np.ndarray, path: Path) -> None:
-        save_painted(image, path, recipe, content, depth=depth, quality=quality, keep_metadata=keep_metadata,
-                     made_of=made_of)  # fmt: skip
+        save_painted(image, path, recipe, content, depth=depth, dpi=dpi, quality=quality,
+                     keep_metadata=keep_metadata, made_of=made_of)  # fmt: skip
 
     return save
 

@@ -17,6 +17,8 @@ strokes have the photograph's blue. "yuv" looks nearly the same, a little paler.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 
 from ..backend import Array, array_module
@@ -39,7 +41,23 @@ _EDGE = 6 / 29  # CIE 1976: below it the cube root of Lab is continued as a stra
 # Deviation in grey levels below which a direction of colour is rounding and compression, not colour. Such a direction
 # is stretched as if it had this much: stretched to a full colour, a grey picture's noise would show in every hue.
 NOISE = 2.0
+_AT_ONCE = 1 << 16  # pixels: what a function of colours has in between takes little memory, and stays in the cache
+_SUMMED = 1 << 20  # pixels whose moments are summed in one product
 _DARK = 0.02  # linear luminance below which the hue of a pixel is taken for noise, gradually
+
+
+def by_rows(function: Callable[..., Array], *images: Array) -> Array:
+    """``function``, which makes each pixel of those in its place in images (H, W, ...), for some rows at a time.
+
+    The numbers are the same. In one go what it has in between would be several times the images.
+    """
+    height, width = images[0].shape[:2]
+    step = max(1, _AT_ONCE // width)
+    first = function(*(image[:1] for image in images))
+    whole = array_module(first).empty((height, *first.shape[1:]), first.dtype)
+    for rows in (slice(top, top + step) for top in range(0, height, step)):
+        whole[rows] = function(*(image[rows] for image in images))
+    return whole
 
 
 def to_linear(image: Array) -> Array:
@@ -129,13 +147,16 @@ def luminance_pair(
     transfer; what leaves the range of the space is clipped. Weights (H, W) and (H', W'), such as opacity, are those of
     mean and deviation. A style picture of one luminance becomes the content's mean grey.
     """
-    l_content, l_style = luminance(content, space), luminance(style, space)
+    l_content, l_style = (by_rows(lambda rows: luminance(rows, space), image) for image in (content, style))
     mean_content, variance_content = color_moments(l_content[..., None], content_weights)
     mean_style, variance_style = color_moments(l_style[..., None], style_weights)
     smallest = float(luminance(np.full(3, NOISE), space))  # a deviation that is noise, in the units of the space
     gain = variance_content[0, 0] ** 0.5 / variance_style[0, 0].clip(smallest**2) ** 0.5
-    moved = ((l_style - mean_style) * gain + mean_content).astype(l_style.dtype)
-    return grey_image(l_content, space), grey_image(moved, space)
+
+    def moved(values: Array) -> Array:
+        return grey_image(((values - mean_style) * gain + mean_content).astype(values.dtype), space)
+
+    return by_rows(lambda values: grey_image(values, space), l_content), by_rows(moved, l_style)
 
 
 def match_colors(
@@ -167,7 +188,7 @@ def match_moments(
         linalg = array_module(image).linalg  # a Cholesky factor takes positive matrices: 1e-8 is seen by nobody
         own_factor = linalg.cholesky(_power(own, 1, NOISE**2))
         matrix = linalg.cholesky(_power(covariance, 1, 1e-8)) @ linalg.inv(own_factor)
-    return ((image - own_mean) @ matrix.T + mean).astype(image.dtype)
+    return by_rows(lambda rows: ((rows - own_mean) @ matrix.T + mean).astype(image.dtype), image)
 
 
 def color_moments(image: Array, weights: Array | None = None) -> tuple[Array, Array]:
@@ -175,18 +196,22 @@ def color_moments(image: Array, weights: Array | None = None) -> tuple[Array, Ar
 
     Raises ImageError when no pixel has weight, as in a picture that is all transparent.
     """
-    xp = array_module(image)
-    pixels = image.reshape(-1, image.shape[-1]).astype(np.float64)
-    if weights is None:
-        share = xp.full(len(pixels), 1 / len(pixels))
-    else:
+    if weights is not None:
         require(weights.shape == image.shape[:2], "weights of colour", image.shape[:2], weights.shape, ImageError)
         total = float(weights.sum(dtype=np.float64))
         require(total > 0, "colour", "a picture with visible pixels", "one that is all transparent", ImageError)
-        share = weights.reshape(-1) / total
-    mean = share @ pixels
-    centred = pixels - mean
-    return mean, (centred * share[:, None]).T @ centred
+    xp, flat = array_module(image), image.reshape(-1, image.shape[-1])
+
+    def parts() -> Iterator[tuple[Array, Array]]:
+        """Some pixels at a time, in float64, and the share of each in the sums."""
+        for some in (slice(first, first + _SUMMED) for first in range(0, len(flat), _SUMMED)):
+            pixels = flat[some].astype(np.float64)
+            share = xp.full(len(pixels), 1 / len(flat)) if weights is None else weights.reshape(-1)[some] / total
+            yield pixels, share
+
+    mean = sum(share @ pixels for pixels, share in parts())
+    apart = ((pixels - mean, share) for pixels, share in parts())
+    return mean, sum((centred * share[:, None]).T @ centred for centred, share in apart)
 
 
 def _power(symmetric: Array, exponent: float, smallest: float) -> Array:

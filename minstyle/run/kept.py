@@ -40,5 +40,5 @@ class Kept:
 
 def image_on_host(best: Array) -> np.ndarray:
     """The image (H, W, 3), float32, clipped to 0..255."""
-    image: np.ndarray = to_host(best).astype(np.float32).clip(0, 255)
+    image: np.ndarray = to_host(best).clip(0, 255).astype(np.float32, copy=False)
     return image

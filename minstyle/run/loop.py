@@ -104,6 +104,23 @@ def _run_stage(
     targets_of: StyleTargets,
 ) -> None:
     """Run the rounds of a stage that ``state`` does not count as done, or up to one in which an observer says stop."""
+    begins = state.image is None
+    objective = _ready(stage, pictures, state, replayed, targets_of)
+    if begins:
+        notify(Event.BORDER)
+    while state.round < stage.recipe.rounds and not state.stopped:
+        if _run_round(objective, stage, state, notify, last and state.round == stage.recipe.rounds - 1):
+            state.stopped = True
+        else:
+            state.stopped = notify(Event.END_OF_ROUND)
+            notify(Event.BORDER)
+
+
+def _ready(stage: Stage, pictures: Pictures, state: RunState, replayed: bool, targets_of: StyleTargets) -> Objective:
+    """The objective of a stage; ``state`` gets the image that it begins with, unless it has one.
+
+    Of the pictures at this size nothing is kept: their targets are all that is needed.
+    """
     scaled = pictures.at(stage.shape)
     objective = build_objective(scaled.content, scaled.styles, stage.recipe, stage.network, scaled.regions,
                                 bands=stage.bands, replayed=replayed, targets_of=targets_of)  # fmt: skip
@@ -114,13 +131,7 @@ def _run_stage(
             start = _enlarged(image_on_host(state.best), scaled.content, stage.recipe)
         adam_state = state.adam_state and state.adam_state.resized(_resized_adam_moment, *stage.shape)
         state.image, state.adam_state = start, adam_state
-        notify(Event.BORDER)
-    while state.round < stage.recipe.rounds and not state.stopped:
-        if _run_round(objective, stage, state, notify, last and state.round == stage.recipe.rounds - 1):
-            state.stopped = True
-        else:
-            state.stopped = notify(Event.END_OF_ROUND)
-            notify(Event.BORDER)
+    return objective
 
 
 def _enlarged(image: np.ndarray, content: np.ndarray, recipe: Recipe) -> np.ndarray:
@@ -133,8 +144,11 @@ def _enlarged(image: np.ndarray, content: np.ndarray, recipe: Recipe) -> np.ndar
     if recipe.detail == 0 or image.shape == content.shape:
         return enlarged
     coarse = resize(content, image.shape[0], image.shape[1], recipe.resample)
-    sharper: np.ndarray = enlarged + recipe.detail * (content - resize(coarse, height, width, recipe.resample))
-    return sharper.clip(0, 255)
+    detail = content - resize(coarse, height, width, recipe.resample)
+    detail *= recipe.detail
+    detail += enlarged
+    sharper: np.ndarray = detail.clip(0, 255, out=detail)
+    return sharper
 
 
 def _run_round(objective: Objective, stage: Stage, state: RunState, notify: Tell, last: bool) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import ImageError, RecipeError, require
-from ..images import Picture, check_levels, resize, resize_values
+from ..images import Picture, check_levels, is_finite, resize, resize_values
 from ..recipe.recipe import FILE, Recipe
 from ..recipe.sizes import (
     SMALLEST,
@@ -23,7 +23,7 @@ from ..recipe.sizes import (
     tiles_of,
 )
 from ..style.regions import Regions, at_layer, with_opacity
-from .color import grey_image, luminance, luminance_pair, match_colors, transfer_luminance
+from .color import by_rows, grey_image, luminance, luminance_pair, match_colors, transfer_luminance
 from .init import start_image
 
 _COLOURLESS = 8.0  # levels between the channels of a pixel that compression may leave
@@ -123,7 +123,7 @@ class Pictures:
         elif recipe.color == "luminance":
             pairs = zip(styles, seen, strict=True)
             styles = [luminance_pair(content, style, "lab", own, w)[1] for style, w in pairs]
-            content = grey_image(luminance(content, "lab"), "lab")
+            content = by_rows(lambda rows: grey_image(luminance(rows, "lab"), "lab"), content)
         tiles = [tiles_of((s.shape[0], s.shape[1]), shape, recipe) for s in styles]
         styles = [_mirrored(style, n) for style, n in zip(styles, tiles, strict=True)]
         seen = [None if w is None else _mirrored(w, n) for w, n in zip(seen, tiles, strict=True)]
@@ -143,7 +143,7 @@ class Pictures:
         """What was painted (H, W, 3), of any of the run's sizes, with the colours that the recipe wants."""
         color = self.recipe.color
         if color == "auto":
-            return grey_image(luminance(image)) if self.grey() else image
+            return by_rows(lambda rows: grey_image(luminance(rows)), image) if self.grey() else image
         if color not in ("content", "luminance", "match-after"):
             return image
         original = resize(self.content, image.shape[0], image.shape[1], self.recipe.resample)
@@ -151,7 +151,7 @@ class Pictures:
             seen = _visible(None if self.regions is None else self.regions.content, original)
             finished = match_colors(image, original, self.recipe.color_map, seen, seen).clip(0, 255)
         else:
-            finished = transfer_luminance(image, original)
+            finished = by_rows(transfer_luminance, image, original)
         return np.asarray(finished)
 
 
@@ -227,6 +227,8 @@ def _visible(weights: np.ndarray | None, image: np.ndarray) -> np.ndarray | None
 
 def _mirrored(array: np.ndarray, tiles: int) -> np.ndarray:
     """(H, W, ...) -> (tiles H, tiles W, ...), each tile the mirror image of its neighbours."""
+    if tiles == 1:
+        return array
     more = [((tiles - 1) * length if axis < 2 else 0) for axis, length in enumerate(array.shape)]
     return np.pad(array, [(0, n) for n in more], mode="symmetric")
 
@@ -242,4 +244,4 @@ def check_image(name: str, image: object) -> None:
     assert isinstance(image, np.ndarray)
     require(image.dtype.kind in "fuib", name, "real numbers", image.dtype, ImageError)
     check_shape(name, image.shape)
-    require(bool(np.isfinite(image).all()), name, "finite pixels", "NaN or infinite ones", ImageError)
+    require(is_finite(image), name, "finite pixels", "NaN or infinite ones", ImageError)

@@ -52,18 +52,19 @@ class Result:
         *,
         extension: str = ".png",
         depth: int | None = None,
+        dpi: float | None = None,
         quality: int = 95,
         keep_metadata: bool = False,
     ) -> None:
         """Write the picture as the command line does, its recipe in the file: ``minstyle --recipe FILE`` takes it.
 
         ``path`` ends in .png, .jpg, .webp, .tif or .avif, or is a file object, written in the format of ``extension``.
-        ``depth`` 8 or 16, None: the photograph's; ``quality`` 1..100 of .jpg, .webp, .avif; ``keep_metadata``: the
-        photograph's artist, date, place and so on. Raises ImageError, FileError.
+        ``depth`` 8 or 16 and ``dpi``, dots an inch, None: the photograph's; ``quality`` 1..100 of .jpg, .webp, .avif;
+        ``keep_metadata``: the photograph's artist, date, place and so on. Raises ImageError, FileError.
         """
         content = Picture(self.image) if self.content is None else self.content
-        save_painted(self.image, path, self.recipe, content, extension=extension, depth=depth, quality=quality,
-                     keep_metadata=keep_metadata)  # fmt: skip
+        save_painted(self.image, path, self.recipe, content, extension=extension, depth=depth, dpi=dpi,
+                     quality=quality, keep_metadata=keep_metadata)  # fmt: skip
 
     @property
     def pixels(self) -> np.ndarray:

@@ -22,11 +22,13 @@ def save_painted(
     *,
     extension: str = ".png",
     depth: int | None = None,
+    dpi: float | None = None,
     quality: int = 95,
     keep_metadata: bool = False,
     made_of: Mapping[str, str] | None = None,
 ) -> None:
-    """Write an image (H, W, 3) that ``recipe`` made of ``content``; ``depth`` None is the content's own.
+    """Write an image (H, W, 3) that ``recipe`` made of ``content``; ``depth`` and ``dpi`` (dots an inch) None are the
+    content's own.
 
     ``made_of`` is put beside the recipe, see ``job.done``. Into a file object it is written in the format of
     ``extension``. Raises ImageError, FileError.
@@ -39,7 +41,7 @@ def save_painted(
         depth=content.depth if depth is None else depth,
         profile=content.profile,
         exif=content.exif if keep_metadata else None,
-        dpi=content.dpi,
+        dpi=content.dpi if dpi is None else (dpi, dpi),
         quality=quality,
         text={"minstyle": stored(recipe, made_of), "Software": f"minstyle {__version__}"},
     )

@@ -298,7 +298,7 @@ def test_no_file_that_minstyle_did_not_make_is_written_over(stopped: Studio, cap
     {"paths": {"content": 3}}, {"paths": []}, {"paths": {"content": "a\0b"}}, {"sha256": None}, {"recipe": 3},
     {"recipe": {"sizes": [10**9]}}, {"recipe": {"init": "\x1b[2J"}}, {"device": "tpu"}, {"threads": -1},
     {"threads": "2"}, {"depth": 7}, {"quality": 0}, {"save_every": -3}, {"keep_metadata": 1}, {"dtype": "float16"},
-    {"out": 7}, {"out": ""}, {"paths": {"network": ""}}, {"threads": 10**12},
+    {"out": 7}, {"out": ""}, {"paths": {"network": ""}}, {"threads": 10**12}, {"dpi": 0}, {"dpi": "200"},
 ], ids=str)  # fmt: skip
 def test_lies_about_the_job_are_refused_in_one_line(stopped: Studio, capsys: Captured, changes: dict[str, Any]) -> None:
     assert refused(stopped, capsys, "--resume", forged(stopped, **changes)).isprintable()

@@ -14,6 +14,7 @@ from ..network.vgg import Network
 from ..notices import Notice
 from ..recipe.presets import DEFAULT_RECIPE, RECIPES
 from ..recipe.recipe import FILE, Recipe
+from ..style.objective import Spread
 from ..style.regions import Regions
 from ..style.targets import StyleTargets, style_targets
 from .estimate import Estimate
@@ -45,6 +46,7 @@ def stylize(
     bands: int | Sequence[int] = 0,
     on_interrupt: str = "return",
     targets_of: StyleTargets = style_targets,
+    spread: Spread | None = None,
 ) -> Result:
     """Make the picture that has the content of ``content`` and the style of ``styles``, as ``recipe`` says.
 
@@ -62,7 +64,8 @@ def stylize(
 
     ``state`` is kept up to date: a run that was ended goes on from it, in another call with the same pictures, recipe
     and networks, as if it had not ended. ``save_state`` and ``load_state`` put it into a file. ``targets_of``, a
-    ``SharedTargets`` of several runs, saves those after the first the work on the same style pictures.
+    ``SharedTargets`` of several runs, saves those after the first the work on the same style pictures. ``spread``: see
+    ``build_objective``.
 
     Raises ImageError for pictures that are no images or too small, RecipeError, LayerError, OptimizeError, DeviceError.
     """
@@ -78,7 +81,8 @@ def stylize(
         for observer in observers:
             observer.start(plan)
             started.append(observer)
-        run_stages(stages, pictures, state, _notifier(pictures, observers, kept), partial(_tell, observers), targets_of)
+        run_stages(stages, pictures, state, _notifier(pictures, observers, kept), partial(_tell, observers), targets_of,
+                   spread)  # fmt: skip
     except _EXPECTED as stop:
         error = stop
         nothing_made = state.best is None or not state.history

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,14 +22,14 @@ from ..job.machine import Machine, Networks
 from ..network.segments import Rows
 from ..network.vgg import Network
 from ..recipe.recipe import Recipe
-from ..style.bands import Losses, Work, needs_maps, parts_of
+from ..style.bands import Losses, Work, needs_maps
 from .connection import ClusterError, Workers, host_of, local_cluster, remote_cluster
 from .part import Part
 from .store import Access
 from .weights import begin_store, put, weights_there
 from .worker import Easel
 
-LEAST = 64  # rows of a part: fewer are mostly the halo of others
+LEAST = 64  # rows of a part where --bands does not say: fewer are mostly the halo of others
 _LOST = 10.0  # seconds in which the scheduler notices that a worker is gone
 _NONE_LEFT = 60.0  # seconds to wait for a worker where none is left
 
@@ -91,12 +92,22 @@ class Spreading:
         """How many workers there are."""
         return self._workers.there()
 
+    def wait_for(self, count: int) -> None:
+        """Until there are so many."""
+        self._workers.wait_for(count)
+
+    def on_workers(self, ask: Callable[[], Any]) -> list[Any]:
+        """What each worker answers."""
+        return list(self._workers.client.run(ask).values())
+
     def __call__(self, work: Work, content: Array, network: Network) -> InParts | None:
         self.close()
         role = "draft" if network is self._networks.draft else "network"
         order = (self._run, role, self._threads)
-        if min(self.count, work.size[0] // LEAST) < 2:
+        count = min(self.count, work.size[0] // LEAST)
+        if count < 2:
             return None
+        work = work if work.rows else dataclasses.replace(work, rows=-(-work.size[0] // count))
         self.current = InParts(self._workers, order, work, np.asarray(to_host(content)), network)
         return self.current
 
@@ -153,11 +164,8 @@ class InParts:
 
     def _begin(self) -> None:
         self._addresses = self._found()
-        work, layers = self._work, [weighted.term.layer for weighted in self._work.terms]
-        count = min(len(self._addresses), max(1, work.size[0] // LEAST))
-        self.rows = parts_of(work.size, layers, work.recipe, self._network, count)
-        self._addresses = self._addresses[: len(self.rows)]
-        sent = work.on_host(rows=work.rows or max(rows.size for rows in self.rows))
+        self.rows = self._work.parts(self._network, len(self._addresses))
+        self._addresses, sent = self._addresses[: len(self.rows)], self._work.on_host()
         run, role, threads = self._order
         self._futures = [
             self._client.submit(Part, run, role, sent, self.rows, number, threads, actor=True, pure=False,

@@ -66,16 +66,12 @@ class Segment:
         """Rows of each step's result. Pooling drops an odd last one."""
         return tuple(itertools.accumulate(self.steps, lambda n, step: n >> _halves(step), initial=self.height))[1:]
 
-    def strips(self, rows: int, within: Rows | None = None) -> list[Rows]:
-        """Rows of its map, cut into strips of about so many, as equal as can be; the last one takes what is left.
-
-        ``within``: only those rows, which begin where a strip may.
-        """
-        first, last = within or (0, self.height)
-        units = max(1, (last - first) // self.step)
-        count = min(units, -(-(last - first) // max(1, rows)))
-        borders = [first + units * i // count * self.step for i in range(count)]
-        return [Rows(*pair) for pair in itertools.pairwise([*borders, last])]
+    def strips(self, rows: int) -> list[Rows]:
+        """Rows of its map, cut into strips of about so many, as equal as can be; the last one takes what is left."""
+        units = max(1, self.height // self.step)
+        count = min(units, -(-self.height // max(1, rows)))
+        borders = [units * i // count * self.step for i in range(count)]
+        return [Rows(*pair) for pair in itertools.pairwise([*borders, self.height])]
 
     def own(self, strip: Rows) -> list[Rows]:
         """The rows of each step's result that belong to a strip: each row belongs to one of ``strips``."""
@@ -125,6 +121,11 @@ class Segment:
     def _aligned(self, rows: Rows) -> Rows:
         """So that pooling meets the same pairs of rows as in the whole map."""
         return Rows(rows.start // self.step * self.step, min(self.height, -(-rows.stop // self.step) * self.step))
+
+
+def joined(rows: Sequence[Rows], count: int) -> list[Rows]:
+    """Rows that follow each other, so many at a time taken together."""
+    return [Rows(rows[i].start, rows[min(i + count, len(rows)) - 1].stop) for i in range(0, len(rows), count)]
 
 
 def _halves(step: PlannedOp) -> bool:

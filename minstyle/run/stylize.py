@@ -73,20 +73,18 @@ def stylize(
     pictures = Pictures.of(content, styles, recipe, initial, regions).cropped()
     require(on_interrupt in ("return", "raise"), "on_interrupt", "return or raise", repr(on_interrupt), RecipeError)
     stages = stages_in_bands(plan_stages(pictures.content.shape, recipe, network, draft), bands)
-    state, started = RunState() if state is None else state, list[Observer]()
-    check_state(state, stages)
+    state, started = _checked(state, stages), list[Observer]()
     plan, kept = _plan(stages, recipe, estimate, tuple(state.history[: state.done])), Kept(state)
     error: BaseException | None = None
     try:
         for observer in observers:
             observer.start(plan)
             started.append(observer)
-        run_stages(stages, pictures, state, _notifier(pictures, observers, kept), partial(_tell, observers), targets_of,
-                   spread)  # fmt: skip
+        notify = _notifier(pictures, observers, kept)
+        run_stages(stages, pictures, state, notify, partial(_tell, observers), targets_of, spread)
     except _EXPECTED as stop:
         error = stop
-        nothing_made = state.best is None or not state.history
-        if nothing_made or (isinstance(stop, KeyboardInterrupt) and on_interrupt == "raise"):
+        if _nothing_made(state) or (isinstance(stop, KeyboardInterrupt) and on_interrupt == "raise"):
             raise
     except BaseException as bug:
         error = bug
@@ -94,6 +92,16 @@ def stylize(
     finally:
         error = _close(started, error)
     return _result(pictures, kept, state, recipe, error, content if isinstance(content, Picture) else None)
+
+
+def _checked(state: RunState | None, stages: Sequence[Stage]) -> RunState:
+    state = RunState() if state is None else state
+    check_state(state, stages)
+    return state
+
+
+def _nothing_made(state: RunState) -> bool:
+    return state.best is None or not state.history
 
 
 def _result(

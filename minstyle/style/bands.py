@@ -19,16 +19,17 @@ from ..backend import Array, array_module, to_host
 from ..engine.autodiff import Var, gradient
 from ..network.layers import halvings
 from ..network.projection import as_map
-from ..network.segments import Rows, Segment, segments
+from ..network.segments import Rows, segments
 from ..network.vgg import Network
 from ..recipe.recipe import Recipe
 from ..recipe.sizes import Shape
-from ..recipe.terms import IMAGE
+from ..recipe.terms import IMAGE, Term
 from .features import Areas, Features, LayerFeatures, settings_of, unit_of
 from .losses import LOSSES
 from .parts import Alone, Parts
+from .regions import Regions
 from .statistics import Sums
-from .strips import Strips, total_of
+from .strips import Strips, parts_of, total_of
 from .weighted import WeightedTerm
 
 Losses = dict[str, Any]  # by the terms' names
@@ -51,6 +52,7 @@ class Banded:
         parts: Parts | None = None,
     ) -> None:
         self.size, self.terms, self.recipe, self.network, self.areas = size, list(terms), recipe, network, areas
+        self._rows = rows
         layers = [weighted.term.layer for weighted in terms]
         self.needs = {
             layer: {name for t in terms if t.term.layer == layer for name in t.reads(recipe)} for layer in layers
@@ -66,7 +68,7 @@ class Banded:
         def visit(layer: str, f: Any, rows: Rows) -> None:
             sums.add(layer, f, rows)
             for name, loss in self._by_rows(layer, f, rows):
-                losses[name] = losses.get(name, 0) + loss
+                losses[name] = losses.get(name, 0) + loss.astype("float64")
 
         def pull(layer: str, f: Any, rows: Rows) -> Any:
             found = [*sums.pull(pulls, layer, f, rows), *(loss for _, loss in self._by_rows(layer, f, rows))]
@@ -79,10 +81,17 @@ class Banded:
         sums.found.clear()
         return losses, self._strips.back(maps, pull)
 
+    def only(self, term: Term) -> Banded:
+        """The same for one of its terms alone."""
+        terms = [weighted for weighted in self.terms if weighted.term == term]
+        alone = Banded(self.size, terms, self.recipe, self.network, self.areas, self._rows, self._parts)
+        alone._first.update(self._first)
+        return alone
+
     def compare_with(self, content: Array) -> None:
         """Compute the targets of the terms that are sums over rows, from the part's own rows of the content.
 
-        ``seen`` rows of a target are kept: a strip's halo is compared too.
+        Of a target those rows are kept that strips see: they compare their halos too.
         """
         wanted = {weighted.term.layer for weighted in self.terms if not weighted.reads(self.recipe)}
         own = {layer: list[Array]() for layer in wanted}
@@ -141,32 +150,33 @@ class Banded:
                 yield weighted.term.name, self._loss(dataclasses.replace(weighted, targets=(target,)), here)
 
 
-def parts_of(size: Shape, layers: Sequence[str], recipe: Recipe, network: Network, count: int) -> list[Rows]:
-    """The rows of so many parts of a picture, as equal as can be, or of fewer if it is small: each can be pooled."""
-    steps = tuple(network.steps(layers, size, **settings_of(recipe)))
-    return Segment(steps, size[0]).strips(-(-size[0] // count))
-
-
 @dataclasses.dataclass(frozen=True)
 class Work:
     """What the parts of a picture need to know beside their rows: the arguments of ``Banded``.
 
-    Terms that are sums over rows have no targets yet: ``compare_with`` computes them. ``regions`` are the weights of
-    the image's (R, H, W), and their names.
+    Terms that are sums over rows have no targets yet: ``compare_with`` computes them. Of ``regions`` those
+    of the image are needed.
     """
 
     size: Shape
     terms: tuple[WeightedTerm, ...]
     recipe: Recipe
     rows: int
-    regions: tuple[Array, tuple[str, ...]] | None = None
+    regions: Regions | None = None
 
-    def on_host(self, rows: int) -> Work:
-        """To be sent, with strips of about so many rows."""
-        return dataclasses.replace(self, terms=_moved(self.terms, to_host), rows=rows)
+    def parts(self, network: Network, count: int) -> list[Rows]:
+        """The rows of so many parts of the picture, or of fewer if it has not so many bands."""
+        layers = [weighted.term.layer for weighted in self.terms]
+        steps = network.steps(layers, self.size, **settings_of(self.recipe))
+        return parts_of(steps, self.size[0], self.rows, count)
+
+    def on_host(self) -> Work:
+        """To be sent."""
+        return dataclasses.replace(self, terms=_moved(self.terms, to_host))
 
     def banded(self, network: Network, parts: Parts) -> Banded:
-        areas = None if self.regions is None else Areas(*self.regions, network)
+        regions = self.regions
+        areas = None if regions is None else Areas(regions.content, regions.names, network)
         terms = _moved(self.terms, network.device.asarray)
         return Banded(self.size, terms, self.recipe, network, areas, self.rows, parts)
 

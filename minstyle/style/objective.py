@@ -45,8 +45,8 @@ class Objective:
     """The total loss of a recipe for images of one size, and its gradient. Made by ``build_objective``.
 
     Calling it returns ``(loss, gradient)``, ``evaluate`` the loss of each term too. Between calls no features are kept,
-    only memory (``kernels.Arena``) for the next call to work in. ``rows``: strip by strip, of about so many rows; 0 for
-    the whole picture at a time. ``elsewhere`` computes the terms at layers of the network.
+    only memory (``kernels.Arena``) for the next call to work in. ``banded`` computes the terms at layers of the network
+    strip by strip, ``elsewhere`` somewhere else; where there is neither, they are computed with the picture as a whole.
     """
 
     def __init__(
@@ -56,22 +56,19 @@ class Objective:
         recipe: Recipe,
         network: Network,
         areas: Areas | None,
-        rows: int = 0,
+        banded: Banded | None = None,
         replayed: bool = True,
         elsewhere: InBands | None = None,
     ) -> None:
         self.shape = (*shape, 3)
-        self.recipe, self.network, self.rows = recipe, network, rows
+        self.recipe, self.network = recipe, network
         self._arena, self._replay = kernels.Arena(), kernels.Replay("" if replayed else "not wanted")
         self._terms, self._areas = tuple(terms), areas
         self._shares = [1.0] if areas is None else areas.shares
-        self._elsewhere, self._in_bands = elsewhere, elsewhere
-        at_layers = [weighted for weighted in terms if weighted.term.layer != IMAGE] if rows else []
-        if elsewhere is None and at_layers:
-            self._in_bands = Banded(shape, at_layers, recipe, network, areas, rows).evaluate
-        # Of the terms that are not in bands.
-        whole = not rows and elsewhere is None
-        self._layers = [weighted.term.layer for weighted in terms if whole or weighted.term.layer == IMAGE]
+        self._banded, self._elsewhere = banded, elsewhere
+        self._in_bands = banded.evaluate if banded else elsewhere
+        here = [term for term in self._terms if self._in_bands is None or term.term.layer == IMAGE]
+        self._layers = [weighted.term.layer for weighted in here]
 
     def __repr__(self) -> str:
         height, width, _ = self.shape
@@ -127,7 +124,8 @@ class Objective:
         if self._elsewhere is not None:
             return next((name for name, loss in self.evaluate(image).terms.items() if not math.isfinite(loss)), None)
         for weighted in self._terms:
-            alone = Objective(self.shape[:2], [weighted], self.recipe, self.network, self._areas, self.rows)
+            banded = self._banded.only(weighted.term) if self._banded and weighted.term.layer != IMAGE else None
+            alone = Objective(self.shape[:2], [weighted], self.recipe, self.network, self._areas, banded)
             evaluation = alone.evaluate(image)
             if not (math.isfinite(evaluation.loss) and math.isfinite(evaluation.largest)):
                 return weighted.term.name
@@ -207,27 +205,32 @@ def build_objective(
         of_styles = targets_of(styles, [t for t in terms if t.role == "style"], recipe, network, regions, rows)
     areas = None if regions is None else Areas(regions.content, regions.names, network)
     weighted = [WeightedTerm(t, w * _scale(t, network, recipe), of_styles.get(t, ())) for t, w in named]
-    elsewhere = None if spread is None else _spread(spread, content, weighted, recipe, network, regions, rows)
-    here = [t for t in terms if t.role != "style" and (elsewhere is None or t.layer == IMAGE)]
-    with kernels.use_precision(network.precision):
-        of_content = content_targets(content, here, recipe, network, rows)
-    weighted = [replace(w, targets=of_content.get(w.term, w.targets)) for w in weighted]
-    return Objective(content.shape[:2], weighted, recipe, network, areas, rows, replayed, elsewhere)
-
-
-def _spread(
-    spread: Spread,
-    content: Array,
-    weighted: Sequence[WeightedTerm],
-    recipe: Recipe,
-    network: Network,
-    regions: Regions | None,
-    rows: int,
-) -> InBands | None:
+    size = (content.shape[0], content.shape[1])
     at_layers = tuple(w for w in weighted if w.term.layer != IMAGE)
-    areas = None if regions is None else (regions.content, regions.names)
-    work = Work((content.shape[0], content.shape[1]), at_layers, recipe, rows, areas)
-    return spread(work, content, network) if at_layers else None
+    elsewhere: InBands | None = None
+    if spread is not None and at_layers:
+        elsewhere = spread(Work(size, at_layers, recipe, rows, regions), content, network)
+    weighted = _compared(content, weighted, recipe, network, rows, in_bands=bool(rows or elsewhere))
+    banded = None
+    if rows and at_layers and elsewhere is None:
+        banded = Banded(size, [w for w in weighted if w.term.layer != IMAGE], recipe, network, areas, rows)
+        with kernels.use_precision(network.precision):
+            banded.compare_with(network.device.asarray(content, network.dtype))
+    return Objective(size, weighted, recipe, network, areas, banded, replayed, elsewhere)
+
+
+def _compared(
+    content: Array, weighted: Sequence[WeightedTerm], recipe: Recipe, network: Network, rows: int, in_bands: bool
+) -> list[WeightedTerm]:
+    """The terms with their targets of the content; in bands, sums over rows of a layer have them computed there."""
+
+    def waits(w: WeightedTerm) -> bool:
+        return in_bands and w.term.layer != IMAGE and not w.reads(recipe)
+
+    wanted = [w.term for w in weighted if w.term.role != "style" and not waits(w)]
+    with kernels.use_precision(network.precision):
+        found = content_targets(content, wanted, recipe, network, rows)
+    return [replace(w, targets=found.get(w.term, w.targets)) for w in weighted]
 
 
 def _scale(term: Term, network: Network, recipe: Recipe) -> float:

@@ -9,28 +9,33 @@ the halo of what a segment begins with, and on the way back of the gradient of w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..backend import Array, array_module
 from ..engine import ops
 from ..engine.autodiff import Var, gradient
 from ..network.projection import Projected
-from ..network.segments import Rows, Segment, segments
-from ..network.vgg import Network
+from ..network.segments import Rows, Segment, joined, segments
+from ..network.vgg import Network, PlannedOp
 from ..recipe.recipe import Recipe
 from ..recipe.sizes import Shape
 from .features import as_white, settings_of
 from .parts import Alone, Parts
 
+# Rows of a band of which no more than one is a strip: the halo is then little of it.
+_HIGH = 256
+
 Visit = Callable[[str, Any, Rows], Any]  # of a layer, some rows of its features, and which rows they are
 
 
 class Strips:
-    """The network's maps of images (H, W, 3) up to the last of ``layers``, in strips of about ``rows`` rows.
+    """The network's maps of images (H, W, 3) up to the last of ``layers``, in bands of about ``rows`` rows.
 
-    A strip has that many rows of the image or, in the segments behind the first, half as many of the map that these
-    begin with: there a row of a map takes as many bytes, but more of the maps are kept.
+    A strip has the rows of a band or, in the segments behind the first, of several if bands are low: there a row of a
+    map takes as many bytes, but more of the maps are kept. Strips, and so all bits, are the same in any parts that
+    begin where strips do: see ``parts_of``.
     """
 
     def __init__(
@@ -42,16 +47,19 @@ class Strips:
         rows: int,
         parts: Parts | None = None,
     ) -> None:
-        self.network, self.recipe, self.rows, self.parts = network, recipe, rows, parts or Alone(shape[0])
+        self.network, self.recipe, self.parts = network, recipe, parts or Alone(shape[0])
         steps = network.steps(layers, shape, **settings_of(recipe))
         self.segments = segments(steps, shape[0])
         self._own: list[list[Rows]] = []  # of the map that each segment begins with, each part's
         self._seen: list[list[Rows]] = []  # of the same map, what the gradient there depends on
-        own = list(self.parts.rows)
+        self._strips: list[list[Rows]] = []  # of the same map, in this part
+        own, bands = list(self.parts.rows), bands_of(steps, shape[0], rows)
         for segment in self.segments:
             self._own.append(own)
             self._seen.append([segment.seen_by_gradient(rows) for rows in own])
-            own = [segment.own(rows)[-1] for rows in own]
+            here = [strip & own[self.parts.number] for strip in joined(bands, _together(segment.halvings, rows))]
+            self._strips.append([strip for strip in here if strip.size])
+            own, bands = ([segment.own(rows)[-1] for rows in cut] for cut in (own, bands))
 
     def at_layers(self) -> dict[str, tuple[list[Rows], list[Rows]]]:
         """(each part's own rows, those that it computes) by layer."""
@@ -62,20 +70,17 @@ class Strips:
                     found[step.features] = [segment.own(r)[i] for r in own], [segment.own(r)[i] for r in seen]
         return found
 
-    def _strips(self, segment: Segment, own: Rows) -> list[Rows]:
-        return segment.strips(self.rows // 2 if segment.halvings else self.rows, own)
-
     def read(self, image: Array, visit: Visit) -> list[Array]:
         """Call ``visit(layer, features, rows)`` for each strip's own rows at each layer. ``image`` is the part's.
 
         -> the map that each segment begins with, the image itself among them, with its halo.
         """
         maps, x, here = list[Array](), image, self.parts.number
-        for segment, own, seen in zip(self.segments, self._own, self._seen, strict=True):
+        for segment, own, seen, strips in zip(self.segments, self._own, self._seen, self._strips, strict=True):
             maps.append(self.parts.exchange(x, own, seen))
             following: Array | None = None
             result = segment.own(own[here])[-1]
-            for strip in self._strips(segment, own[here]):
+            for strip in strips:
                 y, rows = self._strip(segment, maps[-1], seen[here].start, strip, visit)
                 if segment is self.segments[-1]:
                     continue
@@ -103,22 +108,20 @@ class Strips:
         """
         g: Array | None = None
         following: list[Rows] = []
-        for segment, own, seen in zip(self.segments[::-1], self._own[::-1], self._seen[::-1], strict=True):
-            ends = [segment.own(rows)[-1] for rows in seen]
-            g = None if g is None else self.parts.exchange(g, following, ends)
-            g = self._back_through(segment, maps.pop(), own[self.parts.number], seen[self.parts.number], g, pull)
-            following = own
+        for i in range(len(self.segments) - 1, -1, -1):
+            if g is not None:
+                g = self.parts.exchange(g, following, [self.segments[i].own(rows)[-1] for rows in self._seen[i]])
+            g, following = self._back_through(i, maps.pop(), g, pull), self._own[i]
         assert g is not None  # there is a segment
         return g
 
-    def _back_through(
-        self, segment: Segment, whole: Array, own: Rows, held: Rows, g: Array | None, pull: Visit
-    ) -> Array:
-        """The gradient of the own rows of the map that a segment begins with; ``whole`` has the ``held`` ones of it."""
+    def _back_through(self, number: int, whole: Array, g: Array | None, pull: Visit) -> Array:
+        """The gradient of the own rows of the map that a segment begins with; ``whole`` has those that are seen."""
+        segment, here = self.segments[number], self.parts.number
+        own, held, strips = self._own[number][here], self._seen[number][here], self._strips[number]
+        first, end = held.start, segment.own(held)[-1].start  # the first rows of ``whole`` and of ``g``
         # Over the map itself goes its gradient, a strip behind: what the next strip sees is copied before.
-        result = array_module(whole).empty_like(whole) if segment is self.segments[0] else whole
-        strips, first = self._strips(segment, own), held.start
-        end = segment.own(held)[-1].start  # of ``g``, its first row
+        result = whole if number else array_module(whole).empty_like(whole)
         above = whole[: own.start - first]
         for strip, following in zip(strips, [*strips[1:], Rows(own.stop, own.stop)], strict=True):
             seen = segment.seen_by_gradient(strip)
@@ -152,6 +155,30 @@ class Strips:
 
     def _begun(self, segment: Segment, rows: Any) -> Any:
         return rows if segment.halvings else self.network.normalized(as_white(rows, self.recipe))
+
+
+def bands_of(steps: Sequence[PlannedOp], height: int, rows: int) -> list[Rows]:
+    """An image of that height in bands of about so many rows, which begin where every pooling does."""
+    return Segment(tuple(steps), height).strips(rows)
+
+
+def parts_of(steps: Sequence[PlannedOp], height: int, rows: int, count: int) -> list[Rows]:
+    """The rows of so many parts of an image in bands of about ``rows`` rows, as equal as can be, or of fewer parts.
+
+    They begin where all strips do, unless there are fewer of such places than parts.
+    """
+    bands = bands_of(steps, height, rows)
+    most = max(segment.halvings for segment in segments(steps, height))
+    whole = joined(bands, _together(most, rows))
+    cut = whole if len(whole) >= count else bands
+    count = min(count, len(cut))
+    borders = [len(cut) * i // count for i in range(count + 1)]
+    return [Rows(cut[a].start, cut[b - 1].stop) for a, b in itertools.pairwise(borders)]
+
+
+def _together(halvings: int, rows: int) -> int:
+    """How many bands are a strip of a map behind so many poolings: a power of two, as those in the others."""
+    return 1 << min(max(0, halvings - 1), max(1, _HIGH // max(1, rows)).bit_length() - 1)
 
 
 def inner(x: Any, g: Array) -> Any:

@@ -21,14 +21,14 @@ from tests.support.studio import Captured, Studio, told_in_one_line
 
 pytestmark = pytest.mark.filterwarnings("default")  # what Dask and tornado remark on each other
 
-WORDS = ("--recipe", "gatys", "--size", "original", "--evaluations", "20")
+WORDS = ("--recipe", "gatys", "--size", "original", "--evaluations", "20", "--bands", "2")
 
 
 @pytest.fixture
 def studio(tmp_path: Path) -> Studio:
     """With a photograph high enough for two parts."""
     studio = Studio(tmp_path)
-    save_image(picture(192, 32, 1), studio.content)
+    save_image(picture(512, 32, 1), studio.content)
     return studio
 
 
@@ -104,5 +104,5 @@ def test_a_small_picture_is_painted_here(
 ) -> None:
     monkeypatch.delattr(InParts, "_evaluated")
     save_image(picture(64, 40, 1), studio.content)
-    assert studio.run(*WORDS, "--evaluations", "1", "--cluster", address) == 0
+    assert studio.run(*WORDS[:-2], "--evaluations", "1", "--cluster", address) == 0
     assert "minstyle: parts of the picture are painted by 2 workers" in capsys.readouterr().err

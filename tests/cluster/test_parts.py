@@ -20,10 +20,15 @@ from minstyle.cluster.connection import ClusterError
 from minstyle.cluster.part import Mail, Remote
 from minstyle.network.segments import Rows
 from minstyle.network.vgg import Network
-from minstyle.style.bands import Losses, Work, needs_maps, parts_of
+from minstyle.style.bands import Losses, Work, needs_maps
 from minstyle.style.objective import Evaluation, InBands
 from minstyle.style.regions import Regions
-from tests.support.small import picture
+from tests.support.small import picture, random_weights
+
+RELATIVE = Recipe("relative", (
+    Term("content_relative", "block2_conv2"), Term("content_sum", "image", 1e-3), Term("tv_mean", "image"),
+    Term("content_relative", "block3_pool"), Term("covariance", "block2_conv2"), Term("wasserstein", "block3_conv1"),
+))  # fmt: skip
 
 
 class Threads:
@@ -34,12 +39,12 @@ class Threads:
         self.parts: list[Remote] = []
 
     def __call__(self, work: Work, content: Array, network: Network) -> InBands:
-        layers = [weighted.term.layer for weighted in work.terms]
-        rows = parts_of(work.size, layers, work.recipe, network, self._count)
+        work = dataclasses.replace(work, rows=work.rows or -(-work.size[0] // self._count))
+        rows = work.parts(network, self._count)
         self.parts = [Remote(rows, number, network.device) for number in range(len(rows))]
         for part in self.parts:
             part.peers = [SimpleNamespace(take=other.mail.put) for other in self.parts]
-        banded = [work.on_host(rows=48).banded(network, part) for part in self.parts]
+        banded = [work.on_host().banded(network, part) for part in self.parts]
 
         def each(do: Callable[[Any, Rows], Any]) -> list[Any]:
             with ThreadPoolExecutor(len(rows)) as pool:
@@ -90,10 +95,7 @@ def test_poolings_and_paddings(pooling: str, padding: str, tiny_network: Network
 
 
 def test_a_loss_relative_to_the_whole_content_and_terms_of_the_image(tiny_network: Network) -> None:
-    recipe = Recipe("relative", (Term("content_relative", "block2_conv2"), Term("content_sum", "image", 1e-3),
-                                 Term("content_relative", "block3_pool"), Term("covariance", "block2_conv2"),
-                                 Term("wasserstein", "block3_conv1"), Term("tv_mean", "image")))  # fmt: skip
-    equal(recipe, tiny_network, (165, 34), 3, tolerance=1e-11)
+    equal(RELATIVE, tiny_network, (165, 34), 3, tolerance=1e-11)
 
 
 def test_regions_that_are_in_some_parts_only(tiny_network: Network) -> None:
@@ -106,6 +108,18 @@ def test_regions_that_are_in_some_parts_only(tiny_network: Network) -> None:
 
 def test_in_single_precision_with_projections() -> None:
     equal(RECIPES["fine"], load_network("mini"), (160, 48), 2, tolerance=1e-5)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("bands", [3, 16])
+def test_the_same_bits_as_one_machine_with_as_many_bands(bands: int, count: int) -> None:
+    """In single precision too: the strips are the same, and sums are in double precision."""
+    image, content, style = pictures(800, 24, "float32")
+    network = Network(random_weights("vgg19", (4, 6, 8, 10, 10)))
+    one, found = (build_objective(content, [style], RECIPES["fine"], network, bands=bands, spread=spread)
+                  .evaluate(image) for spread in (None, Threads(count)))  # fmt: skip
+    assert found.loss == pytest.approx(one.loss, rel=1e-14)
+    assert np.array_equal(found.gradient, one.gradient)
 
 
 def test_what_goes_between_parts_does_not_grow_with_their_rows(tiny_network: Network) -> None:

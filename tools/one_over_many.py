@@ -29,6 +29,7 @@ from minstyle.job.machine import Machine, Networks, load_networks
 from minstyle.memory import peak
 from minstyle.recipe.presets import RECIPES
 from minstyle.recipe.recipe import Recipe
+from minstyle.recipe.terms import IMAGE
 from minstyle.run.stylize import stylize
 from minstyle.style.objective import build_objective
 
@@ -44,12 +45,12 @@ class Found:
 
     losses: np.ndarray
     seconds: float
+    core: float  # seconds that the busiest process computes, whatever else the machine does
     images: float = 0.0  # to workers, and gradients from them
     rows: float = 0.0  # halo rows of maps, between workers
     sums: float = 0.0  # statistics, and gradients with respect to them, between workers
     wire: float = 0.0  # counted at the workers' interfaces, both ways
     memory: float = 0.0  # of the largest worker, at its peak
-    alone: float = 0.0  # seconds of an evaluation that the optimiser and terms of the image take
 
 
 class Scheduler:
@@ -137,12 +138,12 @@ class Picture:
     def here(self) -> Found:
         """In this process."""
         with use_threads(1):
-            losses, each = self._painted(None)
+            losses = self._painted(None)
             objective = build_objective(
                 self.content, [self.style], self.recipe, self.networks.network, bands=self.bands
             )
-            seconds = timed(lambda: objective(self.content))
-        return Found(losses, seconds, alone=max(0.0, each - seconds))
+            seconds, core = timed(lambda: objective(self.content), lambda: [time.process_time()])
+        return Found(losses, seconds, core)
 
     def over(self, count: int, apart: bool) -> Found:
         """Over so many workers, for each of which there is a thread."""
@@ -153,61 +154,72 @@ class Picture:
             use_threads(1),
         ):
             spread.wait_for(count)
-            losses, each = self._painted(spread)
+            losses = self._painted(spread)
             objective = build_objective(self.content, [self.style], self.recipe, self.networks.network,
                                         bands=self.bands, spread=spread)  # fmt: skip
             parts = spread.current
             assert parts is not None
             before, wire = parts.sent(), there.on_the_wire()
-            seconds = timed(lambda: objective(self.content))
+            seconds, core = timed(lambda: objective(self.content), lambda: spread.on_workers(time.process_time))
             rows, sums = ((parts.sent()[kind] - before[kind]) / TIMES for kind in ("rows", "sums"))
-            return Found(losses, seconds, parts.bytes / TIMES, rows, sums, (there.on_the_wire() - wire) / TIMES,
-                         max(spread.on_workers(peak)), max(0.0, each - seconds))  # fmt: skip
+            return Found(losses, seconds, core, parts.bytes / TIMES, rows, sums, (there.on_the_wire() - wire) / TIMES,
+                         max(spread.on_workers(peak)))  # fmt: skip
 
-    def _painted(self, spread: Spreading | None) -> tuple[np.ndarray, float]:
-        """(the losses of a run, its seconds an evaluation)"""
+    def alone(self) -> float:
+        """Seconds a pixel of an evaluation that the optimiser and the terms of the image take: a run of those only."""
+        image = resize(self.content, 768, 768)
+        recipe = dataclasses.replace(self.recipe, terms=tuple(t for t in self.recipe.terms if t.layer == IMAGE),
+                                     sizes=(768,), init="noise")  # fmt: skip
+        with use_threads(1):
+            began = time.process_time()
+        result = stylize(image, [self.style], recipe, network=self.networks.network)
+        return (time.process_time() - began) / len(result.history) / 768**2
+
+    def _painted(self, spread: Spreading | None) -> np.ndarray:
+        """The losses of a run."""
         result = stylize(self.content, [self.style], self.recipe, network=self.networks.network, bands=self.bands,
                          spread=spread)  # fmt: skip
-        return np.array([record.loss for record in result.history]), result.seconds / len(result.history)
+        return np.array([record.loss for record in result.history])
 
 
-def timed(do: Callable[[], object]) -> float:
-    """Seconds of the fastest."""
+def timed(do: Callable[[], object], cores: Callable[[], list[float]]) -> tuple[float, float]:
+    """(seconds, those of the process that computes most), ``cores`` telling what each has computed so far."""
     found = []
     for _ in range(TIMES):
-        began = time.perf_counter()
+        began, before = time.perf_counter(), cores()
         do()
-        found.append(time.perf_counter() - began)
-    return min(found)
+        each = [after - then for after, then in zip(cores(), before, strict=True)]
+        found.append((time.perf_counter() - began, max(each)))
+    return min(seconds for seconds, _ in found), min(core for _, core in found)
 
 
-def computed(picture: Picture, alone: Found, two: Found, four: Found, size: tuple[int, int], count: int) -> float:
+def computed(picture: Picture, found: dict[int, Found], alone: float, size: tuple[int, int], count: int) -> float:
     """Seconds of an evaluation of a picture of ``size`` over so many machines of 10 Gb/s, as fast as this one's core.
 
     What is computed grows with the pixels, halo rows with the width; each border has one set of them, each machine but
     one sends and gets statistics. Images go through the client's connection, statistics through the first worker's.
     """
     pixels = size[0] * size[1] / (picture.size[0] * picture.size[1])
-    halo, sums = two.rows / 2 * size[1] / picture.size[1], two.sums
-    sent = pixels * four.images + 2 * halo + (count - 1) * sums
-    return pixels * (alone.seconds / count + alone.alone) + (sent / BYTES_A_SECOND if count > 1 else 0)
+    halo, sums = found[2].rows / 2 * size[1] / picture.size[1], found[2].sums
+    sent = pixels * found[2].images + 2 * halo + (count - 1) * sums
+    of_network = sent / BYTES_A_SECOND if count > 1 else 0.0
+    return float(pixels * found[1].core / count + alone * size[0] * size[1] + of_network)
 
 
-def table(picture: Picture, found: dict[int, Found]) -> list[str]:
-    one = found[1]
-    heads = ("", "seconds", "image and gradient, MB", "halo rows, MB", "statistics, MB", "at the interfaces, MB",
-             "a worker's memory, GB", "largest difference of the losses")  # fmt: skip
+def table(picture: Picture, found: dict[int, Found], alone: float) -> list[str]:
+    heads = ("", "seconds", "seconds of the busiest core", "image and gradient, MB", "halo rows, MB", "statistics, MB",
+             "at the interfaces, MB", "a worker's memory, GB", "largest difference of the losses")  # fmt: skip
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     for count, now in found.items():
         name = "one process" if count == 1 else f"{count} workers"
-        same = "" if count == 1 else f"{np.abs(now.losses / one.losses - 1).max():.1e}"
+        same = "" if count == 1 else f"{np.abs(now.losses / found[1].losses - 1).max():.1e}"
         sent = ["" if count == 1 else f"{value / 1e6:.1f}" for value in (now.images, now.rows, now.sums)]
-        wire = f"{now.wire / 1e6:.1f}" if now.wire else ""
-        memory = f"{now.memory / 1e9:.2f}" if now.memory else ""
-        lines.append(f"| {name}, measured | {now.seconds:.2f} | {' | '.join(sent)} | {wire} | {memory} | {same} |")
+        others = [f"{now.wire / 1e6:.1f}" if now.wire else "", f"{now.memory / 1e9:.2f}" if now.memory else "", same]
+        cells = [f"{name}, measured", f"{now.seconds:.2f}", f"{now.core:.2f}", *sent, *others]
+        lines.append(f"| {' | '.join(cells)} |")
     for size in (picture.size, LARGE):
         for count in (1, 4, MACHINES):
-            seconds = computed(picture, one, found[2], found[4], size, count)
+            seconds = computed(picture, found, alone, size, count)
             name = f"{size[1]} x {size[0]}, {count} machine{'s' if count > 1 else ''}, computed"
             lines.append(f"| {name} | {seconds:.2f} |" + " |" * (len(heads) - 2))
     return lines
@@ -215,7 +227,7 @@ def table(picture: Picture, found: dict[int, Found]) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, value in (("height", 3072), ("width", 128), ("bands", 12), ("evaluations", 20)):
+    for name, value in (("height", 1024), ("width", 96), ("bands", 4), ("evaluations", 20)):
         parser.add_argument(f"--{name}", type=int, default=value, metavar="N")
     parser.add_argument("--network", default="mini")
     parser.add_argument("--namespaces", action="store_true", help="a network namespace for each worker")
@@ -227,7 +239,9 @@ def main() -> None:
     for count in (2, 3, 4):
         found[count] = picture.over(count, options.namespaces)
         print(f"{count} workers: {found[count].seconds:.2f} s an evaluation", flush=True)
-    lines = table(picture, found)
+    alone = picture.alone()
+    lines = table(picture, found, alone)
+    print(f"alone: {alone * 1e6:.3f} s a megapixel")
     print("\n".join(lines))
     page: Page | None = options.write
     if page is not None:

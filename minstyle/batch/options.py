@@ -9,8 +9,7 @@ from pathlib import Path
 from ..arguments import OneLineParser, path_of
 from ..errors import short
 from ..images import WRITERS
-from ..job.options import add_file_options, add_machine_options, add_recipe_options
-from ..job.values import positive
+from ..job.options import add_cluster_options, add_file_options, add_machine_options, add_recipe_options
 from ..version import __version__
 
 NAME = "{content}_{style}.png"
@@ -69,12 +68,7 @@ def _add_picture_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_cluster_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("several processes or machines (with the extra cluster)")
-    where = group.add_mutually_exclusive_group()
-    where.add_argument("--workers", type=positive, metavar="N",
-                       help="paint in so many processes of this machine, which share its cores")  # fmt: skip
-    where.add_argument("--cluster", metavar="ADDRESS",
-                       help="paint on the workers of a Dask scheduler, as in tcp://host:8786")  # fmt: skip
+    group = add_cluster_options(parser, "pictures")
     group.add_argument("--results", choices=("files", "scheduler"), default="files",
                        help="how pictures come to workers and back: as files in folders that all machines share "
                        "(default), or through the scheduler")  # fmt: skip

@@ -35,6 +35,7 @@ from ..watch.summary import summary
 from .help import BRIEF
 from .parser import asked_recipe, build_parser, changed_recipe, check_pictures, job_of
 from .resume import resumed
+from .spread import spread_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -97,7 +98,8 @@ def _painted(prepared: Prepared, options: argparse.Namespace, interrupts: Interr
     bands = prepared.estimate.stages[-1].bands
     watching = _observers(options, prepared.networks, in_short(prepared.estimate), bands)
     try:
-        result = paint(prepared, watching, [interrupts])
+        with spread_of(options, prepared) as spread:
+            result = paint(prepared, watching, [interrupts], spread=spread)
     except StopAtOnceError as error:
         tell("minstyle: stopped at once")
         _say_how_to_go_on(prepared)
@@ -135,7 +137,8 @@ def _tell(notice: Notice) -> None:
 
 
 def _compare(options: argparse.Namespace, interrupts: Interrupts) -> int:
-    one_run = ("mask", "print", "trace", "plot", "sheet", "save_every")  # of one picture; refused, not passed over
+    # What belongs to one picture: refused, not passed over.
+    one_run = ("mask", "print", "trace", "plot", "sheet", "save_every", "workers", "cluster")
     given = [f"--{name.replace('_', '-')}" for name in one_run if getattr(options, name) is not None]
     given += ["--estimate"] if options.estimate else []
     given += [] if options.checkpoint is None else ["--checkpoint"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..arguments import OneLineParser, path_of
 from ..job.description import Job
 from ..job.options import (
+    add_cluster_options,
     add_file_options,
     add_machine_options,
     add_recipe_options,
@@ -49,6 +50,7 @@ def build_parser() -> OneLineParser:
     add_machine_options(parser).add_argument(
         "--estimate", action="store_true", help="print the evaluations, time and memory that the run would take, and "
         "paint nothing; OUT may be left out")  # fmt: skip
+    add_cluster_options(parser, "parts of the picture")
     _add_watching_options(parser)
     return parser
 

@@ -50,6 +50,11 @@ class Workers:
             self._full = now
         return there
 
+    def wait_for(self, count: int) -> None:
+        """Until there are so many, or those that there are have waited long enough for others."""
+        with contextlib.suppress(TimeoutError):
+            self.client.wait_for_workers(count, timeout=_STARTED)
+
     def pictures_at(self) -> dict[str, int]:
         """How many pictures the workers of each host paint at once."""
         found: dict[str, int] = {}
@@ -65,8 +70,11 @@ def host_of(address: str) -> str:
 
 
 @contextlib.contextmanager
-def local_cluster(wanted: int) -> Iterator[Workers]:
-    """So many processes of this machine, which end with it. Raises ClusterError where none can be started."""
+def local_cluster(wanted: int, direct: bool = False) -> Iterator[Workers]:
+    """So many processes of this machine, which end with it. ``direct`` as in ``remote_cluster``.
+
+    Raises ClusterError where none can be started.
+    """
     _silence()
     settings = {"distributed.scheduler.allowed-failures": _DEATHS, "distributed.worker.profile.enabled": False}
     with contextlib.ExitStack() as stack:
@@ -75,7 +83,9 @@ def local_cluster(wanted: int) -> Iterator[Workers]:
         cluster = stack.enter_context(LocalCluster(n_workers=0, threads_per_worker=1, processes=True, memory_limit=0,
                                                    dashboard_address="127.0.0.1:0", local_directory=folder,
                                                    silence_logs=logging.CRITICAL))  # fmt: skip
-        workers = Workers(stack.enter_context(Client(cluster, set_as_default=False)), cluster, wanted)
+        workers = Workers(
+            stack.enter_context(Client(cluster, set_as_default=False, direct_to_workers=direct)), cluster, wanted
+        )
         cluster.scale(wanted)
         end = time.monotonic() + _STARTED
         while workers.there() == 0:
@@ -86,11 +96,14 @@ def local_cluster(wanted: int) -> Iterator[Workers]:
 
 
 @contextlib.contextmanager
-def remote_cluster(address: str) -> Iterator[Workers]:
-    """The workers of the scheduler at ``address``. Raises ClusterError where there is none, or it has no worker."""
+def remote_cluster(address: str, direct: bool = False) -> Iterator[Workers]:
+    """The workers of the scheduler at ``address``. Raises ClusterError where there is none, or it has no worker.
+
+    ``direct``: what is said to a worker does not go by way of the scheduler.
+    """
     _silence()
     try:
-        client = Client(address, timeout=_SECONDS, set_as_default=False)
+        client = Client(address, timeout=_SECONDS, set_as_default=False, direct_to_workers=direct)
     except (OSError, ValueError, TypeError) as error:
         why = "it does not answer" if isinstance(error, OSError) else " ".join(str(error).split())
         raise ClusterError(f"no scheduler at {address} ({why}): start one with: dask scheduler") from error

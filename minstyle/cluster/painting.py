@@ -8,7 +8,7 @@ import functools
 import hashlib
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,9 @@ from ..watch.interrupts import Interrupts
 from ..watch.many import ManyPictures
 from ..weights.checksums import digest
 from .connection import ClusterError, Workers, check_folders, local_cluster, remote_cluster
-from .store import Access, Store
-from .worker import DONE, FAILED, STOPPED, Easel, Order, Weights, checkpoint_key, local_weights, paint_order
+from .store import Access
+from .weights import begin_store, put, weights_there
+from .worker import DONE, FAILED, STOPPED, Easel, Order, checkpoint_key, paint_order
 
 _RETRIES = 2  # of a task that fails by what is no picture's fault: the network between machines
 _LOOK, _ALONE = 1.0, 60  # seconds between two looks at the workers; looks without one before that is told
@@ -80,10 +81,10 @@ class _Run:
     def paint(self, bar: ManyPictures, interrupts: Interrupts) -> dict[int, str | None]:
         if not self._where.by_store:
             check_folders(self._client, self._jobs[0].out.parent, [p for job in self._jobs for p in job.files_read()])
-        weights, sent = self._weights()
+        weights, sent = weights_there(self._client, self._jobs[0].machine, self._networks, self._digest)
         if self._where.by_store or sent:
-            self._begin_store()
-        self._put(sent)
+            begin_store(self._client)
+        put(self._access, sent)
         easel = Easel(self._name, weights, self._workers.pictures_at())
         self._client.register_plugin(easel)
         try:
@@ -91,29 +92,6 @@ class _Run:
         finally:
             with contextlib.suppress(Exception):  # it may be gone
                 self._client.unregister_worker_plugin(easel.name)
-
-    def _begin_store(self) -> None:
-        try:
-            self._client.register_plugin(Store())
-        except Exception as error:
-            why = " ".join(str(error).split())[:200]
-            raise ClusterError(f"the scheduler cannot keep files ({why}): pip install minstyle there too") from error
-
-    def _weights(self) -> tuple[Weights, dict[str, Path]]:
-        """The networks, and the files of them that some worker does not have, by their SHA-256."""
-        machine, networks = self._jobs[0].machine, self._networks
-        paths = {"network": networks.path, **({"draft": networks.draft_path} if networks.draft_path else {})}
-        files = {role: (path.stem if role == "draft" else _named(machine.network, path), self._digest(path))
-                 for role, path in paths.items()}  # fmt: skip
-        sent = {}
-        for role, (name, sum_of) in files.items():
-            if not all(self._client.run(_has, name, sum_of, on_error="ignore").values()):
-                sent[sum_of] = paths[role]
-        return Weights(machine, files), sent
-
-    def _put(self, files: Mapping[str, Path]) -> None:
-        for key in self._access.lacks(files) if files else ():
-            self._access.put(key, files[key].read_bytes())
 
     def _submitted(self) -> dict[Any, int]:
         """A task for each job; the largest first, so that none of them is left at the end, alone."""
@@ -137,7 +115,7 @@ class _Run:
         files = {sums[role]: path for role, path in paths.items()}
         if job.checkpoint_path.exists():  # of a run on this machine that was ended
             files[checkpoint_key(key)] = job.checkpoint_path
-        self._put(files)
+        put(self._access, files)
         return Order(job, key, sums)
 
     def _followed(self, waiting: dict[Any, int], bar: ManyPictures, interrupts: Interrupts) -> dict[int, str | None]:
@@ -194,11 +172,6 @@ def _key_of(job: Job) -> str:
     return hashlib.sha256(stored(job.recipe, job.made_of).encode()).hexdigest()
 
 
-def _named(network: str, path: Path) -> str:
-    """What to look for on a worker: the same path, or a network of the same name."""
-    return path.stem if not Path(network).exists() else str(path.absolute())
-
-
 def _absolute(job: Job) -> Job:
     def several(paths: Sequence[Path]) -> tuple[Path, ...]:
         return tuple(path.absolute() for path in paths)
@@ -212,10 +185,6 @@ def _absolute(job: Job) -> Job:
         out=job.out.absolute(),
         also_read=several(job.also_read),
     )
-
-
-def _has(name: str, sum_of: str) -> bool:
-    return local_weights(name, sum_of) is not None
 
 
 def _stop(run: str) -> None:

@@ -26,6 +26,7 @@ from ..run.result import Result
 from ..run.state import RunState
 from ..run.statefile import state_bytes
 from ..run.stylize import stylize
+from ..style.objective import Spread
 from ..style.regions import Regions
 from ..style.targets import StyleTargets, style_targets
 from ..watch.bystander import Bystander
@@ -128,10 +129,12 @@ def paint(
     observers: Sequence[Observer] = (),
     last: Sequence[Observer] = (),
     targets_of: StyleTargets = style_targets,
+    spread: Spread | None = None,
 ) -> Result:
     """Run the job, told to ``observers``, to those that it asks for, then to those in ``last``; save the picture.
 
-    The checkpoint is removed once a picture that is done is saved. ``targets_of``: see ``stylize``.
+    The checkpoint is removed once a picture that is done is saved. ``targets_of`` and ``spread``: see
+    ``stylize``.
 
     A run that ended early is saved too: see ``Result.error``. What else the job asks for and could not be written ended
     nothing: see ``error`` of each of ``prepared.observers``. Raises a MinstyleError, MemoryError or KeyboardInterrupt
@@ -160,6 +163,7 @@ def paint(
             state=prepared.state,
             bands=job.bands or 0,
             targets_of=targets_of,
+            spread=spread,
         )
     save = prepared.save if result.error is not None else _writer(job, prepared.content, job.made_of)
     save_or_rescue(result.image, job.out, save)

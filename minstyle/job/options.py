@@ -111,6 +111,17 @@ def add_machine_options(parser: argparse.ArgumentParser) -> Group:
     return group
 
 
+def add_cluster_options(parser: argparse.ArgumentParser, what: str) -> Group:
+    """Of where ``what`` is painted. Returns their group, to add more."""
+    group = parser.add_argument_group("several processes or machines (with the extra cluster)")
+    where = group.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=positive, metavar="N",
+                       help=f"paint {what} in so many processes of this machine, which share its cores")  # fmt: skip
+    where.add_argument("--cluster", metavar="ADDRESS",
+                       help=f"paint {what} on the workers of a Dask scheduler, as in tcp://host:8786")  # fmt: skip
+    return group
+
+
 def option_fields() -> list[dataclasses.Field[Any]]:
     """The recipe's fields that are options."""
     return [field for field in dataclasses.fields(Recipe) if "group" in field.metadata]

@@ -123,6 +123,11 @@ class Segment:
         return Rows(rows.start // self.step * self.step, min(self.height, -(-rows.stop // self.step) * self.step))
 
 
+def joined(rows: Sequence[Rows], count: int) -> list[Rows]:
+    """Rows that follow each other, so many at a time taken together."""
+    return [Rows(rows[i].start, rows[min(i + count, len(rows)) - 1].stop) for i in range(0, len(rows), count)]
+
+
 def _halves(step: PlannedOp) -> bool:
     return step.op in _HALVING
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from ..errors import DeviceMemoryError, OptimizeError
 from ..images import resize, resize_values
 from ..notices import Notice
 from ..recipe.recipe import Recipe
-from ..style.objective import Objective, build_objective
+from ..style.objective import Objective, Spread, build_objective
 from ..style.targets import StyleTargets, style_targets
 from .exact import Exactness
 from .fallback import Fallback, advice
@@ -45,13 +46,15 @@ def run_stages(
     notify: Notify,
     tell: Callable[[Notice], None] = lambda notice: None,
     targets_of: StyleTargets = style_targets,
+    spread: Spread | None = None,
 ) -> RunState:
     """Run what ``state`` does not count as done. It is updated in place, and returned.
 
     However that ends, another call goes on from the state. ``tell`` hears what is given up where a device's memory is
-    used up; raises ResourceError where nothing is left to give up.
+    used up; raises ResourceError where nothing is left to give up. ``spread``: see ``build_objective``.
     """
     began, state.stopped, fallback = time.perf_counter() - state.seconds, False, Fallback()
+    build = partial(build_objective, targets_of=targets_of, spread=spread)
 
     def timed_notify(event: Event) -> bool:
         state.seconds = time.perf_counter() - began
@@ -61,7 +64,7 @@ def run_stages(
         while state.stage < len(stages) and not state.stopped:
             stage = fallback.applied(stages[state.stage])
             last = state.stage == len(stages) - 1
-            if _fits(stage, pictures, state, timed_notify, fallback.replayed, last, targets_of):
+            if _fits(stage, pictures, state, timed_notify, fallback.replayed, last, build):
                 if not state.stopped:
                     state.stage, state.round, state.image = state.stage + 1, 0, None
                 continue
@@ -81,13 +84,13 @@ def _fits(
     notify: Tell,
     replayed: bool,
     last: bool,
-    targets_of: StyleTargets,
+    build: Callable[..., Objective],
 ) -> bool:
     """Run a stage; false where the device's memory does not suffice. The arrays of what failed are then gone."""
     del state.history[state.done :]  # what was evaluated beyond the state is evaluated again
     try:
         with device_errors():
-            _run_stage(stage, pictures, state, notify, replayed, last, targets_of)
+            _run_stage(stage, pictures, state, notify, replayed, last, build)
     except DeviceMemoryError:
         return False
     return True
@@ -101,7 +104,7 @@ def _run_stage(
     notify: Tell,
     replayed: bool,
     last: bool,
-    targets_of: StyleTargets,
+    build: Callable[..., Objective],
 ) -> None:
     """Run the rounds of a stage that ``state`` does not count as done, or up to one in which an observer says stop."""
     begins = state.image is None
@@ -122,8 +125,8 @@ def _ready(stage: Stage, pictures: Pictures, state: RunState, replayed: bool, ta
     Of the pictures at this size nothing is kept: their targets are all that is needed.
     """
     scaled = pictures.at(stage.shape)
-    objective = build_objective(scaled.content, scaled.styles, stage.recipe, stage.network, scaled.regions,
-                                bands=stage.bands, replayed=replayed, targets_of=targets_of)  # fmt: skip
+    objective = build(scaled.content, scaled.styles, stage.recipe, stage.network, scaled.regions,
+                      bands=stage.bands, replayed=replayed)  # fmt: skip
     if state.image is None:
         if state.best is None:
             start = scaled.start(stage.network.mean_color, pictures.initial)

@@ -14,6 +14,7 @@ from ..network.vgg import Network
 from ..notices import Notice
 from ..recipe.presets import DEFAULT_RECIPE, RECIPES
 from ..recipe.recipe import FILE, Recipe
+from ..style.objective import Spread
 from ..style.regions import Regions
 from ..style.targets import StyleTargets, style_targets
 from .estimate import Estimate
@@ -45,6 +46,7 @@ def stylize(
     bands: int | Sequence[int] = 0,
     on_interrupt: str = "return",
     targets_of: StyleTargets = style_targets,
+    spread: Spread | None = None,
 ) -> Result:
     """Make the picture that has the content of ``content`` and the style of ``styles``, as ``recipe`` says.
 
@@ -62,7 +64,8 @@ def stylize(
 
     ``state`` is kept up to date: a run that was ended goes on from it, in another call with the same pictures, recipe
     and networks, as if it had not ended. ``save_state`` and ``load_state`` put it into a file. ``targets_of``, a
-    ``SharedTargets`` of several runs, saves those after the first the work on the same style pictures.
+    ``SharedTargets`` of several runs, saves those after the first the work on the same style pictures. ``spread``: see
+    ``build_objective``.
 
     Raises ImageError for pictures that are no images or too small, RecipeError, LayerError, OptimizeError, DeviceError.
     """
@@ -70,19 +73,18 @@ def stylize(
     pictures = Pictures.of(content, styles, recipe, initial, regions).cropped()
     require(on_interrupt in ("return", "raise"), "on_interrupt", "return or raise", repr(on_interrupt), RecipeError)
     stages = stages_in_bands(plan_stages(pictures.content.shape, recipe, network, draft), bands)
-    state, started = RunState() if state is None else state, list[Observer]()
-    check_state(state, stages)
+    state, started = _checked(state, stages), list[Observer]()
     plan, kept = _plan(stages, recipe, estimate, tuple(state.history[: state.done])), Kept(state)
     error: BaseException | None = None
     try:
         for observer in observers:
             observer.start(plan)
             started.append(observer)
-        run_stages(stages, pictures, state, _notifier(pictures, observers, kept), partial(_tell, observers), targets_of)
+        notify = _notifier(pictures, observers, kept)
+        run_stages(stages, pictures, state, notify, partial(_tell, observers), targets_of, spread)
     except _EXPECTED as stop:
         error = stop
-        nothing_made = state.best is None or not state.history
-        if nothing_made or (isinstance(stop, KeyboardInterrupt) and on_interrupt == "raise"):
+        if _nothing_made(state) or (isinstance(stop, KeyboardInterrupt) and on_interrupt == "raise"):
             raise
     except BaseException as bug:
         error = bug
@@ -90,6 +92,16 @@ def stylize(
     finally:
         error = _close(started, error)
     return _result(pictures, kept, state, recipe, error, content if isinstance(content, Picture) else None)
+
+
+def _checked(state: RunState | None, stages: Sequence[Stage]) -> RunState:
+    state = RunState() if state is None else state
+    check_state(state, stages)
+    return state
+
+
+def _nothing_made(state: RunState) -> bool:
+    return state.best is None or not state.history
 
 
 def _result(

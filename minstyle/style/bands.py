@@ -1,56 +1,44 @@
-"""The terms of a network's layers for pictures of any size: the picture in bands of rows, each band's work on its own.
+"""The terms of a network's layers for pictures of any size: loss and gradient of the picture in bands of rows.
 
-    found, maps = band.statistics(image[band.seen.slice])               # of each band; the bands' are added up
-    losses, pulls = terms.losses(added(all that was found))             # small: matrices, not maps
-    gradient[band.own.slice] = band.gradient(image[band.seen.slice], pulls, maps)
+    statistics of each strip of rows, there                  # small: matrices, not maps; they are added up
+    losses, pulls = the terms of the sums                    # the gradients of the total with respect to them
+    the gradient of each strip, back, by way of its statistics
 
-A band is what one machine works on; here the whole picture is one. What makes it small is that a band's work is done
-strip by strip (``strips``): the rows of a machine's memory.
+The strips (``strips``) fit into a machine's memory. Where several machines share a picture, each has a part of its rows
+and does their strips; what they exchange is in ``parts``.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..backend import Array, array_module
+from ..backend import Array, array_module, to_host
 from ..engine.autodiff import Var, gradient
 from ..network.layers import halvings
-from ..network.segments import Rows, Segment, segments
+from ..network.projection import as_map
+from ..network.segments import Rows, segments
 from ..network.vgg import Network
 from ..recipe.recipe import Recipe
 from ..recipe.sizes import Shape
-from ..recipe.terms import IMAGE
+from ..recipe.terms import IMAGE, Term
 from .features import Areas, Features, LayerFeatures, settings_of, unit_of
 from .losses import LOSSES
-from .statistics import Statistics, Sums
-from .strips import Strips, own_map, total_of
+from .parts import Alone, Parts
+from .regions import Regions
+from .statistics import Sums
+from .strips import Strips, parts_of, total_of
 from .weighted import WeightedTerm
 
 Losses = dict[str, Any]  # by the terms' names
 
 
-@dataclasses.dataclass(frozen=True)
-class Found:
-    """What pass one finds: statistics, and the losses of terms that are sums over rows. Those of bands are added."""
-
-    statistics: Statistics
-    losses: Losses
-
-    def __add__(self, below: Found) -> Found:
-        """With those of the next band, below this one."""
-        both = dict(self.statistics)
-        for key, array in below.statistics.items():
-            joined = array_module(array).concatenate([both[key], array]) if key[1] == "map" else both[key] + array
-            both[key] = joined
-        return Found(both, {name: loss + below.losses[name] for name, loss in self.losses.items()})
-
-
 class Banded:
     """Weighted terms at layers of the network (not at the image), for images (H, W, 3) of ``size``, in bands.
 
-    ``rows``: about how many rows of a map there are in a strip.
+    ``rows``: about how many rows of a map there are in a strip. ``parts``: of several machines, this one's part.
     """
 
     def __init__(
@@ -61,57 +49,96 @@ class Banded:
         network: Network,
         areas: Areas | None,
         rows: int,
+        parts: Parts | None = None,
     ) -> None:
-        self.size, self.terms, self.recipe, self.network, self.areas, self.rows = (
-            size, tuple(terms), recipe, network, areas, rows
-        )  # fmt: skip
-        self.layers = [weighted.term.layer for weighted in terms]
+        self.size, self.terms, self.recipe, self.network, self.areas = size, list(terms), recipe, network, areas
+        self._rows = rows
+        layers = [weighted.term.layer for weighted in terms]
         self.needs = {
-            layer: {name for t in terms if t.term.layer == layer for name in t.reads(recipe)} for layer in self.layers
+            layer: {name for t in terms if t.term.layer == layer for name in t.reads(recipe)} for layer in layers
         }
-        self._whole = Segment(tuple(network.steps(self.layers, size, **settings_of(recipe))), size[0])
+        self._parts = Alone(size[0]) if parts is None else parts
+        self._strips = Strips(network, recipe, layers, size, rows, self._parts)
+        self._first = dict.fromkeys(layers, 0)  # row that targets of terms that are sums over rows begin with
 
-    def bands(self, count: int) -> list[Band]:
-        """The picture in so many bands, or fewer if it is small."""
-        return [Band(self, strip) for strip in self._whole.strips(-(-self.size[0] // count))]
+    def evaluate(self, image: Array) -> tuple[Losses, Array]:
+        """The part's own rows of an image -> (each term's loss for the whole picture, the total's gradient there)."""
+        sums, losses = self._sums(), Losses()
 
-    def seen(self, own: Rows) -> Rows:
-        """The rows of the image on which the gradient at some of its rows depends."""
-        return self._whole.seen_by_gradient(own)
+        def visit(layer: str, f: Any, rows: Rows) -> None:
+            sums.add(layer, f, rows)
+            for name, loss in self._by_rows(layer, f, rows):
+                losses[name] = losses.get(name, 0) + loss.astype("float64")
 
-    def own(self, rows: Rows) -> dict[str, Rows]:
-        """The rows at each layer that count as those of some rows of the image."""
-        steps = zip(self._whole.steps, self._whole.own(rows), strict=True)
-        return {step.features: own for step, own in steps if step.features}
+        def pull(layer: str, f: Any, rows: Rows) -> Any:
+            found = [*sums.pull(pulls, layer, f, rows), *(loss for _, loss in self._by_rows(layer, f, rows))]
+            return total_of(found) if found else None
 
-    def losses(self, found: Found, shapes: Mapping[str, tuple[int, int, int]]) -> tuple[Losses, Statistics]:
-        """(each term's loss for the whole picture, the gradients of the total with respect to its statistics).
+        maps = self._strips.read(image, visit)
+        found = self._parts.with_sums({**sums.found, **losses}, functools.partial(self._losses, sums))
+        pulls = {key: array for key, array in found.items() if isinstance(key, tuple)}
+        losses = {key: array for key, array in found.items() if isinstance(key, str)}
+        sums.found.clear()
+        return losses, self._strips.back(maps, pull)
 
-        ``shapes``: (H, W, C) of the whole map at each layer.
+    def only(self, term: Term) -> Banded:
+        """The same for one of its terms alone."""
+        terms = [weighted for weighted in self.terms if weighted.term == term]
+        alone = Banded(self.size, terms, self.recipe, self.network, self.areas, self._rows, self._parts)
+        alone._first.update(self._first)
+        return alone
+
+    def compare_with(self, content: Array) -> None:
+        """Compute the targets of the terms that are sums over rows, from the part's own rows of the content.
+
+        Of a target those rows are kept that strips see: they compare their halos too.
         """
-        dtype, losses = self.network.dtype, dict(found.losses)
-        leaves = {key: Var(array.astype(dtype, copy=False)) for key, array in found.statistics.items()}
-        sums, mine = self.sums(shapes), list[Any]()
+        wanted = {weighted.term.layer for weighted in self.terms if not weighted.reads(self.recipe)}
+        own = {layer: list[Array]() for layer in wanted}
+
+        def visit(layer: str, f: Any, rows: Rows) -> None:
+            if layer in wanted:
+                own[layer].append(as_map(f))
+
+        self._strips.read(content, visit)
+        at = self._strips.at_layers()
+        for i, weighted in enumerate(self.terms):
+            layer = weighted.term.layer
+            if layer in wanted and not weighted.reads(self.recipe):
+                x = array_module(*own[layer]).concatenate(own[layer])
+                target = LOSSES[weighted.term.kind].target(x, unit=unit_of(layer, self.network, self.recipe))
+                x = self._parts.exchange(x, *at[layer])
+                if isinstance(target, tuple):  # the rows, and what is a sum over all of them
+                    target = x, self._parts.with_sums({"sum": target[1]}, lambda sums: sums)["sum"]
+                else:
+                    target = x
+                self.terms[i] = dataclasses.replace(weighted, targets=(target,))
+                self._first[layer] = at[layer][1][self._parts.number].start
+
+    def _losses(self, read: Sums, found: Mapping[Any, Any]) -> dict[Any, Any]:
+        """Each term's loss by name, and by the statistics' keys the gradients of the total with respect to them."""
+        dtype = self.network.dtype
+        losses = {key: loss for key, loss in found.items() if isinstance(key, str)}
+        leaves = {key: Var(array.astype(dtype, copy=False)) for key, array in found.items() if key not in losses}
+        mine = list[Any]()
         for layer in self.needs:
-            here = sums.features(layer, leaves) if self.needs[layer] else None
+            here = read.features(layer, leaves) if self.needs[layer] else None
             for weighted in self.terms:
                 if here is not None and weighted.term.layer == layer and weighted.reads(self.recipe):
-                    loss, name = self.loss(weighted, here), weighted.term.name
+                    loss, name = self._loss(weighted, here), weighted.term.name
                     losses[name] = losses.get(name, 0) + loss.value
                     mine.append(loss)
         pulls = gradient(total_of(mine), list(leaves.values())) if mine else []
-        return losses, dict(zip(leaves, pulls, strict=True))
+        return {**losses, **dict(zip(leaves, pulls, strict=True))}
 
-    def loss(self, weighted: WeightedTerm, here: LayerFeatures) -> Any:
+    def _loss(self, weighted: WeightedTerm, here: LayerFeatures) -> Any:
         shares = [1.0] if self.areas is None else self.areas.shares
         return weighted.loss(here, self.recipe, shares, self.size)
 
-    def sums(self, shapes: Mapping[str, tuple[int, int, int]] | None = None) -> Sums:
-        sums = Sums(self.network, self.recipe, self.needs, self.areas, self.size[0])
-        sums.shapes.update(shapes or {})
-        return sums
+    def _sums(self) -> Sums:
+        return Sums(self.network, self.recipe, self.needs, self.areas, self.size[0])
 
-    def by_rows(self, layer: str, f: Any, rows: Rows) -> Iterator[tuple[str, Any]]:
+    def _by_rows(self, layer: str, f: Any, rows: Rows) -> Iterator[tuple[str, Any]]:
         """(name, loss) of the terms at a layer that are sums over rows, for some rows of its features."""
         shape = (self.size[0] >> halvings(layer), *f.shape[1:])
         here = LayerFeatures(layer, Features(f, None, unit_of(layer, self.network, self.recipe), shape=shape), [])
@@ -119,58 +146,56 @@ class Banded:
             if weighted.term.layer == layer and not weighted.reads(self.recipe):
                 some = LOSSES[weighted.term.kind].rows
                 assert some is not None  # else the term would read something
-                own = dataclasses.replace(weighted, targets=(some(weighted.targets[0], rows.slice),))
-                yield weighted.term.name, self.loss(own, here)
+                target = some(weighted.targets[0], rows.shifted(-self._first[layer]).slice)
+                yield weighted.term.name, self._loss(dataclasses.replace(weighted, targets=(target,)), here)
 
 
-class Band:
-    """Some rows of the picture, ``own``, whose work needs the rows ``seen``; given to it as an image of its own."""
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """What the parts of a picture need to know beside their rows: the arguments of ``Banded``.
 
-    def __init__(self, terms: Banded, own: Rows) -> None:
-        self.own, self.seen, self._terms = own, terms.seen(own), terms
-        self._own_at = terms.own(own)
-        shape = (self.seen.size, terms.size[1])
-        self._strips = Strips(terms.network, terms.recipe, terms.layers, shape, terms.rows)
-        self.shapes: dict[str, tuple[int, int, int]] = {}  # of the whole maps; known once features were read
+    Terms that are sums over rows have no targets yet: ``compare_with`` computes them. Of ``regions`` those
+    of the image are needed.
+    """
 
-    def statistics(self, image: Array) -> tuple[Found, list[Array]]:
-        """Of its own rows, from the ``seen`` rows of the image. -> (what is found, maps for ``gradient``)"""
-        sums, losses = self._terms.sums(), dict[str, Any]()
+    size: Shape
+    terms: tuple[WeightedTerm, ...]
+    recipe: Recipe
+    rows: int
+    regions: Regions | None = None
 
-        def visit(layer: str, f: Any, rows: Rows) -> None:
-            here = self._in_picture(layer, rows)
-            own = here & self._own_at[layer]
-            if own.size:
-                x = own_map(f)[own.shifted(-here.start).slice]
-                f = self._terms.network.projected(layer, x)
-                sums.add(layer, f, own)
-                for name, loss in self._terms.by_rows(layer, f, own):
-                    losses[name] = losses.get(name, 0) + loss
+    def parts(self, network: Network, count: int) -> list[Rows]:
+        """The rows of so many parts of the picture, or of fewer if it has not so many bands."""
+        layers = [weighted.term.layer for weighted in self.terms]
+        steps = network.steps(layers, self.size, **settings_of(self.recipe))
+        return parts_of(steps, self.size[0], self.rows, count)
 
-        maps = self._strips.read(image, visit)
-        self.shapes = dict(sums.shapes)
-        own_rows = {
-            key: array[self._own_at[key[0]].slice] if key[1] == "map" else array for key, array in sums.found.items()
-        }
-        return Found(own_rows, losses), maps
+    def on_host(self) -> Work:
+        """To be sent."""
+        return dataclasses.replace(self, terms=_moved(self.terms, to_host))
 
-    def gradient(self, image: Array, pulls: Statistics, maps: list[Array] | None = None) -> Array:
-        """Of its own rows, (own rows, W, 3): the total's gradient there, by way of all statistics and sums over rows.
+    def banded(self, network: Network, parts: Parts) -> Banded:
+        regions = self.regions
+        areas = None if regions is None else Areas(regions.content, regions.names, network)
+        terms = _moved(self.terms, network.device.asarray)
+        return Banded(self.size, terms, self.recipe, network, areas, self.rows, parts)
 
-        ``maps``: what ``statistics`` returned for the same image, used up; without them they are computed again.
-        """
-        sums = self._terms.sums()
 
-        def pull(layer: str, f: Any, rows: Rows) -> Any:
-            here = self._in_picture(layer, rows)
-            losses = [*sums.pull(pulls, layer, f, here), *(loss for _, loss in self._terms.by_rows(layer, f, here))]
-            return total_of(losses) if losses else None
+def _moved(terms: Sequence[WeightedTerm], to: Callable[[Array], Array]) -> tuple[WeightedTerm, ...]:
+    """Terms with the arrays of their targets where ``to`` brings them; a target may be several, and have numbers."""
 
-        maps = self._strips.read(image, lambda layer, f, rows: None) if maps is None else maps
-        return self._strips.back(maps, pull)[self.own.shifted(-self.seen.start).slice]
+    def there(target: Any) -> Any:
+        if isinstance(target, tuple):
+            return tuple(map(there, target))
+        return to(target) if hasattr(target, "shape") else target
 
-    def _in_picture(self, layer: str, rows: Rows) -> Rows:
-        return rows.shifted(self.seen.start >> halvings(layer))
+    return tuple(dataclasses.replace(term, targets=there(term.targets)) for term in terms)
+
+
+def needs_maps(recipe: Recipe) -> list[str]:
+    """The terms at layers of the network that ask for a whole map at once: no sums over rows or of moments."""
+    terms = [term for term in recipe.terms if term.layer != IMAGE and recipe.effective_weight(term) > 0]
+    return [f"{term.kind} at {term.layer}" for term in terms if "map" in WeightedTerm(term, 1.0, ()).reads(recipe)]
 
 
 def kept_values(recipe: Recipe, network: Network) -> float:

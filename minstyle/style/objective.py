@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..backend import Array, array_module, device_errors, to_host
@@ -15,12 +15,17 @@ from ..errors import ShapeError, require
 from ..network.vgg import Network
 from ..recipe.recipe import Recipe
 from ..recipe.terms import IMAGE, Term
-from .bands import Banded
+from .bands import Banded, Losses, Work
 from .features import Areas, read_features, unit_of
 from .losses import LOSSES
 from .regions import Regions
 from .targets import StyleTargets, content_targets, style_targets
 from .weighted import WeightedTerm
+
+# The terms at layers of the network, computed elsewhere: an image -> (each one's loss by name, the total's gradient).
+InBands = Callable[[Array], tuple[Losses, Array]]
+# (what is to be done, the content, the network here) -> who does it; None: it is done here, the picture is small.
+Spread = Callable[[Work, Array, Network], InBands | None]
 
 
 @dataclass(frozen=True)
@@ -40,8 +45,8 @@ class Objective:
     """The total loss of a recipe for images of one size, and its gradient. Made by ``build_objective``.
 
     Calling it returns ``(loss, gradient)``, ``evaluate`` the loss of each term too. Between calls no features are kept,
-    only memory (``kernels.Arena``) for the next call to work in. ``rows``: strip by strip, of about so many rows; 0 for
-    the whole picture at a time.
+    only memory (``kernels.Arena``) for the next call to work in. ``banded`` computes the terms at layers of the network
+    strip by strip, ``elsewhere`` somewhere else; where there is neither, they are computed with the picture as a whole.
     """
 
     def __init__(
@@ -51,18 +56,19 @@ class Objective:
         recipe: Recipe,
         network: Network,
         areas: Areas | None,
-        rows: int = 0,
+        banded: Banded | None = None,
         replayed: bool = True,
+        elsewhere: InBands | None = None,
     ) -> None:
         self.shape = (*shape, 3)
-        self.recipe, self.network, self.rows = recipe, network, rows
+        self.recipe, self.network = recipe, network
         self._arena, self._replay = kernels.Arena(), kernels.Replay("" if replayed else "not wanted")
         self._terms, self._areas = tuple(terms), areas
         self._shares = [1.0] if areas is None else areas.shares
-        at_layers = [weighted for weighted in terms if weighted.term.layer != IMAGE] if rows else []
-        self._banded = Banded(shape, at_layers, recipe, network, areas, rows) if at_layers else None
-        # Of the terms that are not banded.
-        self._layers = [weighted.term.layer for weighted in terms if not rows or weighted.term.layer == IMAGE]
+        self._banded, self._elsewhere = banded, elsewhere
+        self._in_bands = banded.evaluate if banded else elsewhere
+        here = [term for term in self._terms if self._in_bands is None or term.term.layer == IMAGE]
+        self._layers = [weighted.term.layer for weighted in here]
 
     def __repr__(self) -> str:
         height, width, _ = self.shape
@@ -82,14 +88,14 @@ class Objective:
         require(tuple(image.shape) == self.shape, "image", self.shape, tuple(image.shape))
         array = self.network.device.asarray(image, self.network.dtype)
         with self._arena.use(), kernels.use_precision(precision or self.network.precision):
-            found, dx = self._evaluate(array) if self._banded else self._replay(self._evaluate, array)
+            found, dx = self._evaluate(array) if self._in_bands else self._replay(self._evaluate, array)
         loss, largest, *terms = to_host(found).tolist()  # in one copy: here, and only here, the host waits for a device
         return Evaluation(loss, dx, dict(zip(self._names(), terms, strict=True)), largest)
 
     def _evaluate(self, array: Array) -> tuple[Array, Array]:
         """(total loss, the gradient's largest entry, the loss of each of ``_names``, in float64; the gradient)"""
         xp = array_module(array)
-        in_bands = self._in_bands(array) if self._banded else None  # first: what it needs is more than the rest
+        in_bands = self._in_bands(array) if self._in_bands else None  # first: what it needs is more than the rest
         x = Var(array)
         losses = self._losses(x)
         total = functools.reduce(ops.add, losses.values()) if losses else None
@@ -97,7 +103,7 @@ class Objective:
         values = {name: loss.value for name, loss in losses.items()}
         if in_bands is not None:
             values |= in_bands[0]
-            dx += in_bands[1]
+            dx += self.network.device.asarray(in_bands[1])
         in_order = [values[name] for name in self._names()]
         scalars = [functools.reduce(xp.add, in_order), kernels.largest_entry(dx), *in_order]
         result = xp.empty(len(scalars), dtype=xp.float64)
@@ -105,23 +111,21 @@ class Objective:
             result[i] = scalar
         return result, dx
 
-    def _in_bands(self, array: Array) -> tuple[dict[str, Array], Array]:
-        """(losses of the terms at layers of the network, their gradient). The whole picture is one band."""
-        assert self._banded is not None
-        (band,) = self._banded.bands(1)
-        found, maps = band.statistics(array)
-        losses, pulls = self._banded.losses(found, band.shapes)
-        return losses, band.gradient(array, pulls, maps)
-
     def _names(self) -> list[str]:
         """Of the terms of the total, each once, in their order."""
         names = dict.fromkeys(weighted.term.name for weighted in self._terms)
         return [*names, *(["out_of_range"] if self.recipe.range_weight > 0 else [])]
 
     def culprit(self, image: Array) -> str | None:
-        """The name of the first term whose loss or gradient, at ``image``, is no finite number; None where none is."""
+        """The name of the first term whose loss or gradient, at ``image``, is no finite number; None where none is.
+
+        Of terms that are computed elsewhere, whose loss is none.
+        """
+        if self._elsewhere is not None:
+            return next((name for name, loss in self.evaluate(image).terms.items() if not math.isfinite(loss)), None)
         for weighted in self._terms:
-            alone = Objective(self.shape[:2], [weighted], self.recipe, self.network, self._areas, self.rows)
+            banded = self._banded.only(weighted.term) if self._banded and weighted.term.layer != IMAGE else None
+            alone = Objective(self.shape[:2], [weighted], self.recipe, self.network, self._areas, banded)
             evaluation = alone.evaluate(image)
             if not (math.isfinite(evaluation.loss) and math.isfinite(evaluation.largest)):
                 return weighted.term.name
@@ -129,8 +133,10 @@ class Objective:
 
     @property
     def rounds(self) -> bool:
-        """Whether evaluations multiply factors of fewer digits than float32 has."""
+        """Whether evaluations multiply factors of fewer digits than float32 has, as far as it can be changed here."""
         network = self.network
+        if self._elsewhere is not None:
+            return False
         with kernels.use_precision(network.precision):
             return network.device.name == "gpu" and network.dtype == "float32" and kernels.rounds()
 
@@ -168,6 +174,7 @@ def build_objective(
     *,
     bands: int = 0,
     replayed: bool = True,
+    spread: Spread | None = None,
 ) -> Objective:
     """The objective of ``recipe`` for images of the content's size.
 
@@ -177,7 +184,8 @@ def build_objective(
     weight is 0 are left out, and layers that no term reads are not computed. ``bands``: the picture is cut into so many
     bands of rows, with which an evaluation takes less memory and half as much time again; 0: it is not cut.
     ``replayed``: a GPU records an evaluation and repeats it, which keeps its memory between them. ``targets_of``
-    computes the styles' targets, or has them already: see ``SharedTargets``. Raises LayerError for a layer that the
+    computes the styles' targets, or has them already: see ``SharedTargets``. ``spread`` has the terms at layers
+    computed elsewhere, on other machines say. Raises LayerError for a layer that the
     network does not have, ShapeError for arrays that are no images, RecipeError for a blend of another number of
     styles, ImageError for a region that vanishes at a layer.
     """
@@ -195,11 +203,34 @@ def build_objective(
     rows = -(-content.shape[0] // bands) if bands else 0
     with kernels.use_precision(network.precision):
         of_styles = targets_of(styles, [t for t in terms if t.role == "style"], recipe, network, regions, rows)
-        of_content = content_targets(content, [t for t in terms if t.role != "style"], recipe, network, rows)
-    targets = of_styles | of_content
-    weighted = [WeightedTerm(t, w * _scale(t, network, recipe), targets[t]) for t, w in named]
     areas = None if regions is None else Areas(regions.content, regions.names, network)
-    return Objective(content.shape[:2], weighted, recipe, network, areas, rows, replayed)
+    weighted = [WeightedTerm(t, w * _scale(t, network, recipe), of_styles.get(t, ())) for t, w in named]
+    size = (content.shape[0], content.shape[1])
+    at_layers = tuple(w for w in weighted if w.term.layer != IMAGE)
+    elsewhere: InBands | None = None
+    if spread is not None and at_layers:
+        elsewhere = spread(Work(size, at_layers, recipe, rows, regions), content, network)
+    weighted = _compared(content, weighted, recipe, network, rows, in_bands=bool(rows or elsewhere))
+    banded = None
+    if rows and at_layers and elsewhere is None:
+        banded = Banded(size, [w for w in weighted if w.term.layer != IMAGE], recipe, network, areas, rows)
+        with kernels.use_precision(network.precision):
+            banded.compare_with(network.device.asarray(content, network.dtype))
+    return Objective(size, weighted, recipe, network, areas, banded, replayed, elsewhere)
+
+
+def _compared(
+    content: Array, weighted: Sequence[WeightedTerm], recipe: Recipe, network: Network, rows: int, in_bands: bool
+) -> list[WeightedTerm]:
+    """The terms with their targets of the content; in bands, sums over rows of a layer have them computed there."""
+
+    def waits(w: WeightedTerm) -> bool:
+        return in_bands and w.term.layer != IMAGE and not w.reads(recipe)
+
+    wanted = [w.term for w in weighted if w.term.role != "style" and not waits(w)]
+    with kernels.use_precision(network.precision):
+        found = content_targets(content, wanted, recipe, network, rows)
+    return [replace(w, targets=found.get(w.term, w.targets)) for w in weighted]
 
 
 def _scale(term: Term, network: Network, recipe: Recipe) -> float:

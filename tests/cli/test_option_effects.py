@@ -157,7 +157,7 @@ def test_help_has_every_option_with_its_default(monkeypatch: pytest.MonkeyPatch,
         "--show-recipe", "--mask", "--keep-metadata", "--plot", "--sheet", "--compare", "--content-layers",
         "--style-layers", "--content-loss", "--style-loss", "--tv-loss", "--memory", "--estimate",
         "--resume", "--checkpoint", "--no-checkpoint", "--list-recipes", "--verbose", "--preserve-color",
-        "--bands", "--overwrite", "--precision", "--print",
+        "--bands", "--overwrite", "--precision", "--print", "--workers", "--cluster",
     }  # fmt: skip
     assert set(options) - set(others) - {flag for flag, _, _ in RECIPE_OPTIONS.values()} == without
     assert all(len(option.split("  ")) >= 1 and len(option.split()) > 3 for option in options.values()), "with words"

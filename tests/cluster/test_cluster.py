@@ -6,11 +6,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import dask
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster
@@ -29,23 +27,9 @@ pytestmark = pytest.mark.filterwarnings("default")  # what Dask and tornado rema
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
-    folder = str(tmp_path_factory.mktemp("dask"))
-    with dask.config.set({"distributed.worker.profile.enabled": False}), LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", memory_limit=0, silence_logs=50,
-        local_directory=folder) as cluster:  # fmt: skip
-        yield cluster
-
-
-@pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
     """Two photographs by one painting, painted in this process."""
     return images(painted(Bench(tmp_path_factory.mktemp("here"))))
-
-
-@pytest.fixture
-def address(cluster: LocalCluster) -> str:
-    return str(cluster.scheduler_address)
 
 
 @pytest.fixture

@@ -12,13 +12,11 @@ import pytest
 from minstyle import RECIPES, Objective, Recipe, Term, build_objective, load_network, register_loss
 from minstyle.backend import Device
 from minstyle.engine import kernels, ops
-from minstyle.network.segments import Rows
 from minstyle.network.vgg import Network
 from minstyle.network.weightfile import Weights
 from minstyle.recipe import terms
 from minstyle.recipe.terms import IMAGE, ROLES
 from minstyle.style import losses
-from minstyle.style.bands import Banded
 from minstyle.style.regions import Regions
 from tests.support.memory import peak_memory
 from tests.support.small import picture, random_weights
@@ -140,31 +138,6 @@ def test_it_takes_a_part_of_the_memory() -> None:
     a_map = 4 * 24 * image.size // 3
     with peak_memory(below=1.5 * a_map), kernels.use_threads(1):
         build_objective(image, [image], RECIPES["fine"], network, bands=12)(image)
-
-
-@pytest.mark.parametrize("name", ["fine", "crowson", "histogram"])
-def test_a_bands_work_on_its_own(name: str, tiny_network: Network) -> None:
-    """Bands that know of each other by their statistics alone find the same; and what they see is what they need."""
-    recipe = RECIPES[name] if name != "histogram" else Recipe("h", (Term(name, "block2_conv1"),))
-    image, *_ = pictures(421, 24)
-    objective = objective_of(tiny_network, (421, 24), 8, recipe)
-    banded = objective._banded
-    assert isinstance(banded, Banded)
-    (one,) = banded.bands(1)
-    found, _ = one.statistics(image)
-    whole_losses, pulls = banded.losses(found, one.shapes)
-    expected = one.gradient(image, pulls)
-    bands = banded.bands(3)
-    parts = [band.statistics(image[band.seen.slice])[0] for band in bands]
-    total_losses, their_pulls = banded.losses(parts[0] + parts[1] + parts[2], bands[0].shapes)
-    assert total_losses == pytest.approx(whole_losses, rel=1e-10)
-    gradients = [band.gradient(image[band.seen.slice], their_pulls) for band in bands]
-    np.testing.assert_allclose(np.concatenate(gradients), expected, atol=1e-10 * np.abs(expected).max(), rtol=0)
-    middle = bands[1]
-    for outermost in (Rows(0, 16), Rows(middle.seen.size - 16, middle.seen.size)):
-        other = image[middle.seen.slice].copy()
-        other[outermost.slice] = 255 - other[outermost.slice]
-        assert not np.array_equal(middle.gradient(other, their_pulls), gradients[1])
 
 
 def test_on_a_device(gpu: Device) -> None:

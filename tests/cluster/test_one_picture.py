@@ -1,0 +1,108 @@
+"""One picture on two workers, in processes of their own: the single process's picture, whatever becomes of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from distributed import Client
+
+import minstyle.cluster.connection as connection
+from minstyle.cluster.one_picture import InParts
+from minstyle.images import load_image, save_image
+from minstyle.network.weightfile import write_weights
+from minstyle.weights.locate import VARIABLE
+from tests.support.small import picture, random_weights
+from tests.support.studio import Captured, Studio, told_in_one_line
+
+pytestmark = pytest.mark.filterwarnings("default")  # what Dask and tornado remark on each other
+
+WORDS = ("--recipe", "gatys", "--size", "original", "--evaluations", "20", "--bands", "2")
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Studio:
+    """With a photograph high enough for two parts."""
+    studio = Studio(tmp_path)
+    save_image(picture(512, 32, 1), studio.content)
+    return studio
+
+
+def losses(studio: Studio, *words: object) -> np.ndarray:
+    return np.array([record["loss"] for record in studio.traced(*WORDS, *words)])
+
+
+def test_it_is_the_picture_of_a_single_process(studio: Studio, address: str) -> None:
+    alone, before = losses(studio), load_image(studio.out)
+    together = losses(studio, "--cluster", address)
+    assert len(together) == len(alone) >= 20
+    np.testing.assert_allclose(together, alone, rtol=1e-6)
+    assert np.abs(load_image(studio.out) - before).max() <= 1, "but for rounding"
+
+
+def kill_at(evaluation: int, client: Client, monkeypatch: pytest.MonkeyPatch) -> list[InParts]:
+    """Kill a worker in the middle of an evaluation. Returns a list that will have the objective."""
+    evaluate, found = InParts._evaluated, list[InParts]()
+
+    def killing(self: InParts, image: np.ndarray) -> object:
+        found.append(self)
+        if len(found) == evaluation:
+            pids = client.run(os.getpid, workers=self._addresses[1:])
+            threading.Timer(0.005, os.kill, (*pids.values(), signal.SIGKILL)).start()
+        return evaluate(self, image)
+
+    monkeypatch.setattr(InParts, "_evaluated", killing)
+    return found
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_a_worker_that_is_killed_ends_nothing(studio: Studio, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = losses(studio)
+    with Client(address, set_as_default=False) as client:
+        found = kill_at(5, client, monkeypatch)
+        together = losses(studio, "--cluster", address)
+    assert found[-1].losses == 1
+    np.testing.assert_allclose(together, alone, rtol=1e-6)
+
+
+def test_weights_that_a_worker_lacks_are_sent(
+    studio: Studio, address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The workers have a network "mini" too, which is another one."""
+    (tmp_path / "weights").mkdir()
+    write_weights(tmp_path / "weights" / "mini.h5", random_weights("vgg19", (2, 3, 3, 4, 4), seed=9))
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "weights"))
+    words = ("--network", "mini", "--evaluations", "2")
+    np.testing.assert_allclose(losses(studio, *words, "--cluster", address), losses(studio, *words), rtol=1e-6)
+
+
+def test_what_cannot_be_is_told_in_one_line(
+    studio: Studio, address: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(*words: str) -> str:
+        capsys.readouterr()
+        assert studio.run(*WORDS, "--quiet", *words) == 2
+        assert not studio.out.exists()
+        return told_in_one_line(capsys)
+
+    monkeypatch.setattr(connection, "_SECONDS", 1.0)
+    assert "no scheduler at tcp://127.0.0.1:9 (it does not answer)" in told("--cluster", "tcp://127.0.0.1:9")
+    assert "histogram at block" in told("--cluster", address, "--style-loss", "histogram")
+    assert "--compare: expected no option of a single run, got --cluster" in told(
+        "--compare", "fine,johnson", "--cluster", address
+    )
+    monkeypatch.setattr(connection, "__version__", "9.9")
+    assert "expected minstyle 9.9, as here, got" in told("--cluster", address)
+
+
+def test_a_small_picture_is_painted_here(
+    studio: Studio, address: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(InParts, "_evaluated")
+    save_image(picture(64, 40, 1), studio.content)
+    assert studio.run(*WORDS[:-2], "--evaluations", "1", "--cluster", address) == 0
+    assert "minstyle: parts of the picture are painted by 2 workers" in capsys.readouterr().err

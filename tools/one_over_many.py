@@ -1,0 +1,252 @@
+"""One picture over workers: ``python tools/one_over_many.py``, with ``--write FILE``.
+
+Paints one picture in one process and over 2, 3 and 4 workers, in processes of their own, with as many bands everywhere;
+compares the losses, counts the bytes that an evaluation sends, and times it, with a thread a worker. What 16 machines
+would take is computed from that, and marked so. ``--namespaces`` gives each worker a network of its own (as root).
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from marked import Page, add_write
+from minstyle.cluster.one_picture import Spreading, spread_over
+from minstyle.engine.kernels import use_threads
+from minstyle.images import load_image, resize
+from minstyle.job.machine import Machine, Networks, load_networks
+from minstyle.memory import peak
+from minstyle.recipe.presets import RECIPES
+from minstyle.recipe.recipe import Recipe
+from minstyle.recipe.terms import IMAGE
+from minstyle.run.stylize import stylize
+from minstyle.style.objective import build_objective
+
+ROOT = Path(__file__).resolve().parents[1]
+MACHINES, BYTES_A_SECOND, PORT = 16, 10e9 / 8, 8786
+TIMES = 2  # that an evaluation is timed
+LARGE = (6000, 8000)  # a picture of 48 megapixels
+
+
+@dataclass(frozen=True)
+class Found:
+    """Of a number of workers: the losses of a run, what an evaluation takes and sends, in seconds and bytes."""
+
+    losses: np.ndarray
+    seconds: float
+    core: float  # seconds that the busiest process computes, whatever else the machine does
+    images: float = 0.0  # to workers, and gradients from them
+    rows: float = 0.0  # halo rows of maps, between workers
+    sums: float = 0.0  # statistics, and gradients with respect to them, between workers
+    wire: float = 0.0  # counted at the workers' interfaces, both ways
+    memory: float = 0.0  # of the largest worker, at its peak
+
+
+class Scheduler:
+    """A scheduler and workers in processes of their own, each worker in a network namespace of its own if wanted."""
+
+    def __init__(self, count: int, apart: bool, folder: str) -> None:
+        self._running: list[subprocess.Popen[bytes]] = []
+        self._count, self._apart, self._folder = count, apart, folder
+        self._host = "10.77.0.254" if apart else "127.0.0.1"
+        self.address = f"tcp://{self._host}:{PORT}"
+
+    def __enter__(self) -> Scheduler:
+        if self._apart:
+            _ip("link", "add", "ms-bridge", "type", "bridge")
+            _ip("addr", "add", f"{self._host}/24", "dev", "ms-bridge")
+            _ip("link", "set", "ms-bridge", "up")
+        self._start("scheduler", "--host", self._host, "--port", PORT, "--no-dashboard")
+        self._wait()
+        for number in range(self._count):
+            inside, host = [], "127.0.0.1"
+            if self._apart:
+                host, inside = f"10.77.0.{number + 1}", ["ip", "netns", "exec", f"ms-{number}"]
+                _ip("netns", "add", f"ms-{number}")
+                _ip("link", "add", f"ms-{number}", "type", "veth", "peer", "name", "eth0", "netns", f"ms-{number}")
+                _ip("link", "set", f"ms-{number}", "master", "ms-bridge", "up")
+                for words in (["addr", "add", f"{host}/24", "dev", "eth0"], ["link", "set", "eth0", "up"],
+                              ["link", "set", "lo", "up"]):  # fmt: skip
+                    _ip("-n", f"ms-{number}", *words)
+            self._start("worker", self.address, "--host", host, "--nthreads", 1, "--no-nanny", "--no-dashboard",
+                        "--memory-limit", 0, "--local-directory", self._folder, inside=inside)  # fmt: skip
+        return self
+
+    def __exit__(self, *ended: object) -> None:
+        for process in self._running[::-1]:
+            process.terminate()
+            process.wait(30)
+        if self._apart:
+            for number in range(self._count):
+                _ip("netns", "del", f"ms-{number}")
+            _ip("link", "del", "ms-bridge")
+
+    def on_the_wire(self) -> int:
+        """Bytes that workers' interfaces have sent and received so far; 0 where they have none of their own."""
+        if not self._apart:
+            return 0
+        found = [Path(f"/sys/class/net/ms-{number}/statistics/{way}_bytes").read_text()
+                 for number in range(self._count) for way in ("rx", "tx")]  # fmt: skip
+        return sum(map(int, found))
+
+    def _wait(self) -> None:
+        """Until the scheduler answers."""
+        end = time.monotonic() + 60
+        while True:
+            try:
+                socket.create_connection((self._host, PORT), timeout=1).close()
+                return
+            except OSError:
+                if time.monotonic() > end:
+                    raise
+            time.sleep(0.2)
+
+    def _start(self, *words: object, inside: list[str] | None = None) -> None:
+        command = [*(inside or []), sys.executable, "-m", "distributed.cli.dask_" + str(words[0]), *map(str, words[1:])]
+        self._running.append(subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL))
+
+
+def _ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True)
+
+
+class Picture:
+    """What is painted: a photograph of some shape, by a small painting, in so many bands."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.size, self.bands, self.evaluations = (options.height, options.width), options.bands, options.evaluations
+        self.content = resize(load_image(ROOT / "examples" / "cat.jpg"), *self.size)
+        self.style = resize(load_image(ROOT / "examples" / "swirls.jpg"), 256, 256)
+        self.machine = Machine(options.network, device="cpu", threads=1)
+        self.recipe: Recipe = dataclasses.replace(
+            RECIPES["fine"], sizes=(max(self.size),), size_of="long", scales=1, rounds=1, draft="none",
+            evaluations=(self.evaluations,), tolerance=0.0, style_fit="native",
+        )  # fmt: skip
+        self.networks: Networks = load_networks(self.machine, [self.recipe])
+
+    def here(self) -> Found:
+        """In this process."""
+        with use_threads(1):
+            losses = self._painted(None)
+            objective = build_objective(
+                self.content, [self.style], self.recipe, self.networks.network, bands=self.bands
+            )
+            seconds, core = timed(lambda: objective(self.content), lambda: [time.process_time()])
+        return Found(losses, seconds, core)
+
+    def over(self, count: int, apart: bool) -> Found:
+        """Over so many workers, for each of which there is a thread."""
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            Scheduler(count, apart, folder) as there,
+            spread_over(None, there.address, self.machine, self.networks, self.recipe) as spread,
+            use_threads(1),
+        ):
+            spread.wait_for(count)
+            losses = self._painted(spread)
+            objective = build_objective(self.content, [self.style], self.recipe, self.networks.network,
+                                        bands=self.bands, spread=spread)  # fmt: skip
+            parts = spread.current
+            assert parts is not None
+            before, wire = parts.sent(), there.on_the_wire()
+            seconds, core = timed(lambda: objective(self.content), lambda: spread.on_workers(time.process_time))
+            rows, sums = ((parts.sent()[kind] - before[kind]) / TIMES for kind in ("rows", "sums"))
+            return Found(losses, seconds, core, parts.bytes / TIMES, rows, sums, (there.on_the_wire() - wire) / TIMES,
+                         max(spread.on_workers(peak)))  # fmt: skip
+
+    def alone(self) -> float:
+        """Seconds a pixel of an evaluation that the optimiser and the terms of the image take: a run of those only."""
+        image = resize(self.content, 768, 768)
+        recipe = dataclasses.replace(self.recipe, terms=tuple(t for t in self.recipe.terms if t.layer == IMAGE),
+                                     sizes=(768,), init="noise")  # fmt: skip
+        with use_threads(1):
+            began = time.process_time()
+        result = stylize(image, [self.style], recipe, network=self.networks.network)
+        return (time.process_time() - began) / len(result.history) / 768**2
+
+    def _painted(self, spread: Spreading | None) -> np.ndarray:
+        """The losses of a run."""
+        result = stylize(self.content, [self.style], self.recipe, network=self.networks.network, bands=self.bands,
+                         spread=spread)  # fmt: skip
+        return np.array([record.loss for record in result.history])
+
+
+def timed(do: Callable[[], object], cores: Callable[[], list[float]]) -> tuple[float, float]:
+    """(seconds, those of the process that computes most), ``cores`` telling what each has computed so far."""
+    found = []
+    for _ in range(TIMES):
+        began, before = time.perf_counter(), cores()
+        do()
+        each = [after - then for after, then in zip(cores(), before, strict=True)]
+        found.append((time.perf_counter() - began, max(each)))
+    return min(seconds for seconds, _ in found), min(core for _, core in found)
+
+
+def computed(picture: Picture, found: dict[int, Found], alone: float, size: tuple[int, int], count: int) -> float:
+    """Seconds of an evaluation of a picture of ``size`` over so many machines of 10 Gb/s, as fast as this one's core.
+
+    What is computed grows with the pixels, halo rows with the width; each border has one set of them, each machine but
+    one sends and gets statistics. Images go through the client's connection, statistics through the first worker's.
+    """
+    pixels = size[0] * size[1] / (picture.size[0] * picture.size[1])
+    halo, sums = found[2].rows / 2 * size[1] / picture.size[1], found[2].sums
+    sent = pixels * found[2].images + 2 * halo + (count - 1) * sums
+    of_network = sent / BYTES_A_SECOND if count > 1 else 0.0
+    return float(pixels * found[1].core / count + alone * size[0] * size[1] + of_network)
+
+
+def table(picture: Picture, found: dict[int, Found], alone: float) -> list[str]:
+    heads = ("", "seconds", "seconds of the busiest core", "image and gradient, MB", "halo rows, MB", "statistics, MB",
+             "at the interfaces, MB", "a worker's memory, GB", "largest difference of the losses")  # fmt: skip
+    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    for count, now in found.items():
+        name = "one process" if count == 1 else f"{count} workers"
+        same = "" if count == 1 else f"{np.abs(now.losses / found[1].losses - 1).max():.1e}"
+        sent = ["" if count == 1 else f"{value / 1e6:.1f}" for value in (now.images, now.rows, now.sums)]
+        others = [f"{now.wire / 1e6:.1f}" if now.wire else "", f"{now.memory / 1e9:.2f}" if now.memory else "", same]
+        cells = [f"{name}, measured", f"{now.seconds:.2f}", f"{now.core:.2f}", *sent, *others]
+        lines.append(f"| {' | '.join(cells)} |")
+    for size in (picture.size, LARGE):
+        for count in (1, 4, MACHINES):
+            seconds = computed(picture, found, alone, size, count)
+            name = f"{size[1]} x {size[0]}, {count} machine{'s' if count > 1 else ''}, computed"
+            lines.append(f"| {name} | {seconds:.2f} |" + " |" * (len(heads) - 2))
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, value in (("height", 1024), ("width", 96), ("bands", 4), ("evaluations", 20)):
+        parser.add_argument(f"--{name}", type=int, default=value, metavar="N")
+    parser.add_argument("--network", default="mini")
+    parser.add_argument("--namespaces", action="store_true", help="a network namespace for each worker")
+    add_write(parser, "one over many")
+    options = parser.parse_args()
+    os.environ["DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED"] = "False"
+    picture = Picture(options)
+    found = {1: picture.here()}
+    for count in (2, 3, 4):
+        found[count] = picture.over(count, options.namespaces)
+        print(f"{count} workers: {found[count].seconds:.2f} s an evaluation", flush=True)
+    alone = picture.alone()
+    lines = table(picture, found, alone)
+    print(f"alone: {alone * 1e6:.3f} s a megapixel")
+    print("\n".join(lines))
+    page: Page | None = options.write
+    if page is not None:
+        page.write("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,8 +1,9 @@
 """What ``bench.py --device gpu`` measures: Johnson's loss and gradient on VGG19 on a GPU, ours beside PyTorch's.
 
-Times are of the clock on the wall, the device waited for at both ends: what the host does counts. Ours runs in TF32 as
-users have it; PyTorch, TF32 allowed everywhere, with its maps contiguous or channels-last, and in half precision by
-autocast. An iteration is one of L-BFGS with 10 pairs: ours with its line search and pyramid, PyTorch's without either.
+A row for each precision, both sides at the same: fp32, TF32 allowed everywhere, factors of 16 bits (PyTorch's by
+autocast), and PyTorch with its maps contiguous and channels-last, cuDNN choosing its fastest by trial. Times are of the
+clock on the wall, the device waited for at both ends: what the host does counts. An iteration is one of L-BFGS whose 10
+pairs are there already: ours with its line search and pyramid, PyTorch's without either.
 """
 
 from __future__ import annotations
@@ -10,16 +11,18 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from minstyle import build_objective
-from minstyle.backend import Device, choose_device
+from minstyle.backend import PRECISIONS, Array, Device, choose_device
+from minstyle.errors import DeviceMemoryError
 from minstyle.network.layers import BLOCKS, CHANNELS
 from minstyle.network.vgg import Network
 from minstyle.network.weightfile import Weights, read_weights
-from minstyle.optimize.lbfgs import lbfgs
+from minstyle.optimize.lbfgs import LbfgsMinimum, LbfgsState, lbfgs
 from minstyle.optimize.pyramid import PYRAMID
 from minstyle.recipe.presets import RECIPES
 from minstyle.weights.locate import find_weights
@@ -35,34 +38,38 @@ def lines(sizes: list[int], times: int, largest: bool) -> Iterator[str]:
     import cupy
     import torch
 
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
-    ceiling = _product_rate()
+    torch.backends.cudnn.benchmark = True
+    rates = {precision: _product_rate(precision) for precision in PRECISIONS}
+    told = ", ".join(f"{rate:.0f} TFLOP/s in {precision}" for precision, rate in rates.items())
     yield (
         f"{device.note}, CuPy {cupy.__version__}, PyTorch {torch.__version__}; medians of {times}. A product of 8192 "
-        f"square matrices in TF32, by PyTorch, runs at {ceiling:.0f} TFLOP/s."
+        f"square matrices, by PyTorch, runs at {told}."
     )
     yield ""
     heads = (
-        "square", "evaluation, ms", "TFLOP/s", "of the product", "iteration, ms", "MB", "PyTorch, ms",
-        "channels last, ms", "half precision, ms", "iteration, ms", "MB", "ratio",
+        "square", "precision", "evaluation, ms", "TFLOP/s", "of the product", "iteration, ms", "MB", "PyTorch, ms",
+        "channels last, ms", "iteration, ms", "MB", "ratio",
     )  # fmt: skip
     yield f"| {' | '.join(heads)} |"
     yield f"|{'---|' * len(heads)}"
     for size in sizes:
         images = pictures(size)
-        mine = Ours(images, weights, device)
-        evaluation, iteration, memory = mine.evaluation(times), mine.iteration(), mine.memory()
-        rate = flop(size) / evaluation / 1e9
-        del mine
-        cupy.get_default_memory_pool().free_all_blocks()
-        theirs, of_optimiser, most = _pytorch(images, weights, times)
-        ours = f"{evaluation:.2f} | {rate:.0f} | {100 * rate / ceiling:.0f} % | {iteration:.2f} | {memory:.0f}"
-        times_of_theirs = " | ".join(f"{ms:.2f}" for ms in theirs)
-        ratio = min(theirs) / evaluation
-        yield f"| {size} | {ours} | {times_of_theirs} | {of_optimiser:.2f} | {most:.0f} | {ratio:.2f} |"
+        for precision in PRECISIONS:
+            mine = Ours(images, weights, device, precision)
+            evaluation, iteration, memory = mine.evaluation(times), mine.iteration(), mine.memory()
+            rate = flop(size) / evaluation / 1e9
+            del mine
+            cupy.get_default_memory_pool().free_all_blocks()
+            theirs, of_optimiser, most = _pytorch(images, weights, precision, times)
+            share = 100 * rate / rates[precision]
+            ours = f"{evaluation:.2f} | {rate:.0f} | {share:.0f} % | {iteration:.2f} | {memory:.0f}"
+            times_of_theirs = " | ".join(f"{ms:.2f}" for ms in theirs)
+            ratio = min(theirs) / evaluation
+            rest = f"{times_of_theirs} | {of_optimiser:.2f} | {most:.0f} | {ratio:.2f}"
+            yield f"| {size} | {precision} | {ours} | {rest} |"
     if largest:
         yield ""
-        for name, fits in {"minstyle": _ours_fits, "PyTorch": _theirs_fits}.items():
+        for name, fits in {"minstyle": ours_fits, "PyTorch": _theirs_fits}.items():
             size = 4096
             while fits(size + 1024, weights, device):
                 size += 1024
@@ -85,27 +92,29 @@ def flop(size: int) -> float:
 
 
 class Ours:
-    def __init__(self, images: list[np.ndarray], weights: Weights, device: Device) -> None:
+    def __init__(self, images: list[np.ndarray], weights: Weights, device: Device, precision: str = "tf32") -> None:
         content, style, self.image = (device.asarray(image) for image in images)
-        self.objective = build_objective(content, [style], RECIPE, Network(weights, device))
-        self.xp = device.xp
+        network = Network(weights, device, precision=precision)
+        self.objective, self.xp = build_objective(content, [style], RECIPE, network), device.xp
 
     def evaluation(self, times: int) -> float:
         return _median(lambda: self.objective(self.image), times, self.xp.cuda.Device().synchronize)
 
     def iteration(self) -> float:
-        def run(evaluations: int) -> int:
-            return lbfgs(
-                self.objective, self.image, history=HISTORY, preconditioner=PYRAMID, evaluations=evaluations
-            ).evaluations
-
-        run(3)
-        wait = self.xp.cuda.Device().synchronize
+        warm, wait = self._run(2 * HISTORY), self.xp.cuda.Device().synchronize
         wait()
         begin = time.perf_counter()
-        count = run(ITERATIONS)
+        count = self._run(ITERATIONS, warm.state).iterations
         wait()
         return 1e3 * (time.perf_counter() - begin) / count
+
+    def _run(self, iterations: int, state: LbfgsState | None = None) -> LbfgsMinimum:
+        def evaluate(x: Array) -> tuple[float, Array, float]:
+            found = self.objective.evaluate(x)
+            return found.loss, found.gradient, found.largest
+
+        settings: dict[str, Any] = {"history": HISTORY, "preconditioner": PYRAMID, "state": state}
+        return lbfgs(evaluate, self.image, iterations=iterations, **settings)
 
     def memory(self) -> float:
         """MB that CuPy holds, the optimiser's included."""
@@ -113,37 +122,57 @@ class Ours:
         return sum(pool.total_bytes() for pool in pools) / 2**20
 
 
-def _pytorch(images: list[np.ndarray], weights: Weights, times: int) -> tuple[list[float], float, float]:
-    """(ms an evaluation: contiguous, channels-last, half precision; ms an iteration of the best; its MB)."""
+def _pytorch(
+    images: list[np.ndarray], weights: Weights, precision: str, times: int
+) -> tuple[list[float], float, float]:
+    """(ms an evaluation: contiguous, channels-last; ms an iteration of the better; its MB)."""
     import torch
 
     from torch_twin.programs import Johnson
 
-    found: list[tuple[float, Run, Any]] = []
-    for layout, half in ((torch.contiguous_format, False), (torch.channels_last, False), (torch.channels_last, True)):
+    def evaluation(layout: Any) -> tuple[Run, Any]:
         twin = Johnson(weights, images[0], [images[1]], dtype=torch.float32, layout=layout, device="cuda")
         x = twin.tensor(images[2]).requires_grad_()
 
-        def evaluate(twin: Any = twin, x: Any = x, half: bool = half) -> Any:
-            with torch.autocast("cuda", dtype=torch.float16, enabled=half):
+        def evaluate() -> Any:
+            with torch.autocast("cuda", dtype=torch.float16, enabled=precision == "fp16"):
                 loss = twin.loss(x, twin.network.features(x, twin.layers))
             (x.grad,) = torch.autograd.grad(loss, x)
             return loss.item()
 
-        found.append((_median(evaluate, times, torch.cuda.synchronize), evaluate, x))
-    times_of_all = [ms for ms, _, _ in found]
-    _, evaluate, x = min(found, key=lambda each: each[0])
-    del found, twin  # memory is that of the best alone
-    torch.cuda.empty_cache()
-    torch.cuda.reset_peak_memory_stats()
-    optimizer = torch.optim.LBFGS([x], lr=1e-3, max_iter=ITERATIONS, max_eval=ITERATIONS, history_size=HISTORY,
-                                  tolerance_grad=-1, tolerance_change=-1)  # fmt: skip
-    torch.cuda.synchronize()
-    begin = time.perf_counter()
-    optimizer.step(evaluate)
-    torch.cuda.synchronize()
-    iteration = 1e3 * (time.perf_counter() - begin) / ITERATIONS
-    return times_of_all, iteration, torch.cuda.max_memory_reserved() / 2**20
+        return evaluate, x
+
+    layouts = (torch.contiguous_format, torch.channels_last)
+    with _as_precise(precision):
+        found = [_median(evaluation(layout)[0], times, torch.cuda.synchronize) for layout in layouts]
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()  # memory is that of the better alone
+        evaluate, x = evaluation(layouts[int(np.argmin(found))])
+        optimizer = torch.optim.LBFGS([x], lr=1e-3, max_iter=ITERATIONS, max_eval=ITERATIONS, history_size=HISTORY,
+                                      tolerance_grad=-1, tolerance_change=-1)  # fmt: skip
+        optimizer.step(evaluate)  # it keeps its pairs
+        torch.cuda.synchronize()
+        begin = time.perf_counter()
+        optimizer.step(evaluate)
+        torch.cuda.synchronize()
+        iteration = 1e3 * (time.perf_counter() - begin) / ITERATIONS
+    return found, iteration, torch.cuda.max_memory_reserved() / 2**20
+
+
+@contextmanager
+def _as_precise(precision: str) -> Iterator[None]:
+    """Within, PyTorch multiplies matrices of float32 so."""
+    import torch
+
+    places = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = [place.allow_tf32 for place in places]
+    for place in places:
+        place.allow_tf32 = precision != "fp32"
+    try:
+        yield
+    finally:
+        for place, was in zip(places, before, strict=True):
+            place.allow_tf32 = was
 
 
 def _median(run: Run, times: int, wait: Callable[[], Any]) -> float:
@@ -158,20 +187,21 @@ def _median(run: Run, times: int, wait: Callable[[], Any]) -> float:
     return float(np.median(taken[3:]))
 
 
-def _product_rate() -> float:
+def _product_rate(precision: str) -> float:
     import torch
 
-    a = torch.randn(8192, 8192, device="cuda")
-    return 2 * 8192**3 / _median(lambda: a @ a, 5, torch.cuda.synchronize) / 1e9
+    a = torch.randn(8192, 8192, device="cuda", dtype=torch.float16 if precision == "fp16" else torch.float32)
+    with _as_precise(precision):
+        return 2 * 8192**3 / _median(lambda: a @ a, 5, torch.cuda.synchronize) / 1e9
 
 
-def _ours_fits(size: int, weights: Weights, device: Device) -> bool:
+def ours_fits(size: int, weights: Weights, device: Device) -> bool:
     device.xp.get_default_memory_pool().free_all_blocks()
     try:
         mine = Ours(pictures(size), weights, device)
         for _ in range(3):  # the first two prepare
             mine.objective(mine.image)
-    except MemoryError:
+    except (MemoryError, DeviceMemoryError):
         return False
     return True
 
@@ -186,9 +216,10 @@ def _theirs_fits(size: int, weights: Weights, device: Device) -> bool:
     images = pictures(size)
     try:
         kind = {"dtype": torch.float32, "layout": torch.channels_last, "device": "cuda"}
-        twin = Johnson(weights, images[0], [images[1]], **kind)
-        x = twin.tensor(images[2]).requires_grad_()
-        torch.autograd.grad(twin.loss(x, twin.network.features(x, twin.layers)), x)
+        with _as_precise("tf32"):
+            twin = Johnson(weights, images[0], [images[1]], **kind)
+            x = twin.tensor(images[2]).requires_grad_()
+            torch.autograd.grad(twin.loss(x, twin.network.features(x, twin.layers)), x)
     except torch.cuda.OutOfMemoryError:
         return False
     return True

@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from minstyle.backend import Device
 from minstyle.engine.kernels import use_threads
 from minstyle.network.vgg import Network
 from minstyle.recipe.presets import RECIPES
 from minstyle.recipe.recipe import Recipe
 from minstyle.run import peaks, probe
-from minstyle.style.objective import build_objective
+from minstyle.style.objective import Objective, build_objective
 from tests.support.observers import SHORT
 from tests.support.small import picture, random_weights
 
@@ -224,3 +225,24 @@ def test_a_try_that_breaks_leaves_tracing_as_it_was(
         measure(tiny_network)
     assert tracemalloc.is_tracing() == traced
     assert not peaks._peaks.lock.locked()
+
+
+def test_on_a_device_the_third_call_is_timed(gpu: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first prepares, the second records what the others replay."""
+    calls, clock = list[float](), iter(range(100))
+    evaluate = Objective.evaluate
+
+    def counted(self: Objective, image: Any) -> Any:
+        calls.append(next(clock))
+        return evaluate(self, image)
+
+    monkeypatch.setattr(Objective, "evaluate", counted)
+    monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
+    network = Network(random_weights("vgg19", (4, 4, 4, 4, 4)), gpu)
+    for share in (0.5, 1.0):
+        tried = probe._Try(network, SHORT, (40, 40), [(40, 40)], share, 0)
+        calls.clear()
+        tried.call() if share < 1 else tried.trace()
+        assert len(calls) == 3
+        assert tried.seconds == 2, "of the call in its middle"
+        assert next(clock) == calls[-1] + 2, "the last"

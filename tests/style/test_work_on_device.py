@@ -12,9 +12,11 @@ import pytest
 from minstyle import RECIPES, build_objective
 from minstyle.backend import choose_device
 from minstyle.network.vgg import Network
+from minstyle.network.weightfile import read_weights
 from minstyle.recipe.terms import IMAGE, ROLES, Term
 from minstyle.run.minimise import minimise
 from minstyle.style.regions import Regions
+from minstyle.weights.locate import find_weights
 from tests.support import cupy_double
 from tests.support.cupy_double.ledger import Ledger
 from tests.support.device_work import KINDS, work
@@ -27,6 +29,8 @@ MOST = {
     ("fine", "whole"): (274, 4.5),
     ("fine", "regions"): (400, 5.2),
     ("document", "whole"): (232, 4.5),
+    ("fine by mini", "whole"): (311, 28.4),
+    ("document by mini", "whole"): (269, 30.8),
     ("histogram", "regions"): (1078, 13.9),
     ("wasserstein", "regions"): (1372, 6.7),
     ("every loss", "regions"): (1388, 10.5),
@@ -34,6 +38,7 @@ MOST = {
 EVERY = tuple(Term(kind, IMAGE if role == "tv" else "block2_conv1") for kind, role in ROLES.items())
 RECIPES_BY_NAME = {
     **KINDS,
+    **{f"{name} by mini": RECIPES[name] for name in ("fine", "document")},
     "every loss": dataclasses.replace(RECIPES["document"], terms=EVERY, optimizer="adam", gradients="unit"),
 }
 
@@ -43,7 +48,9 @@ REGIONS = {"whole": None, "regions": Regions(halves, (halves,), ("left", "right"
 
 
 def counted(kind: str, where: str) -> Ledger:
-    return work(RECIPES_BY_NAME[kind], random_weights("vgg19", CHANNELS), SIZE, REGIONS[where])
+    small = kind.endswith(" by mini")
+    weights = read_weights(find_weights("mini")) if small else random_weights("vgg19", CHANNELS)
+    return work(RECIPES_BY_NAME[kind], weights, SIZE, REGIONS[where])
 
 
 @pytest.mark.parametrize(("kind", "where"), MOST)

@@ -250,7 +250,7 @@ def unsort_columns(g: Array, order: Array) -> Array:
 
 def _prepared(x: Array, kernel: Array | Kernel) -> tuple[Array, Kernel]:
     if not isinstance(kernel, Kernel):
-        return x, Kernel(kernel)
+        return x, Kernel(kernel, lasting=False)  # kept by nobody: what is made of it waits for nobody
     if gpu.is_half(x):
         return x if gpu.suits(x, kernel) else gpu.widened(x), kernel
     return x.astype(kernel.dtype, copy=False), kernel

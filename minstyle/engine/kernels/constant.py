@@ -17,11 +17,13 @@ _SMALL = 36 * 160 * 160
 class Kernel:
     """A constant kernel (k, k, Cin, Cout) whose Winograd transforms are computed once, when they are first needed.
 
-    The kernel itself is then released. Maps of another floating type are converted to the kernel's.
+    The kernel itself is then released. Maps of another floating type are converted to the kernel's. ``lasting``: it
+    serves for more than the call at hand.
     """
 
-    def __init__(self, array: Array) -> None:
+    def __init__(self, array: Array, lasting: bool = True) -> None:
         self._array: Array | None = array
+        self._lasting = lasting
         self.shape: tuple[int, ...] = tuple(array.shape)
         self.ndim = len(self.shape)
         self.dtype, self.on_device = array.dtype, is_cupy(array)
@@ -47,7 +49,8 @@ class Kernel:
     def packed(self) -> tuple[gpu.Packed, gpu.Packed]:
         """What ``gpu.convolve`` reads: the kernel, and the kernel of the gradient."""
         if self._packed is None:
-            self._packed = gpu.Packed(self.array, False, lasting=True), gpu.Packed(self.array, True, lasting=True)
+            forth, back = (gpu.Packed(self.array, turned, self._lasting) for turned in (False, True))
+            self._packed = forth, back
         return self._packed
 
     @property

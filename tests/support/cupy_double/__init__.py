@@ -30,6 +30,7 @@ from . import (  # noqa: F401 - they fill ``cupy``
     array,
     comparing,
     device,
+    graphs,
     making,
     operators,
     raw_kernels,

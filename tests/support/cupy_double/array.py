@@ -188,6 +188,8 @@ class ndarray:  # noqa: N801
     def argsort(self, axis: Any = -1, kind: Any = None) -> ndarray:
         if kind is not None and kind != "stable":
             raise ValueError("kind can only be None or 'stable'")
+        if LEDGER.recording is not None:
+            LEDGER.recording.spoil("sorting")
         return noted("sort", in_c_order(self._a.argsort(axis=axis, kind="stable")), self._a, launches=20)
 
     # Reductions give 0-d arrays, never numbers

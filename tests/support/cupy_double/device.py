@@ -46,7 +46,7 @@ CUDARuntimeError.__module__ = "cupy_backends.cuda.api.runtime"  # where CuPy has
 
 @public("Stream", cuda)
 class Stream:
-    """Everything is done at once, in order; nothing can be recorded."""
+    """Everything is done at once, in order. Recording: see ``graphs``."""
 
     def __init__(
         self, null: bool = False, non_blocking: bool = False, ptds: bool = False, priority: Any = None
@@ -61,12 +61,6 @@ class Stream:
 
     def synchronize(self) -> None:
         LEDGER.wait("Stream.synchronize")
-
-    def begin_capture(self, mode: Any = None) -> None:
-        raise RuntimeError("the double records nothing")
-
-    def end_capture(self) -> None:
-        raise RuntimeError("nothing is recorded")
 
 
 @public("get_current_stream", cuda)

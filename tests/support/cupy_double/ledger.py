@@ -24,6 +24,7 @@ class Ledger:
     def __init__(self) -> None:
         self.on = False
         self.dry = False  # kernels of CUDA sources are counted, not computed: what they write stays what it was
+        self.recording: Any = None  # of a stream: see ``graphs``
         self.fault: Exception | None = None
         self.lasting = True
         self.clear()
@@ -58,21 +59,23 @@ class Ledger:
 
     def copied(self, to_device: int) -> None:
         """From the host, which goes on meanwhile: CuPy copies by way of pinned memory."""
-        self._fail()
+        self._fail("a copy from the host")
         if self.on:
             self.to_device["array of the host"] += to_device
             self.lines[_line()].update({"copied to device": 1})
 
     def wait(self, kind: str, to_host: int = 0, to_device: int = 0) -> None:
-        self._fail()
+        self._fail(kind)
         if self.on:
             self.waits[kind] += 1
             self.to_host[kind] += to_host
             self.to_device[kind] += to_device
             self.lines[_line()].update({f"wait: {kind}": 1})
 
-    def _fail(self) -> None:
+    def _fail(self, standing_still: str = "") -> None:
         error = self.fault
+        if standing_still and self.recording is not None:
+            self.recording.spoil(standing_still)
         if error is not None:
             self.fault = error if self.lasting else None
             raise error

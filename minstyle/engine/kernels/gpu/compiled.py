@@ -25,14 +25,18 @@ from .precision import precision
 
 _SOURCES = Path(__file__).parent / "sources"
 _TF32_SINCE, _HOPPER = 80, 90  # compute capabilities
+_Device = tuple[Any, int]  # by CuPy's module too: in tests its double has a device of the same number
 
 
 def product() -> int:
     """How the current precision multiplies on the current card: 0 in float32, 1 by mma, 2 by wgmma."""
     if precision() == "fp32":
         return 0
-    capability = _capability(_device())
-    return 2 if capability == _HOPPER else 1 if capability >= _TF32_SINCE else 0
+    device = _device()
+    capability = _capability(device)
+    if capability == _HOPPER and _compiler(device) is not None:
+        return 2
+    return 1 if capability >= _TF32_SINCE else 0
 
 
 def check_precision(name: str | None) -> None:
@@ -88,7 +92,7 @@ def most_shared() -> int:
 
 
 @functools.cache
-def _kernel(source: str, name: str, product: int, device: int, shared: int, narrow: Narrow) -> Any:
+def _kernel(source: str, name: str, product: int, device: _Device, shared: int, narrow: Narrow) -> Any:
     function = _module(source, product, device, narrow).get_function(name)
     if shared > 48 << 10:  # what CUDA allows unasked
         function.max_dynamic_shared_size_bytes = shared
@@ -96,41 +100,63 @@ def _kernel(source: str, name: str, product: int, device: int, shared: int, narr
 
 
 @functools.cache
-def _module(source: str, product: int, device: int, narrow: Narrow) -> Any:
-    import cupy
+def _module(source: str, product: int, device: _Device, narrow: Narrow) -> Any:
+    library, text = device[0], sources_in_one(source)
+    options = f"-DPRODUCT={product}", f"-DNARROW={int(narrow)}", "-std=c++17"
+    if product < 2:
+        return library.RawModule(code=text, options=options, backend="nvrtc")
+    return library.RawModule(path=str(_for_hopper(source, text, options, _compiler(device))))
 
-    text, options = sources_in_one(source), (f"-DPRODUCT={product}", f"-DNARROW={int(narrow)}")
-    if product == 2:
-        return cupy.RawModule(path=str(_for_hopper(source, text, options)))
-    return cupy.RawModule(code=text, options=("-std=c++17", *options), backend="nvrtc")
+
+@functools.cache
+def _compiler(device: _Device) -> Any:
+    """CuPy's module of NVRTC, which names Hopper's own instructions; None where it is not as it was in CuPy 14."""
+    try:
+        from cupy_backends.cuda.libs import nvrtc
+
+        nvrtc.getVersion()  # loads the library
+        names = ("createProgram", "compileProgram", "getCUBIN", "getProgramLog", "destroyProgram", "NVRTCError")
+        return nvrtc if all(hasattr(nvrtc, name) for name in names) else None
+    except Exception:  # a broken installation fails in many ways
+        return None
 
 
-def _for_hopper(name: str, text: str, options: tuple[str, ...]) -> Path:
+def _for_hopper(name: str, text: str, options: tuple[str, ...], nvrtc: Any) -> Path:
     """The file of the source compiled with Hopper's own instructions, which CuPy's public interface cannot name."""
     import platformdirs
-    from cupy_backends.cuda.libs import nvrtc
 
-    options = (*options, "-std=c++17", "--gpu-architecture=sm_90a", "--device-as-default-execution-space")
+    options = (*options, "--gpu-architecture=sm_90a", "--device-as-default-execution-space")
     mark = hashlib.sha256(repr((text, options, nvrtc.getVersion())).encode()).hexdigest()[:32]
     path = Path(platformdirs.user_cache_dir("minstyle"), "kernels", f"{mark}.cubin")
     if path.exists():
         return path
-    program = nvrtc.createProgram(text, name, (), ())
-    try:
-        nvrtc.compileProgram(program, options)
-        code = nvrtc.getCUBIN(program)
-    except nvrtc.NVRTCError as error:
-        raise RuntimeError(f"{name}: {nvrtc.getProgramLog(program)}") from error
-    finally:
-        nvrtc.destroyProgram(program)
+    code = _compiled(name, text, options, nvrtc)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
             temporary.write_bytes(code)
     except (OSError, FileError):  # no place to keep it: then it is compiled anew the next time
-        path = Path(tempfile.mkdtemp(), path.name)
+        path = Path(_folder().name, path.name)
         path.write_bytes(code)
     return path
+
+
+@functools.cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder that is removed when the process ends: CuPy reads a file when its kernel is first started."""
+    return tempfile.TemporaryDirectory()
+
+
+def _compiled(name: str, text: str, options: tuple[str, ...], nvrtc: Any) -> bytes:
+    program = nvrtc.createProgram(text, name, (), ())
+    try:
+        nvrtc.compileProgram(program, options)
+        return bytes(nvrtc.getCUBIN(program))
+    except nvrtc.NVRTCError as error:
+        log = nvrtc.getProgramLog(program).strip().split("\n")[0]
+        raise DeviceError(f"the GPU's compiler refuses {name} ({log}); --device cpu computes without it") from error
+    finally:
+        nvrtc.destroyProgram(program)
 
 
 @functools.cache
@@ -148,31 +174,28 @@ def sources_in_one(name: str) -> str:
     return inline(name)
 
 
-def _device() -> int:
+def _device() -> _Device:
     import cupy
 
-    return int(cupy.cuda.runtime.getDevice())
+    return cupy, int(cupy.cuda.runtime.getDevice())
 
 
 @functools.cache
-def _capability(device: int) -> int:
-    import cupy
-
-    return int(cupy.cuda.Device(device).compute_capability)
-
-
-@functools.cache
-def _multiprocessors(device: int) -> int:
-    import cupy
-
-    return int(cupy.cuda.runtime.getDeviceProperties(device)["multiProcessorCount"])
+def _capability(device: _Device) -> int:
+    library, number = device
+    return int(library.cuda.Device(number).compute_capability)
 
 
 @functools.cache
-def _most_shared(device: int) -> int:
-    import cupy
+def _multiprocessors(device: _Device) -> int:
+    library, number = device
+    return int(library.cuda.runtime.getDeviceProperties(number)["multiProcessorCount"])
 
-    return int(cupy.cuda.Device(device).attributes["MaxSharedMemoryPerBlockOptin"])
+
+@functools.cache
+def _most_shared(device: _Device) -> int:
+    library, number = device
+    return int(library.cuda.Device(number).attributes["MaxSharedMemoryPerBlockOptin"])
 
 
 @contextlib.contextmanager

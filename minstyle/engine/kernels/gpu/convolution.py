@@ -48,7 +48,8 @@ class Packed:
         kind = (width, rounded, narrow)
         if kind not in self._packed:
             with common_memory() if self.lasting else contextlib.nullcontext():
-                self._packed[kind] = self._pack(*kind)
+                packed = self._pack(*kind)
+            self._packed[kind] = packed  # ready by now: another thread may read it
         return self._packed[kind]
 
     def _pack(self, width: int, rounded: bool, narrow: Narrow) -> Array:

@@ -1,11 +1,11 @@
-"""A command-line parser whose errors are one line, and names of files, for all of minstyle's commands."""
+"""A command-line parser whose errors are one line, its help, and names of files, for all of minstyle's commands."""
 
 from __future__ import annotations
 
 import argparse
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -31,12 +31,18 @@ class OneLineParser(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
-        unknown = re.match(r"unrecognized arguments:.*?(?<!\S)(--?[A-Za-z][\w-]*)", message)
-        near = self.hints.get(unknown[1]) or did_you_mean(unknown[1], self._known()) if unknown else ""
-        end = f"; {near.strip()}" if near else ""
+        near = self._meant(message).strip()
+        end = f"; {near}" if near else ""
         stop = "" if end.endswith("?") else "."
         tell(f"{self.prog}: error: {message}{end}{stop} See {self.prog} --help")
         self.exit(2)
+
+    def _meant(self, message: str) -> str:
+        """What was meant by an unknown option, or by a value that is none of the choices; "" if nobody knows."""
+        if unknown := re.match(r"unrecognized arguments:.*?(?<!\S)(--?[A-Za-z][\w-]*)", message):
+            return self.hints.get(unknown[1]) or did_you_mean(unknown[1], self._known())
+        wrong = re.match(r"argument .*?: invalid choice: '([^']+)' \(choose from (.*)\)", message)
+        return did_you_mean(wrong[1], re.findall(r"[\w-]+", wrong[2])) if wrong else ""
 
     def _known(self) -> list[str]:
         """The options, those of commands among them."""
@@ -46,6 +52,25 @@ class OneLineParser(argparse.ArgumentParser):
 
     def _print_message(self, message: str, file: Any = None) -> None:
         say(*message.rstrip("\n").split("\n"))  # the help or the version
+
+
+class Help(argparse.Action):
+    """``--help``: prints the options in ``most_used`` and ends; ``--help all``: every option."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, most_used: Collection[str] = ()) -> None:
+        super().__init__(option_strings, dest, nargs="?", metavar="all",
+                         help="explain the options used most, or all of them, and end")  # fmt: skip
+        self._most_used = {*most_used, *option_strings}
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option: str | None = None) -> None:
+        if values != "all":
+            hidden = [action for action in parser._actions
+                      if action.option_strings and not self._most_used & set(action.option_strings)]  # fmt: skip
+            for action in hidden:
+                action.help = argparse.SUPPRESS
+            parser.epilog = f"{len(hidden)} more options: {parser.prog} --help all"
+        parser.print_help()
+        parser.exit()
 
 
 def path_of(text: str) -> Path:

@@ -19,6 +19,12 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"did you mean {' or '.join(meant[near[0]][:4])}? " if near else ""
 
 
+def meant(name: str, known: Iterable[str]) -> str:
+    """ "did you mean gatys?", or where none is near "known are gatys, fine"."""
+    names = list(known)
+    return did_you_mean(name, names).strip() or f"known are {', '.join(names)}"
+
+
 def _words(name: str) -> list[str]:
     return [word for word in _key(name).split("-") if len(word) > 3]
 

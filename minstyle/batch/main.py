@@ -19,7 +19,7 @@ from .painting import paint_here
 from .pictures import pictures_of
 from .plan import Task, check_places, jobs_of, ordered
 from .rows import Row, rows_of, rows_of_table
-from .sheet import save_sheet
+from .sheet import others_in, save_sheet
 
 
 def command(arguments: Sequence[str] | None = None) -> int:
@@ -49,10 +49,15 @@ def _run(words: Sequence[str], interrupts: Interrupts) -> int:
     failures |= {wanted[number].job.out: why for number, why in found.items() if why is not None}
     missing = len(wanted) - len(found)  # an interrupt came before them
     if not missing and len(failures) < len(jobs):
-        save_sheet([job.out for job in jobs], failures, sheet)
+        outs = [job.out for job in jobs]
+        save_sheet([*outs, *others_in(folder, [*outs, sheet])], failures, sheet)
     if not options.quiet:
         painted, before = sum(why is None for why in found.values()), sum(task.done for task in tasks)
-        counts = [f"{painted} of {len(jobs)} pictures painted", f"{before} were there", f"{len(failures)} failed"]
+        counts = [
+            f"{painted} of {len(jobs)} pictures painted",
+            f"{before} {'was' if before == 1 else 'were'} done already",
+            f"{len(failures)} failed",
+        ]
         say(f"{folder}: " + ", ".join(text for text in counts if not text.startswith("0 ") or text is counts[0]))
     for out, why in failures.items():
         tell(f"minstyle: {out.name}: {why}")
@@ -81,14 +86,13 @@ def _painted(
 
 
 def _rows(parser: OneLineParser, options: argparse.Namespace) -> list[Row]:
-    if options.out is None:
-        parser.error("--out is missing: expected the folder for the pictures")
+    needed = {"CONTENT": options.contents, "--style": options.styles} if options.table is None else {}
+    missing = [name for name, given in {**needed, "--out": options.out}.items() if not given]
+    if missing:
+        expected = "CONTENT, --style STYLE and --out DIR" if needed else "--table FILE and --out DIR"
+        parser.error(f"{', '.join(missing)} {'are' if missing[1:] else 'is'} missing: expected {expected}")
     if options.table is not None:
         given = [*options.contents, *options.styles, *(["--zip"] if options.one_by_one else [])]
         require(not given, "--table", "no CONTENT, --style or --zip beside it", ", ".join(given), RecipeError)
         return rows_of_table(options.table)
-    if not options.contents or not options.styles:
-        missing = "--style" if options.contents else "CONTENT"
-        parser.error(f"{missing} is missing: expected CONTENT, --style STYLE and --out DIR")
-    contents, styles = pictures_of(options.contents, "CONTENT"), pictures_of(options.styles, "--style")
-    return rows_of(contents, styles, options.one_by_one)
+    return rows_of(pictures_of(options.contents), pictures_of(options.styles), options.one_by_one)

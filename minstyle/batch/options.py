@@ -6,10 +6,10 @@ import argparse
 import string
 from pathlib import Path
 
-from ..arguments import OneLineParser, path_of
+from ..arguments import Help, OneLineParser, path_of
 from ..errors import short
 from ..images import WRITERS
-from ..job.options import add_cluster_options, add_file_options, add_machine_options, add_recipe_options
+from ..job.options import MOST_USED, add_cluster_options, add_file_options, add_machine_options, add_recipe_options
 from ..version import __version__
 
 NAME = "{content}_{style}.png"
@@ -24,6 +24,17 @@ examples:
 
 The same command again paints what is missing, and goes on with what was begun.
 """
+_MOST_USED = (MOST_USED - {"--blend"}) | {
+    "--style", "--out", "--zip", "--table", "--name", "--sheet", "--overwrite", "--quiet", "--workers",
+}  # fmt: skip
+# What is meant by options that are for a single picture.
+_HINTS = {
+    "--estimate": "batch has no --estimate: try it on one picture",
+    "--resume": "batch has no --resume: the same command goes on with what was begun",
+    "--mask": "masks are in a column of the table: --table FILE",
+    **dict.fromkeys(("-o", "--output"), "it is --out DIR"),
+    **dict.fromkeys(("-s", "--styles"), "it is --style STYLE [STYLE ...]"),
+}
 
 
 def build_parser() -> OneLineParser:
@@ -31,13 +42,15 @@ def build_parser() -> OneLineParser:
     parser = OneLineParser(
         prog="minstyle batch",
         usage="minstyle batch CONTENT [CONTENT ...] --style STYLE [STYLE ...] --out DIR [options]",
-        description="Paint each CONTENT in the style of each STYLE, one by one, and write the pictures into DIR. A "
-        "CONTENT or STYLE is a picture, a folder of pictures, or a pattern in quotes.",
-        epilog=EXAMPLES,
+        description="Paint each CONTENT in the style of each STYLE, and write the pictures into DIR.\n"
+        "A CONTENT or STYLE is a picture, a folder of pictures, or a pattern in quotes.\n\n" + EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
+        add_help=False,
     )
+    parser.hints = _HINTS
     parser.add_argument("contents", metavar="CONTENT", type=_given, nargs="*", help="photographs")
+    parser.add_argument("-h", "--help", action=Help, most_used=_MOST_USED)
     parser.add_argument("--version", action="version", version=f"minstyle {__version__}")
     _add_picture_options(parser)
     add_recipe_options(parser)
@@ -51,7 +64,9 @@ def _add_picture_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("pictures")
     group.add_argument("--style", dest="styles", nargs="+", type=_given, action="extend", default=[], metavar="STYLE",
                        help="paintings")  # fmt: skip
-    group.add_argument("--out", type=_given, metavar="DIR", help="the folder for the pictures; it is made if need be")
+    group.add_argument(
+        "--out", type=_given, metavar="DIR", help="the folder for the pictures; it is made where there is none"
+    )
     group.add_argument("--zip", dest="one_by_one", action="store_true",
                        help="the first photograph in the first style, the second in the second, and so on")  # fmt: skip
     group.add_argument("--table", type=path_of, metavar="FILE",
@@ -61,7 +76,7 @@ def _add_picture_options(parser: argparse.ArgumentParser) -> None:
                        help=f"the pictures' names; {KNOWN} stand for what they say, the "
                        f"extension chooses the format (default: {NAME})")  # fmt: skip
     group.add_argument("--sheet", type=path_of, metavar="FILE",
-                       help="the contact sheet (default: contact_sheet.jpg in DIR)")  # fmt: skip
+                       help="the contact sheet of all pictures in DIR (default: contact_sheet.jpg in DIR)")  # fmt: skip
     group.add_argument("--overwrite", action="store_true",
                        help="replace files in DIR even if minstyle did not make them")  # fmt: skip
     group.add_argument("--quiet", action="store_true", help="print errors only")

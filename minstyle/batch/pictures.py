@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..errors import FileError, require
+from ..errors import FileError
 
 # Of the files in a folder, those that cameras, scanners and programs call pictures. A file that is named itself, or by
 # a pattern, is taken whatever it is called.
@@ -15,7 +15,7 @@ EXTENSIONS = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".avif", ".heic
               ".ppm", ".tga", ".psd"}  # fmt: skip
 
 
-def pictures_of(given: Iterable[str], role: str) -> list[Path]:
+def pictures_of(given: Iterable[str]) -> list[Path]:
     """The files that are meant, each once, those of a folder or a pattern by their names' order.
 
     A folder stands for the pictures in it, without those in its folders. Shells put files in the place of patterns;
@@ -25,13 +25,14 @@ def pictures_of(given: Iterable[str], role: str) -> list[Path]:
     for text in given:
         path = Path(text)
         if os.path.isdir(path):
-            files = _in_folder(path)
-            require(bool(files), f"{role} {text}", "a folder with pictures", "one without", FileError)
+            files, nothing = _in_folder(path), f"the folder {text} has no pictures in it"
         elif not os.path.lexists(path) and glob.has_magic(text):
             files = [Path(name) for name in sorted(glob.glob(text, recursive=True)) if os.path.isfile(name)]
-            require(bool(files), f"{role} {text}", "a pattern that files have", "one that none has", FileError)
+            nothing = f"no file matches {text}"
         else:
-            files = [path]
+            files, nothing = [path], ""
+        if not files:
+            raise FileError(nothing)
         found.update(dict.fromkeys(files))
     return list(found)
 

@@ -55,8 +55,8 @@ def jobs_of(rows: Sequence[Row], options: argparse.Namespace, folder: Path) -> l
         check_start(recipe, start_file(options))
         name = _name(row, options.name, recipe, number)
         if (other := names.setdefault(name.casefold(), row)) is not row:
-            raise FileError(f"{name}: expected a name of its own for each picture, got it for {_said(other)} and "
-                            f"for {_said(row)}; put {{content}}, {{style}} or {{number}} into --name")  # fmt: skip
+            raise FileError(f"two pictures would be called {name}: {_said(other)}, and {_said(row)}; put {{content}}, "
+                            "{style} or {number} into --name")  # fmt: skip
         tasks.append(Task(_job(row, options, recipe, folder / name), failure=failure))
     return tasks
 
@@ -120,31 +120,30 @@ def _job(row: Row, options: argparse.Namespace, recipe: Recipe, out: Path) -> Jo
 def check_places(jobs: Sequence[Job], folder: Path, sheet: Path) -> None:
     """Raise FileError where something would be written over that is no picture of ours, or could not be written.
 
-    The folder is made where there is none.
+    ImageError where a file to read is not there. The folder is made where there is none, with those that it is in.
     """
-    inside = next((path for job in jobs for path in job.files_read() if _is_in(path, folder)), None)
-    if inside is not None:
-        raise FileError(f"--out {folder}: expected a folder of its own for the pictures, got that of {inside}")
+    read = list(dict.fromkeys(path for job in jobs for path in job.files_read()))
+    for path in read:
+        if not os.path.exists(path):
+            picture_shape(path)  # which says so
+        if os.path.realpath(path.parent) == os.path.realpath(folder):
+            raise FileError(f"--out must not be a folder that files are read from, and {path} is in it: name another")
+    weights = weights_files(jobs[0].machine, [job.recipe for job in jobs])
+    check_outputs([sheet, *(path for job in jobs for path in job.files_written())], [*weights, *read])
+    for job in jobs:
+        if os.path.lexists(job.out) and not job.overwrite:
+            require(is_ours(job.out), f"{job.out}", "a new file, or a picture that minstyle made (--overwrite "
+                    "replaces any)", "another file", FileError)  # fmt: skip
     try:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"--out {folder}: cannot be made ({error.strerror or error})") from error
     check_writable(folder / "picture")
     check_image_path(sheet)
-    weights = weights_files(jobs[0].machine, [job.recipe for job in jobs])
-    check_outputs([sheet, *(path for job in jobs for path in job.files_written())],
-                  [*weights, *(path for job in jobs for path in job.files_read())])  # fmt: skip
-    for job in jobs:
-        if os.path.lexists(job.out) and not job.overwrite:
-            require(_is_ours(job.out), f"{job.out}", "a new file, or a picture that minstyle made (--overwrite "
-                    "replaces any)", "another file", FileError)  # fmt: skip
 
 
-def _is_in(path: Path, folder: Path) -> bool:
-    return os.path.realpath(path.parent) == os.path.realpath(folder)
-
-
-def _is_ours(path: Path) -> bool:
+def is_ours(path: Path) -> bool:
+    """Whether the file is a picture that minstyle made."""
     try:
         return read_text(path) is not None
     except ImageError:

@@ -12,8 +12,10 @@ from typing import Any
 from ..errors import RecipeError, require
 from ..job.recipefile import text_of
 from ..job.variants import parse_change
+from ..suggest import did_you_mean
 
 _MOST = 100_000  # rows
+_COLUMNS = ("content", "style", "out", "mask", "recipe")  # the others are settings
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,10 @@ def _row(cells: Mapping[str, Any], folder: Path) -> Row:
 
     content, styles, masks, out, recipe = one("content"), several("style"), several("mask"), one("out"), one("recipe")
     if content is None or not styles:
-        raise RecipeError(f"expected content and style, got {', '.join(cells) or 'nothing'}")
-    settings = dict(parse_change(name, _text(value)) for name, value in rest.items())
+        near = next(filter(None, (did_you_mean(name, ("content", "style")) for name in rest)), "")
+        got = ", ".join(cells) or "nothing"
+        raise RecipeError(f"expected content and style, got {got}{'; ' if near else ''}{near.strip()}")
+    settings = dict(parse_change(name, _text(value), _COLUMNS) for name, value in rest.items())
     return Row(folder / content, styles, out, recipe, masks or None, settings)
 
 

@@ -1,10 +1,8 @@
-"""``--help``: examples and the options used most; ``--help all``: every option. And what is said without arguments."""
+"""What ``--help`` says beside the options, which of them it explains, and what is said without arguments."""
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
-from typing import Any
+from ..job.options import MOST_USED as SHARED
 
 USAGE = "minstyle CONTENT STYLE [STYLE ...] OUT [options]"
 EXAMPLES = """\
@@ -25,11 +23,9 @@ minstyle paints a photograph in the style of a painting:
 
 "python -m minstyle --help" explains the options used most, "python -m minstyle studio" opens a page to paint on."""
 
-_MOST_USED = {
-    "--help", "--version", "--recipe", "--list-recipes", "--show-recipe", "--content-weight", "--style-weight",
-    "--init", "--color", "--preserve-color", "--seed", "--blend", "--style-scale", "--mask", "--size", "--print",
-    "--steps", "--overwrite", "--resume", "--network", "--device", "--threads", "--estimate", "--save-every",
-    "--compare", "--quiet", "--verbose",
+MOST_USED = SHARED | {
+    "--list-recipes", "--show-recipe", "--mask", "--overwrite", "--resume", "--estimate", "--save-every", "--compare",
+    "--quiet", "--verbose",
 }  # fmt: skip
 
 _PLACES = "pictures need no option: minstyle CONTENT STYLE OUT"
@@ -39,21 +35,3 @@ HINTS = {
     **dict.fromkeys(("-c", "-s", "-i", "--content", "--styles", "--image", "--input", "--photo"), _PLACES),
     "--style": f"{_PLACES}; the weight of the style is --style-weight",
 }
-
-
-class Help(argparse.Action):
-    """Prints the help and ends: with the options used most, or after ``all`` with every one."""
-
-    def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option: str | None = None) -> None:
-        if values != "all":
-            hidden = [action for action in parser._actions if not _is_shown(action)]
-            for action in hidden:
-                action.help = argparse.SUPPRESS
-            parser.epilog = f"{len(hidden)} more options: minstyle --help all"
-        parser.print_help()
-        parser.exit()
-
-
-def _is_shown(action: argparse.Action) -> bool:
-    names: Sequence[str] = action.option_strings
-    return not names or bool(_MOST_USED & set(names))

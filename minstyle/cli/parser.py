@@ -6,7 +6,7 @@ import argparse
 import re
 from pathlib import Path
 
-from ..arguments import OneLineParser, path_of
+from ..arguments import Help, OneLineParser, path_of
 from ..job.description import Job
 from ..job.options import (
     add_cluster_options,
@@ -24,7 +24,7 @@ from ..job.values import positive
 from ..recipe.presets import DEFAULT_RECIPE
 from ..recipe.recipe import Recipe
 from ..version import __version__
-from .help import EXAMPLES, HINTS, USAGE, Help
+from .help import EXAMPLES, HINTS, MOST_USED, USAGE
 
 
 def build_parser() -> OneLineParser:
@@ -42,8 +42,7 @@ def build_parser() -> OneLineParser:
     parser.add_argument("pictures", metavar="CONTENT STYLE [STYLE ...] OUT", type=path_of, nargs="*",
                         help="the photograph, the painting or several, and the picture to write: "
                         ".png, .jpg, .webp, .tif or .avif")  # fmt: skip
-    parser.add_argument("-h", "--help", action=Help, nargs="?", metavar="all",
-                        help="explain the options used most, or all of them, and end")  # fmt: skip
+    parser.add_argument("-h", "--help", action=Help, most_used=MOST_USED)
     parser.add_argument("--version", action="version", version=f"minstyle {__version__}")
     _add_recipe_options(parser)
     _add_file_options(parser)

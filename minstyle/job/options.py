@@ -22,6 +22,11 @@ from .paper import paper_of
 from .recipefile import named_recipe
 from .values import ORIGINAL, bytes_of, device_of, of_field, positive, quality, weighted
 
+# What the short help explains of these.
+MOST_USED = frozenset({
+    "--version", "--recipe", "--content-weight", "--style-weight", "--init", "--color", "--preserve-color", "--seed",
+    "--blend", "--style-scale", "--size", "--print", "--steps", "--network", "--device", "--threads",
+})  # fmt: skip
 GROUPS = ("look", "styles", "network's use", "size", "optimiser")
 
 Group = argparse._ArgumentGroup

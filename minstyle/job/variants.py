@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import RecipeError, require
 from ..recipe.recipe import Recipe
 from ..recipe.settings import expectation, shown
+from ..suggest import meant
 from .recipefile import named_recipe, recipe_file
 
 
@@ -64,14 +65,17 @@ def _parted(change: str) -> tuple[str, str]:
     return name, value
 
 
-def parse_change(name: str, value: str) -> tuple[str, Any]:
-    """("style-weight", "10") -> ("style_weight", 10.0): a setting as on the command line. Raises RecipeError."""
+def parse_change(name: str, value: str, others: Sequence[str] = ()) -> tuple[str, Any]:
+    """("style-weight", "10") -> ("style_weight", 10.0): a setting as on the command line. Raises RecipeError.
+
+    ``others`` are names that may be meant too where ``name`` is no setting.
+    """
     fields = {field.name: field for field in dataclasses.fields(Recipe) if "parse" in field.metadata}
     flags = {(field.metadata["flag"] or "--" + key)[2:]: key for key, field in fields.items()}
     name = name.replace("-", "_")
     field = fields.get(flags.get(name, name))
     if field is None:
-        raise RecipeError(f"unknown setting {shown(name)}: known are {', '.join(fields)}")
+        raise RecipeError(f"unknown setting {shown(name)}: {meant(name, (*others, *fields))}")
     try:
         parsed = field.metadata["parse"](value)
     except ValueError:

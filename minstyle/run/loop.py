@@ -108,7 +108,7 @@ def _run_stage(
 ) -> None:
     """Run the rounds of a stage that ``state`` does not count as done, or up to one in which an observer says stop."""
     begins = state.image is None
-    objective = _ready(stage, pictures, state, replayed, targets_of)
+    objective = _ready(stage, pictures, state, partial(build, replayed=replayed))
     if begins:
         notify(Event.BORDER)
     while state.round < stage.recipe.rounds and not state.stopped:
@@ -119,14 +119,13 @@ def _run_stage(
             notify(Event.BORDER)
 
 
-def _ready(stage: Stage, pictures: Pictures, state: RunState, replayed: bool, targets_of: StyleTargets) -> Objective:
+def _ready(stage: Stage, pictures: Pictures, state: RunState, build: Callable[..., Objective]) -> Objective:
     """The objective of a stage; ``state`` gets the image that it begins with, unless it has one.
 
     Of the pictures at this size nothing is kept: their targets are all that is needed.
     """
     scaled = pictures.at(stage.shape)
-    objective = build(scaled.content, scaled.styles, stage.recipe, stage.network, scaled.regions,
-                      bands=stage.bands, replayed=replayed)  # fmt: skip
+    objective = build(scaled.content, scaled.styles, stage.recipe, stage.network, scaled.regions, bands=stage.bands)
     if state.image is None:
         if state.best is None:
             start = scaled.start(stage.network.mean_color, pictures.initial)

@@ -11,6 +11,7 @@ from ..errors import RecipeError
 from ..recipe.presets import RECIPES
 from ..recipe.recipe import Recipe
 from ..recipe.settings import json_value, shown
+from ..suggest import meant
 from .views import LARGEST
 
 MOST_STYLES = 8
@@ -175,7 +176,7 @@ def recipe_of(request: JobRequest) -> Recipe:
     recipe, styles = RECIPES[request.recipe], used_styles(request)
     for name in request.settings:
         if name not in SETTINGS:
-            raise RecipeError(f"unknown setting {shown(name)}: known are {', '.join(SETTINGS)}")
+            raise RecipeError(f"unknown setting {shown(name)}: {meant(name, SETTINGS)}")
     try:
         changes = {name: json_value(value) for name, value in request.settings.items()}
     except ValueError as error:

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+import minstyle.batch.sheet as sheets
 import minstyle.style.shared_targets as shared
+from minstyle.batch.main import command
 from minstyle.cli.main import main
 from minstyle.images import load_image, save_image
 from minstyle.job.recipefile import recipe_of_picture
@@ -54,7 +56,7 @@ def test_all_by_all_and_what_is_done_is_not_done_again(
     assert load_image(bench.out / "contact_sheet.jpg").shape[0] > 256
     assert computed == 2 * [[(32, 40, 3)]] + 2 * [[(44, 40, 3)]], "for each painting at each size once, the small first"
     assert bench.all() == 0
-    assert capsys.readouterr().out == f"{bench.out}: 0 of 6 pictures painted, 6 were there\n"
+    assert capsys.readouterr().out == f"{bench.out}: 0 of 6 pictures painted, 6 were done already\n"
     assert bench.pictures() == first
     assert len(computed) == 4
 
@@ -73,7 +75,7 @@ def test_what_is_no_longer_so_is_painted_again(bench: Bench, capsys: Captured) -
     first = bench.pictures()
     save_image(picture(40, 36, 77), bench.paintings / "y.png")
     assert bench.run(*words) == 0
-    assert "1 of 2 pictures painted, 1 were there" in capsys.readouterr().out
+    assert "1 of 2 pictures painted, 1 was done already" in capsys.readouterr().out
     second = bench.pictures()
     assert {name for name in first if second[name] != first[name]} == {"a_y.png"}
     for changed in (["--style-weight", 7], ["--style-weight", 7, "--depth", 16]):
@@ -205,6 +207,11 @@ def test_a_table_of_pictures(bench: Bench, kind: str) -> None:
     ("[]", "expected 1 to 100000 rows, got 0"), ("{}", "expected a list of objects, got dict"),
     ("[", "expected JSON"), ('[{"content": "a.png"}]', "row 1: expected content and style, got content"),
     ('[{"content": "a.png", "style": "x.png", "colour": "red"}]', "row 1: unknown setting 'colour'"),
+    ('[{"content": "a.png", "style": "x.png", "ouut": "a.png"}]', "unknown setting 'ouut': did you mean out?"),
+    ('[{"contnet": "a.png", "style": "x.png"}]', "got contnet, style; did you mean content?"),
+    ('[{"content": "photos/a.png", "style": "paintings/x.png"}, {"content": "gone.png", "style": "paintings/x.png"}]',
+     "gone.png not found: expected a picture file"),
+    ('[{"content": "photos/a.png", "style": "paintings/x.png", "mask": ["photos/b.png", "gone.png"]}]', "not found"),
     ('[{"content": "a.png", "style": "x.png", "style_weight": "much"}]', "row 1: style_weight: expected a value"),
     ('[{"content": "a.png", "style": 5}]', "row 1: style: expected file names"),
     ('[{"content": "a.png", "style": "x.png", "out": "../up.png"}]', "expected the name of a picture in the folder"),
@@ -222,21 +229,29 @@ PHOTO, PAINTING = "photos/a.png", "paintings/x.png"
 
 
 @pytest.mark.parametrize(("words", "told"), [
-    ([], "CONTENT is missing"), ([PHOTO], "--style is missing"), (["--style", PAINTING], "CONTENT is missing"),
-    ([PHOTO, "--style", PAINTING, "--name", "same.jpg", "photos/b.png"], "same.jpg: expected a name of its own"),
+    ([], "CONTENT, --style are missing: expected CONTENT, --style STYLE and --out DIR"),
+    (["--out", ""], "expected the name of a file or a folder"),
+    ([PHOTO], "--style is missing"), (["--style", PAINTING], "CONTENT is missing"),
+    ([PHOTO, "--style", PAINTING, "--name", "same.jpg", "photos/b.png"], "two pictures would be called same.jpg"),
     ([PHOTO, "--style", PAINTING, "--name", "{painter}.png"], "'{painter}.png'"),
     ([PHOTO, "--style", PAINTING, "--name", "up/{content}.png"], "the name of a picture in the folder"),
     ([PHOTO, "--style", PAINTING, "--name", "{content}.xyz"], "ending in .png"),
     ([PHOTO, "--style", PAINTING, "--name", "{content"], "'{content'"),
-    ([PHOTO, "--style", PAINTING, "--out", "photos"], "expected a folder of its own for the pictures"),
-    ([PHOTO, "--style", PAINTING, "--out", "no/such"], "--out no/such: cannot be made (No such file or directory)"),
+    ([PHOTO, "--style", PAINTING, "--out", "photos"], "--out must not be a folder that files are read from"),
+    ([PHOTO, "--style", PAINTING, "--out", f"{PAINTING}/in"], "x.png/in: cannot be made (Not a directory)"),
     ([PHOTO, "--style", PAINTING, "--out", PAINTING], "--out paintings/x.png: cannot be made (File exists)"),
     ([PHOTO, "--style", PAINTING, "--sheet", PHOTO], "photos/a.png: expected a file of its own for the result"),
     ([PHOTO, "--style", PAINTING, "--sheet", "out/a_x.png"], "out/a_x.png: expected a file of its own"),
-    (["nothing*", "--style", PAINTING], "CONTENT nothing*: expected a pattern that files have"),
-    (["empty", "--style", PAINTING], "CONTENT empty: expected a folder with pictures"),
+    (["nothing*", "--style", PAINTING], "no file matches nothing*"),
+    (["empty", "--style", PAINTING], "the folder empty has no pictures in it"),
     ([PHOTO, "--style", PAINTING, "--blend", "1,2"], "blend"),
     ([PHOTO, "--style", PAINTING, "--seize", "3"], "--seize"),
+    ([PHOTO, "--style", PAINTING, "--estimate"], "--estimate; batch has no --estimate: try it on one picture. See"),
+    ([PHOTO, "--style", PAINTING, "--color", "contnt"], "luminance', 'match', 'match-after'); did you mean content?"),
+    ([PHOTO, "--style", "gone.png"], "gone.png not found: expected a picture file"),
+    (["gone", "--style", PAINTING], "gone not found: expected a picture file"),
+    (["https://host/a.png", "--style", PAINTING], "https://host/a.png is a web address"),
+    ([PHOTO, "--style", PAINTING, "--init", "gone.png"], "gone.png not found: expected a picture file"),
     ([PHOTO, "--style", PAINTING, "--network", "gone.h5"], "unknown network 'gone.h5'"),
     ([PHOTO, "--style", PAINTING, "--table", "t.csv"], "--table: expected no CONTENT"),
     (["--table", "t.csv"], "t.csv: cannot be read"),
@@ -305,7 +320,7 @@ def test_with_a_shorter_history_for_want_of_memory_it_goes_on_and_is_done(
     assert recipe_of_picture(bench.out / "a_x.png").history == 3, "it went on as it was begun"
     capsys.readouterr()
     assert bench.run(*words) == 0
-    assert "0 of 1 pictures painted, 1 were there" in capsys.readouterr().out
+    assert "0 of 1 pictures painted, 1 was done already" in capsys.readouterr().out
     assert bench.run(*words, "--history", 4) == 0
     assert "1 of 1 pictures painted" in capsys.readouterr().out
 
@@ -318,3 +333,44 @@ def test_a_picture_that_takes_more_memory_than_allowed_fails_alone(bench: Bench,
     assert bench.run(*words) == 2
     assert "large_x.png: memory: expected a run that takes at most" in capsys.readouterr().err
     assert len(bench.pictures()) == 3
+
+
+def test_everything_that_is_missing_is_said_at_once(capsys: Captured) -> None:
+    for words, told in (
+        ([], "CONTENT, --style, --out are missing: expected CONTENT, --style STYLE and --out DIR"),
+        (["--table", "t.csv"], "--out is missing: expected --table FILE and --out DIR"),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            command(words)
+        assert told in capsys.readouterr().err
+
+
+def test_help_is_short_and_help_all_is_not(capsys: Captured) -> None:
+    told = []
+    for words in (["--help"], ["--help", "all"]):
+        with pytest.raises(SystemExit, match="0"):
+            command(words)
+        told.append(capsys.readouterr().out)
+    brief, whole = told
+    assert "minstyle batch photos --style painting.jpg --out pictures\n" in brief
+    assert "--betas" not in brief
+    assert "--betas" in whole
+    assert len(brief.splitlines()) < 100
+    assert "more options: minstyle batch --help all" in brief
+
+
+def test_the_sheet_has_what_earlier_commands_painted(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    labels: list[list[str]] = []
+
+    def watched(pictures: Any, **rest: Any) -> Any:
+        labels.append([label for label, _ in pictures])
+        return laid_out(pictures, **rest)
+
+    laid_out = sheets.grid
+    monkeypatch.setattr(sheets, "grid", watched)
+    out = bench.folder / "deep" / "er"  # neither of which is there
+    words = ["--style", bench.paintings / "x.png", "--quiet", "--evaluations", 1, "--out", out]
+    assert bench.run(bench.photos / "a.png", bench.photos / "c.png", *words) == 0
+    save_image(picture(40, 40, 1), out / "of somebody.png")
+    assert bench.run(bench.photos / "b.png", *words) == 0
+    assert labels == [["a_x", "c_x"], ["b_x", "a_x", "c_x"]]

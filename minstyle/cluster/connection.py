@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import platform
+import signal
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import dask
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Worker
+from distributed.diagnostics.plugin import WorkerPlugin
 
 from ..errors import MinstyleError
 from ..version import __version__
@@ -25,6 +27,15 @@ _DEATHS = 100  # of workers that a picture outlives on this machine
 
 class ClusterError(MinstyleError, RuntimeError):
     """There is no scheduler, no worker, or one that cannot paint."""
+
+
+class _Deaf(WorkerPlugin):
+    """Ctrl-C in a terminal is sent to its processes all: what comes of it is decided by the one that was started."""
+
+    name = "minstyle-deaf"
+
+    def setup(self, worker: Worker) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class Workers:
@@ -86,6 +97,7 @@ def local_cluster(wanted: int, direct: bool = False) -> Iterator[Workers]:
         workers = Workers(
             stack.enter_context(Client(cluster, set_as_default=False, direct_to_workers=direct)), cluster, wanted
         )
+        workers.client.register_plugin(_Deaf())
         cluster.scale(wanted)
         end = time.monotonic() + _STARTED
         while workers.there() == 0:

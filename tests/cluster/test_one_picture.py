@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -106,3 +109,23 @@ def test_a_small_picture_is_painted_here(
     save_image(picture(64, 40, 1), studio.content)
     assert studio.run(*WORDS[:-2], "--evaluations", "1", "--cluster", address) == 0
     assert "minstyle: parts of the picture are painted by 2 workers" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_an_interrupt_from_a_terminal_reaches_all_processes_and_keeps_the_picture(studio: Studio) -> None:
+    words = studio.arguments(*WORDS, "--evaluations", "100000", "--workers", "2", "--trace", studio.trace)
+    running = subprocess.Popen([sys.executable, "-m", "minstyle", *words], stderr=subprocess.PIPE, text=True,
+                               cwd=Path(__file__).parents[2], start_new_session=True)  # fmt: skip
+    try:
+        end = time.monotonic() + 180
+        while not (studio.trace.is_file() and studio.trace.read_text().count("\n") >= 3):
+            assert running.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        os.killpg(running.pid, signal.SIGINT)
+        _, error = running.communicate(timeout=180)
+    finally:
+        running.kill()
+        running.communicate()
+    assert (running.returncode, "Traceback" in error) == (130, False)
+    assert studio.out.exists()

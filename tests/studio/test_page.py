@@ -183,7 +183,7 @@ def test_garbage_is_told_in_a_line(server: Server, page_of: Open) -> None:
     drop(page, "#styles", b"garbage" * 50, "<b>garbage</b>.png")
     for _ in range(2):
         expect(page.locator(".toast:not([hidden]) > span")).to_have_text(
-            "<b>garbage</b>.png: not a picture of a known format"
+            "<b>garbage</b>.png: not a picture of a known format, such as PNG or JPEG"
         )
         drop(page, "#styles", b"garbage" * 50, "<b>garbage</b>.png")
     expect(page.locator("#styles .busy")).to_have_count(0)

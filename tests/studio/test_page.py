@@ -254,6 +254,15 @@ def test_a_phone_and_chinese(server: Server, page_of: Open) -> None:
         assert audited(page) == []
     page.tap("#language")
     expect(page.locator("#paint-it")).to_have_text("Paint")
+    top = page.locator(".top").bounding_box()
+    assert top is not None
+    assert top["height"] < 70  # one line, and the title of what is painted is below it
+    for view in ("compare", "gallery", "paint"):
+        page.locator(f"#tabs [href='#{view}']").tap()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    for label, hint in (("Size", "Pixels on the longer side"), ("Colours", "Whose colours")):
+        page.get_by_text(label, exact=True).locator("visible=true").tap()  # nothing hovers: a tap asks for the hint
+        expect(page.locator("#toasts > .toast:not([hidden])")).to_contain_text(hint)
     page.reload()
     expect(page.locator("#paint-it")).to_have_text("Paint")
 

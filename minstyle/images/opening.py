@@ -132,4 +132,4 @@ def _unknown(start: bytes) -> str:
                     return "a broken TIFF"
                 described = getattr(reader, "format_description", None) or kind
                 return f"{kind} ({described}) is not read, because such files can do harm; save it as a PNG or JPEG"
-    return "not a picture of a known format"
+    return "not a picture of a known format, such as PNG or JPEG"

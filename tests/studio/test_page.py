@@ -47,16 +47,17 @@ def test_from_an_empty_folder_to_a_picture_taken_home(
     expect(page.locator("#paint-it")).to_be_disabled()
     drop(page, "body", png(1), "my cat.png")  # anywhere: the first is the photograph
     expect(page.locator("#photo .name")).to_have_text("my cat.png")
+    expect(page.locator(".estimate")).to_have_text("Add a painting to begin.")
     page.click("summary:has-text('More')")
     page.get_by_label("Pixels on the longer side").fill("48")
     page.get_by_label("Eye").select_option("mini")
-    page.click("label:has-text('Little')")
+    page.click("label:has-text('Low')")
     page.set_input_files("#styles input[type=file]", [file(png(2), "waves.png"), file(png(3), "night.png")])
     expect(page.locator("#styles .source")).to_have_count(2)
-    expect(page.locator(".estimate")).to_have_text("about 48 s, 100 MB of memory")
+    expect(page.locator(".estimate")).to_have_text("About 48 s, 100 MB of memory")
     expect(page.locator("#sketch")).not_to_have_class("advised")
     page.click("label:has-text('Picture')")
-    expect(page.locator(".estimate")).to_contain_text("about 9 min, 100 MB of memory. A quick sketch first shows")
+    expect(page.locator(".estimate")).to_contain_text("About 9 min, 100 MB of memory. A quick sketch first shows")
     expect(page.locator("#sketch")).to_have_class("advised")
     page.get_by_label("Pixels on the longer side").fill("48")
 
@@ -110,9 +111,9 @@ def test_stop_continue_larger_again_and_compare(server: Server, page_of: Open) -
     expect(page.locator(".both img")).to_have_count(2)
     expect(page.locator("table")).to_contain_text("Size")
     page.click("#pair >> text=Slider")
-    expect(page.locator("#pair .split")).to_be_visible()
+    expect(page.get_by_label("How much of the left picture is shown")).to_be_visible()
     page.click("#tabs >> text=Gallery")
-    page.locator(".card >> text=Take up again").first.click()
+    page.locator(".card >> text=Use settings again").first.click()
     expect(page.locator("#photo .name")).to_have_text("photo.png")
     expect(page.get_by_label("Pixels on the longer side")).to_have_value("96")
 
@@ -135,7 +136,7 @@ def test_regions_are_painted_with_a_brush_and_by_keys(server: Server, page_of: O
     page.keyboard.press("Space")
     assert audited(page) == []
     page.click("text=Use the regions")
-    expect(page.locator("#photo .note")).to_have_text("Regions are painted.")
+    expect(page.locator("#photo .note")).to_have_text("Your regions are in use.")
     paint(page)
     job = server.get("/api/jobs").json()[0]["request"]
     mask = load_image(server.studio.folder.original(job["content_mask"]))
@@ -183,7 +184,7 @@ def test_garbage_is_told_in_a_line(server: Server, page_of: Open) -> None:
     drop(page, "#styles", b"garbage" * 50, "<b>garbage</b>.png")
     for _ in range(2):
         expect(page.locator(".toast:not([hidden]) > span")).to_have_text(
-            "<b>garbage</b>.png: not a picture of a known format"
+            "<b>garbage</b>.png: not a picture of a known format, such as PNG or JPEG"
         )
         drop(page, "#styles", b"garbage" * 50, "<b>garbage</b>.png")
     expect(page.locator("#styles .busy")).to_have_count(0)
@@ -253,6 +254,15 @@ def test_a_phone_and_chinese(server: Server, page_of: Open) -> None:
         assert audited(page) == []
     page.tap("#language")
     expect(page.locator("#paint-it")).to_have_text("Paint")
+    top = page.locator(".top").bounding_box()
+    assert top is not None
+    assert top["height"] < 70  # one line, and the title of what is painted is below it
+    for view in ("compare", "gallery", "paint"):
+        page.locator(f"#tabs [href='#{view}']").tap()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    for label, hint in (("Size", "Pixels on the longer side"), ("Colours", "Whose colours")):
+        page.get_by_text(label, exact=True).locator("visible=true").tap()  # nothing hovers: a tap asks for the hint
+        expect(page.locator("#toasts > .toast:not([hidden])")).to_contain_text(hint)
     page.reload()
     expect(page.locator("#paint-it")).to_have_text("Paint")
 

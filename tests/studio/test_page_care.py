@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -41,6 +42,7 @@ def test_what_is_painted_is_there_at_once_and_stop_answers(server: Server, page_
     expect(badge(page)).to_have_text("painting")
     page.click("#tabs >> text=Gallery")
     expect(page.locator(f".card[data-job='{job}']")).to_contain_text("painting")
+    expect(page.locator(f".card[data-job='{job}'] >> text=Compare")).to_have_count(0)
     page.click("#tabs >> text=Paint")
 
     expect(page.locator("#easel .buttons")).to_be_visible()
@@ -48,7 +50,7 @@ def test_what_is_painted_is_there_at_once_and_stop_answers(server: Server, page_
     before = [place_of(page, name) for name in buttons]
     page.dblclick("#easel button:has-text('Stop')")
     expect(page.locator("#easel button:has-text('Stopping...')")).to_be_disabled()
-    expect(page.locator(".status")).to_have_text("stopping after this step")
+    expect(page.locator(".status")).to_have_text("Stopping after this step")
     assert server.get(f"/api/jobs/{job}").json()["stopping"]
     server.hold(False)
     expect(badge(page)).to_have_text("stopped", timeout=LONG)
@@ -92,7 +94,7 @@ def test_regions_outlast_a_new_style_and_one_that_goes(server: Server, page_of: 
         page.keyboard.press("ArrowRight")
     page.keyboard.press("Space")
     page.click("text=Use the regions")
-    expect(page.locator("#photo .note")).to_have_text("Regions are painted.")
+    expect(page.locator("#photo .note")).to_have_text("Your regions are in use.")
     page.click("[aria-label='Remove: second.png']")
     expect(page.locator("#styles .source")).to_have_count(2)
     expect(page.locator("#photo .masked")).to_be_visible()
@@ -119,7 +121,7 @@ def test_the_camera_pasting_and_a_painting_as_the_photograph(server: Server, pag
     page.click("summary:has-text('More')")
     page.get_by_label("Eye").select_option("mini")
     page.get_by_label("Pixels on the longer side").fill("48")
-    page.click("label:has-text('Little')")
+    page.click("label:has-text('Low')")
     page.click("[aria-label=Camera]")
     expect(page.locator("video")).to_be_visible()
     page.wait_for_timeout(500)
@@ -152,3 +154,26 @@ def test_a_new_browser_begins_with_the_empty_page_and_nothing_jumps(server: Serv
     assert page.evaluate("document.activeElement.closest('#photo') !== null")  # the keyboard stays there
     page.click("#tabs >> text=Compare")
     page.click("#tabs >> text=Paint")
+
+
+def test_settings_used_again_come_with_their_painting(server: Server, page_of: Open) -> None:
+    first = server.job(seed=43, size=40)
+    server.ended(first)
+    server.ended(server.job(seed=45))
+    page = page_of(server, server.request(seed=45))
+    easel = page.locator("#easel .split img").first
+    expect(easel).to_be_visible()
+    page.click("#tabs >> text=Gallery")
+    page.click(f".card[data-job='{first}'] >> text=Use settings again")
+    expect(easel).to_have_attribute("src", re.compile(first))
+    page.click("summary:has-text('More')")
+    size = page.get_by_label("Pixels on the longer side")
+    size.fill("5")
+    size.press("Enter")  # told, and what is shown is still what will be painted
+    expect(page.locator("#toasts")).to_contain_text("Pixels on the longer side:")
+    expect(size).to_have_value("40")
+    page.click("#toasts >> text=Undo")
+    expect(easel).not_to_have_attribute("src", re.compile(first))
+    page.goto(f"{server.address}/#job/none")
+    page.reload()
+    expect(page.locator("#toasts")).to_contain_text("That painting is no longer here.")

@@ -12,12 +12,14 @@ export const fileName = (job) => `${title(job)} ${job.request.size}`;
 
 export const remove = (job) => confirm(t("sureRemove", { name: title(job) })) && attempt(() => api.remove(job.id));
 
-// Its pictures and settings on the bench, in the place of what is there.
+// Its pictures and settings on the bench, itself on the easel, in the place of what is there.
 export const again = (job) => attempt(async () => {
   const undo = await state.take(job.request);
+  const before = state.view.job;
   location.hash = "#paint";
+  state.show(job.id);
   byId("photo").scrollIntoView({ block: "center" });
-  toast(t("takenUp", { name: title(job) }), [t("undo"), undo]);
+  toast(t("takenUp", { name: title(job) }), [t("undo"), () => (undo(), state.show(before))]);
 });
 
 export const asPhotograph = (job) => attempt(async () => {

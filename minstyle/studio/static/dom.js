@@ -66,15 +66,24 @@ export function button(name, label, onclick, properties = {}) {
   return h("button", { type: "button", onclick, ...properties }, name && icon(name), h("span", {}, label));
 }
 
-// What a control is called, and what it is for, beside the pointer.
-export const named = (label, hint) => h("span", { title: hint ?? "", class: hint ? "hinted" : null }, label);
+// What a control is called, and what it is for, beside the pointer; where nothing hovers, at a tap.
+export const named = (label, hint) => h("span", { title: hint ?? "", class: hint ? "hinted" : null, onclick: hint ? (event) => tapped(event, hint) : null }, label);
+
+let hinted = null; // the hint that is shown
+
+function tapped(event, hint) {
+  if (!matchMedia("(hover: none)").matches) return;
+  event.preventDefault(); // the label does not reach for its control
+  hinted?.remove();
+  hinted = toast(hint);
+}
 
 // A click, but not the second one of a double click, which was meant for what was here before.
 export const once = (call) => (event) => event.detail < 2 && call(event);
 
-// A button of an icon alone: its label is read out, and shown beside the pointer.
+// A button of an icon alone: its label is read out, and shown beside the pointer, or a longer title.
 export function iconButton(name, label, onclick, properties = {}) {
-  const more = { class: `bare ${properties.class ?? ""}`, title: label, "aria-label": label };
+  const more = { class: `bare ${properties.class ?? ""}`, title: properties.title ?? label, "aria-label": label };
   return h("button", { type: "button", onclick, ...properties, ...more }, icon(name));
 }
 
@@ -91,6 +100,7 @@ export function toast(text, action = null) {
   if (box) box.querySelector("header").after(line);
   else byId("toasts").append(line);
   setTimeout(() => line.remove(), 15000);
+  return line;
 }
 
 // The same of an error.

@@ -7,7 +7,7 @@ import * as state from "./state.js";
 import { nameOf, t, time, title, wordsOf } from "./words.js";
 
 const round = (number) => String(Number(number.toFixed(2)));
-const all = (request, what) => request.styles.map((style) => round(style[what])).join(", ");
+const all = (request, what) => request.styles.map((style) => `${round(style[what])} ×`).join(", ");
 
 // What a painting was painted by: its pictures, its size, and what is not as usual.
 export function facts(request) {
@@ -36,13 +36,13 @@ function card(job) {
   return h("li", { class: "card", "data-job": job.id }, h("a", { href: `#job/${job.id}`, class: "picture" },
     h("img", { src: job.has_picture ? api.jobView(job, 640) : api.pictureView(job.request.content, 640), alt: name, loading: "lazy", class: job.has_picture ? "" : "unpainted" })),
   h("div", { class: "caption" }, h("strong", {}, name), h("span", { class: `badge ${job.state}` }, t(job.state)),
-    h("time", {}, [new Date(1000 * job.created).toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" }),
-      ended && job.progress.seconds && time(job.progress.seconds), ended && job.progress.width && `${job.progress.width} x ${job.progress.height}`].filter(Boolean).join(" · "))),
+    h("time", {}, [t("numbered", { n: job.number }), new Date(1000 * job.created).toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" }),
+      ended && job.progress.seconds && time(job.progress.seconds), ended && job.progress.width && `${job.progress.width}\u00a0x\u00a0${job.progress.height}`].filter(Boolean).join(" · "))),
   h("details", {}, h("summary", {}, t("details")), factList(job.request),
     h("a", { href: `/api/jobs/${job.id}/recipe`, download: `${name}.json` }, t("recipeFile"))),
   h("div", { class: "buttons" }, button("again", t("again"), () => again(job), { title: t("hints", "again") }),
     job.can_continue && button("more", t("continue"), once(() => attempt(() => api.goOn(job.id)))),
-    job.has_picture && h("a", { class: "button", href: `#compare/${job.id}` }, icon("side"), h("span", {}, t("compareWith"))),
+    ended && job.has_picture && h("a", { class: "button", href: `#compare/${job.id}` }, icon("side"), h("span", {}, t("compareWith"))),
     ended && job.has_picture && h("a", { class: "button", href: api.jobFile(job.id, fileName(job)), download: "" }, icon("down"), h("span", {}, t("download"))),
     ended && button("remove", t("removeJob"), () => remove(job), { class: "quiet" })));
 }

@@ -1,7 +1,7 @@
 // How it is to be painted: sliders and choices, what that will take, and the button that begins.
 
 import * as api from "./api.js";
-import { byId, button, fill, h, named, once, tellError } from "./dom.js";
+import { byId, button, fill, h, named, once, tellError, toast } from "./dom.js";
 import { openPicker } from "./picker.js";
 import * as state from "./state.js";
 import { bytes, language, t, time, wordsOf } from "./words.js";
@@ -37,7 +37,13 @@ function choice(label, key, words) {
 function number(label, key, low, high) {
   const input = h("input", {
     type: "number", min: low, max: high, required: true, inputMode: "numeric",
-    onchange: () => input.reportValidity() && state.change({ [key]: Number(input.value) }),
+    onchange: () => {
+      if (input.checkValidity()) state.change({ [key]: Number(input.value) });
+      else {
+        toast(`${label}: ${input.validationMessage}`);
+        input.value = state.asked[key]; // what is shown is what will be painted
+      }
+    },
   });
   return h("label", { class: "field" }, named(label, t("hints", key === "size" ? "ownSize" : key)), control(input, () => (input.value = state.asked[key])));
 }
@@ -89,9 +95,9 @@ function drawGo() {
     byId(id).lastChild.textContent = t(word);
     byId(id).disabled = !ready || posting;
   }
-  byId("sketch").title = t("hints", "sketch");
+  for (const id of ["pick", "sketch"]) byId(id).title = t("hints", id);
   if (!ready) {
-    told.textContent = t("needBoth");
+    told.textContent = t(state.asked.content ? "needStyle" : state.asked.styles.length ? "needPhoto" : "needBoth");
     byId("sketch").classList.remove("advised");
     wanted = "";
   } else estimateSoon();

@@ -42,7 +42,7 @@ async function fetchAll(running) {
   for (const id of state.jobs.keys()) if (!told.has(id) && found.length < 200) state.jobs.delete(id); // removed meanwhile
   for (const job of found) if (!told.has(job.id)) state.jobs.set(job.id, job);
   const id = state.view.job;
-  if (id && !state.jobs.has(id)) await api.job(id).then((job) => state.jobs.set(id, job), () => {}); // an old one
+  if (id && !state.jobs.has(id)) await api.job(id).then((job) => state.jobs.set(id, job), (error) => error.message === "offline" || toast(t("gone"))); // an old one
   asked ??= state.restore();
   // Who was here before sees the last painting; others begin with the empty easel.
   if (!state.shownJob()) state.view.job = (running ?? ((await asked) ? state.newest()[0] : null))?.id ?? null;

@@ -240,7 +240,7 @@ export async function openMasks() {
   const size = h("input", { type: "range", min: 3, max: 90, value: radius, "aria-label": t("brush"), oninput: () => (radius = Number(size.value)) });
   drawPalette();
   const box = dialog(t("mask"), t("close"), h("p", { class: "note" }, t(owns.length > 1 ? "maskHint" : "maskHintOne")), tabs, canvas,
-    h("div", { class: "tools" }, palette, h("label", { class: "slide" }, h("span", {}, t("brush")), size),
+    h("div", { class: "tools" }, palette, h("label", { class: "slide" }, h("span", {}, t("brush")), size, h("small", {}, h("span", {}, t("smaller")), h("span", {}, t("coarser")))),
       button("undo", t("undo"), () => (board.undo(), draw())),
       button("remove", t("clear"), () => (board.begin(), board.labels.fill(board === all[0] ? owns[0] : board.own), draw()))),
     h("footer", {}, button(null, t("noMasks"), () => {

@@ -24,7 +24,7 @@ function selection(i, jobs) {
     }, h("img", { src: api.jobView(job, 160), alt: labelOf(job), loading: "lazy" }))))));
 }
 
-const labelOf = (job) => `${title(job)} (${job.request.size}, #${job.number})`;
+const labelOf = (job) => `${title(job)} (${t("numbered", { n: job.number })})`;
 
 function differences(one, other) {
   const [left, right] = [facts(one.request), facts(other.request)];
@@ -59,7 +59,7 @@ function draw() {
   const unlike = over && Math.abs(shape(one) / shape(other) - 1) > 0.03;
   fill(byId("pair"), selection(0, jobs), selection(1, jobs), h("div", { class: "bar" },
     h("div", { class: "chips", role: "group", "aria-label": t("compare") }, way(false, "sideBySide"), way(true, "slider"))),
-  unlike && h("p", { class: "note" }, t("unlike")), over ? split(api.jobView(one, 1280), api.jobView(other, 1280), t, { start: 50, labels: ["left1", "right1"] }).element
+  unlike && h("p", { class: "note" }, t("unlike")), over ? split(api.jobView(one, 1280), api.jobView(other, 1280), t, { start: 50, labels: ["left1", "right1"], name: "compareTwo", hint: "dragTwo" }).element
     : h("div", { class: "both" }, picture(one), picture(other)), differences(one, other));
 }
 

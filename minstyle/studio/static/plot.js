@@ -1,6 +1,6 @@
 // The loss, step by step: a line for each size, on a logarithmic axis, for losses of different sizes do not compare.
 
-import { h } from "./dom.js";
+import { h, named } from "./dom.js";
 import { t } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -18,7 +18,7 @@ export function lossPlot() {
   svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
   svg.setAttribute("preserveAspectRatio", "none");
   svg.setAttribute("role", "img");
-  const element = h("figure", { class: "plot", hidden: true }, h("figcaption", {}, t("loss")), svg);
+  const element = h("figure", { class: "plot", hidden: true }, h("figcaption", {}, named(t("loss"), t("hints", "loss"))), svg);
   let points = []; // [evaluation, stage, loss]
 
   function draw() {

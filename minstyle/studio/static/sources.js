@@ -89,8 +89,8 @@ function drawPhoto() {
   const masked = contentMask !== null;
   const lacking = masked && state.asked.styles.some((style) => style.mask === null);
   fill(byId("photo"), card(content, "photo", contentMask, [
-    iconButton("crop", t("crop"), () => openCrop(content, (picture) => use(picture, "photo"))),
-    state.ready() && iconButton("brush", t("mask"), openMasks, { class: masked ? "on" : "" }),
+    iconButton("crop", t("crop"), () => openCrop(content, (picture) => use(picture, "photo")), { title: t("hints", "crop") }),
+    state.ready() && iconButton("brush", t("mask"), openMasks, { class: masked ? "on" : "", title: t("hints", "mask") }),
     iconButton("close", t("removeIt"), () => {
       const undo = state.setContent(null);
       toast(t("removed", { name: content.name }), [t("undo"), undo]);
@@ -104,7 +104,7 @@ function slider(word, value, most, oninput, words) {
     type: "range", min: -100 * most, max: 100 * most, step: 20, value: Math.round(100 * Math.log2(value)), "aria-label": t(word),
     oninput: () => oninput(2 ** (Number(input.value) / 100)),
   });
-  return h("label", { class: "slide" }, named(t(word), t("hints", word)), input, words && h("small", {}, h("span", {}, words[0]), h("span", {}, words[1])));
+  return h("label", { class: "slide" }, named(t(word), t("hints", word)), input, h("small", {}, h("span", {}, words[0]), h("span", {}, words[1])));
 }
 
 function drawStyles() {
@@ -130,7 +130,7 @@ function drawStyles() {
         }
       })),
     ], h("div", { class: "slides" },
-      styles.length > 1 && slider("weight", style.weight, 3, (weight) => set(i, { weight })),
+      styles.length > 1 && slider("weight", style.weight, 3, (weight) => set(i, { weight }), [t("less"), t("more1")]),
       slider("strokes", style.scale, 2, (scale) => set(i, { scale }), [t("finer"), t("coarser")])));
   });
   fill(byId("styles"), cards, styles.length < 8 && chooser("style", styles.length ? "addStyle" : "dropStyle"));

@@ -12,21 +12,25 @@ from ..backend import Array, is_cupy, to_host
 from ..errors import DeviceError
 from .state import RunState
 
-SECONDS = 1.0  # between two copies from the device: what of a run may be lost, and far below a hundredth of its time
+SECONDS = 1.0  # at least, between two copies from the device
+SHARE = 0.01  # of a run's time that they may take, at most: the device stands still meanwhile
 
 
 class Kept:
-    """The best image of a run. Of one on a device there is a copy on the host, at most about a second old."""
+    """The best image of a run. Of one on a device there is a copy on the host, made again and again."""
 
     def __init__(self, state: RunState, clock: Callable[[], float] = time.perf_counter) -> None:
         self._state, self._clock = state, clock
-        self._copy: tuple[np.ndarray, float] | None = None
-        self._copied = -math.inf
+        self._copy: tuple[np.ndarray, float] | None = None  # as it is on the device
+        self._next = -math.inf
 
     def look(self) -> None:
         """To be called after each evaluation."""
-        if is_cupy(self._state.best) and self._clock() - self._copied >= SECONDS:
-            self._copy, self._copied = (image_on_host(self._state.best), self._state.best_loss), self._clock()
+        now = self._clock()
+        if is_cupy(self._state.best) and now >= self._next:
+            self._copy = to_host(self._state.best), self._state.best_loss
+            done = self._clock()
+            self._next = done + max(SECONDS, (done - now) / SHARE)
 
     def best(self) -> tuple[np.ndarray, float]:
         """The image, as ``image_on_host`` has it, and its loss; the copy's where the device fails, or DeviceError."""
@@ -35,7 +39,8 @@ class Kept:
         except DeviceError:
             if self._copy is None:
                 raise
-            return self._copy
+            image, loss = self._copy
+            return image_on_host(image), loss
 
 
 def image_on_host(best: Array) -> np.ndarray:

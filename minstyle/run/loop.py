@@ -189,7 +189,8 @@ def _run_round(objective: Objective, stage: Stage, state: RunState, notify: Tell
                          on_midway, exact.begins, stage.pairs)  # fmt: skip
     except OptimizeError as error:
         term = None if evaluated is None else objective.culprit(evaluated)
-        raise error if term is None else OptimizeError(f"{term}: {error}") from None
+        advice = "; half precision ends at 1e6, try --precision tf32 first" if objective.halves else ""
+        raise OptimizeError(f"{term}: {error}{advice}" if term else f"{error}{advice}") from None
     finally:
         if not whole:
             state.midway = None  # the round is begun again

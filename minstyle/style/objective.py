@@ -140,6 +140,11 @@ class Objective:
         with kernels.use_precision(network.precision):
             return network.device.name == "gpu" and network.dtype == "float32" and kernels.rounds()
 
+    @property
+    def halves(self) -> bool:
+        """Whether evaluations keep maps in half precision, whose numbers end sooner."""
+        return self.rounds and self.network.precision == "fp16"
+
     def workspaces(self) -> tuple[int, int]:
         """Bytes kept for the next call to work in: each thread's, summed, and what they share."""
         return self._arena.nbytes()

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from minstyle import build_objective, load_network
-from minstyle.backend import CPU, Device, is_cupy, to_host
+from minstyle.backend import CPU, PRECISIONS, Device, is_cupy, to_host
 from minstyle.network.vgg import Network
 from minstyle.network.weightfile import Weights
 from minstyle.recipe.presets import RECIPES
 from minstyle.recipe.recipe import Recipe
 from minstyle.recipe.terms import IMAGE, ROLES, Term
 from minstyle.style.regions import Regions
+from tests.support import devices
 from tests.support.small import picture, random_weights
 
 CONTENT, X = (picture(32, 40, seed).astype(np.float64) for seed in (1, 3))
@@ -103,3 +104,27 @@ def test_each_precision_gives_about_the_loss_and_gradient_of_float64(precision: 
     off = np.linalg.norm(to_host(found.gradient) - expected.gradient) / np.linalg.norm(expected.gradient)
     assert off < of_gradient
     assert precision == "fp32" or off > 1e-4, "it does round"
+
+
+RECORDED = {
+    "fine": RECIPES["fine"],
+    "moments": Recipe("r", tuple(Term(kind, "block2_conv1") for kind in ("covariance", "mean_std")), **ALONE),
+}
+
+
+@pytest.mark.parametrize(
+    ("precision", "recipe"),
+    [(precision, "fine") for precision in (PRECISIONS if devices.REAL else ["fp32", "fp16"])] + [("fp32", "moments")],
+)
+def test_what_is_replayed_is_what_is_computed(precision: str, recipe: str, gpu: Device) -> None:
+    """Bit for bit, at images that were not the one recorded."""
+    network = Network(random_weights("vgg19", (8, 8, 8, 8, 8)), gpu, precision=precision)
+    content, style = picture(32, 32, 1), picture(32, 32, 2)
+    replayed, called = (build_objective(content, [style], RECORDED[recipe], network, replayed=r) for r in (True, False))
+    for seed in range(3):  # the first call prepares, the second records
+        image = gpu.asarray(picture(32, 32, seed))
+        found, expected = replayed.evaluate(image), called.evaluate(image)
+        assert found.terms == expected.terms
+        np.testing.assert_array_equal(to_host(found.gradient), to_host(expected.gradient))
+    assert not replayed._replay.refused
+    assert replayed.own_memory() is not None

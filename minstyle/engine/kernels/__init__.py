@@ -23,7 +23,7 @@ from .variation import total_variation, total_variation_gradient
 __all__ = [
     "MOST_SHARED", "Arena", "ArgMax", "BitReluMask", "Kernel", "Mask", "Replay", "add_enlarged", "add_product",
     "by_rows", "check_precision", "convolve", "convolve_relu", "convolve_relu_pool", "dots", "fetched", "free_memory",
-    "gram", "input_gradient", "kernel_gradient", "largest_entry", "max_pool", "peak_memory", "plus_transpose",
+    "gram", "input_gradient", "kernel_gradient", "largest_entry", "matmul", "max_pool", "peak_memory", "plus_transpose",
     "rounds", "row_products", "shrunk", "shrunk_norm", "sort_columns", "thread_count", "total_variation",
     "total_variation_gradient",
     "unsort_columns", "use_precision", "use_threads", "weighted_sum", "window_corners", "zero_pad",
@@ -202,7 +202,18 @@ def plus_transpose(g: Array) -> Array:
 
 def weighted_sum(flat: Array, weights: Array) -> Array:
     """The sum of the rows of F (M, C), each times its weight (M,). -> (C,) in float64"""
-    return (weights @ flat).astype("float64") if is_cupy(flat) else grams.weighted_sum(flat, weights)
+    if not is_cupy(flat):
+        return grams.weighted_sum(flat, weights)
+    if gpu.suits_map(flat, 1) and gpu.suits_map(weights, 1):
+        return gpu.weighted_sum(flat, weights)
+    return (weights @ flat).astype("float64")
+
+
+def matmul(a: Array, b: Array) -> Array:
+    """a (N, K) @ b (K, M) or (K,), of small matrices. -> (N, M) or (N,)"""
+    if not (gpu.suits_map(a, 1) and gpu.suits_map(b, 1)):
+        return a @ b
+    return gpu.matmul(a, b) if b.ndim == 2 else gpu.matmul(a, b[:, None])[:, 0]
 
 
 def add_product(f: Array, matrix: Array, into: Array | None, weights: Array | None = None) -> Array:
@@ -214,8 +225,9 @@ def add_product(f: Array, matrix: Array, into: Array | None, weights: Array | No
         return grams.add_product(f, matrix, into, weights)
     if gpu.suits(f, matrix[None, None]):
         return gpu.convolve(f, gpu.Packed(matrix[None, None], False, lasting=False), None, into, weights)
-    # One product, not one a row of the map, which is what CuPy would make of it.
-    product = (f.reshape(-1, f.shape[2]) @ matrix).reshape(*f.shape[:2], -1)
+    # One product, not one a row of the map, which is what CuPy would make of it; of one channel none at all.
+    flat = f.reshape(-1, f.shape[2])
+    product = (flat * matrix if f.shape[2] == 1 else flat @ matrix).reshape(*f.shape[:2], -1)
     if weights is not None:
         product *= weights[:, :, None]
     if into is None:

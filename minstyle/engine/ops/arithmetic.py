@@ -6,6 +6,7 @@ import math
 
 from ...backend import Array, array_module
 from ...errors import require
+from .. import kernels
 from ..autodiff import ValueAndVjps, Vjp, differentiable
 
 
@@ -45,7 +46,7 @@ def matmul(a: Array, b: Array) -> ValueAndVjps:
     """
     require(a.ndim == 2 and b.ndim == 2 and a.shape[1] == b.shape[0], "matmul",
             "(n, k) and (k, m)", f"{a.shape} and {b.shape}")  # fmt: skip
-    return a @ b, (lambda g: g @ b.T, lambda g: a.T @ g)
+    return kernels.matmul(a, b), (lambda g: kernels.matmul(g, b.T), lambda g: kernels.matmul(a.T, g))
 
 
 @differentiable

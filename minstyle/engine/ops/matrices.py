@@ -9,13 +9,14 @@ import math
 
 from ...backend import Array, array_module
 from ...errors import require
+from .. import kernels
 from ..autodiff import ValueAndVjps, differentiable
 
 
 @differentiable
 def outer(a: Array) -> ValueAndVjps:
     """a a^T of a vector a (C,). -> (C, C). Keeps a: da = (g + g^T) a."""
-    return a[:, None] * a, (lambda g: (g + g.T) @ a,)
+    return a[:, None] * a, (lambda g: kernels.matmul(g + g.T, a),)
 
 
 @differentiable

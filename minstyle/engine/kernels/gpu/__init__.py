@@ -14,6 +14,7 @@ from .first_layer import few_to_many, many_to_few
 from .grams import gram
 from .half import is_half, multiplies_narrow, widened
 from .masks import Mask, WordReluMask, adjoint
+from .matrices import matmul, weighted_sum
 from .memory import free_memory, peak_memory
 from .precision import use_precision
 from .pyramid import add_enlarged, shrink
@@ -22,7 +23,8 @@ from .replay import Replay
 __all__ = [
     "Mask", "Packed", "Replay", "WordReluMask", "add_enlarged", "adjoint", "check_precision", "convolve",
     "convolve_relu", "convolve_relu_pool", "dots", "few_to_many", "free_memory", "gram", "input_gradient", "is_half",
-    "many_to_few", "peak_memory", "product", "shrink", "suits", "suits_few", "suits_map", "use_precision", "widened",
+    "many_to_few", "matmul", "peak_memory", "product", "shrink", "suits", "suits_few", "suits_map", "use_precision",
+    "weighted_sum", "widened",
 ]  # fmt: skip
 
 _PICTURE = 3  # channels

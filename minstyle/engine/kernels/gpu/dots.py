@@ -20,9 +20,15 @@ def dots(pairs: Sequence[tuple[Array, Array]]) -> Array:
         check("b", b, tuple(a.shape))
     grid = max(1, min(blocks(n, 4 * _THREADS), 4 * multiprocessors()))
     parts = xp.empty((len(pairs), grid), dtype=np.float64)
-    sums = xp.empty(len(pairs), dtype=np.float64)
     given = [contiguous(array) for pair in pairs for array in pair]
     given += [None] * (2 * _MOST - len(given))
     launch(kernel("dots.cu", "dot_parts"), (grid,), _THREADS, [*given, parts, np.int64(n), len(pairs)], _SHARED)
-    launch(kernel("dots.cu", "dot_sums"), (len(pairs),), _THREADS, [parts, sums, grid], _SHARED)
+    return summed(parts)
+
+
+def summed(parts: Array) -> Array:
+    """The sum of each row of ``parts`` (N, K), float64. -> (N,)"""
+    count, of_each = parts.shape
+    sums = array_module(parts).empty(count, dtype=np.float64)
+    launch(kernel("dots.cu", "dot_sums"), (count,), _THREADS, [parts, sums, of_each], _SHARED)
     return sums

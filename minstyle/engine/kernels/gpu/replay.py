@@ -66,7 +66,7 @@ class Replay:
 
         given, results = x.copy(), ()
         try:
-            with cupy.cuda.using_allocator(self.pool.malloc), self._stream:
+            with cupy.cuda.using_allocator(self._allocate), self._stream:
                 self._stream.begin_capture()
                 try:
                     results = function(given)
@@ -80,3 +80,16 @@ class Replay:
             raise
         else:
             self._given, self._results, self._graph = given, results, graph
+
+    def _allocate(self, size: int) -> Any:
+        """Memory of the pool, not at the cost of what the recording had before.
+
+        Where a device has none left, a pool gives back its free blocks and tries again: among them are those that
+        kernels recorded already will work in.
+        """
+        before = self.pool.total_bytes()
+        block = self.pool.malloc(size)
+        after = self.pool.total_bytes()
+        if after != before and after - before < size:
+            raise RuntimeError("the device has not memory enough for a recording")
+        return block

@@ -173,6 +173,29 @@ def test_product_at_every_pixel(shape: tuple[int, ...], gpu: Device) -> None:
     close(found, into + expected * weights[:, :, None])
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 1), (33, 5, 70), (64, 40, 31)], ids=str)
+def test_products_of_small_matrices(shape: tuple[int, int, int], gpu: Device) -> None:
+    """Of transposes and of parts too, and with a vector."""
+    n, k, m = shape
+    a, b = float32((n, k), 0), float32((k, m), 1)
+    expected = a.astype(float) @ b
+    for left in (gpu.asarray(a), gpu.asarray(np.ascontiguousarray(a.T)).T, gpu.asarray(np.repeat(a, 2, 1))[:, ::2]):
+        for right in (gpu.asarray(b), gpu.asarray(np.ascontiguousarray(b.T)).T):
+            close(kernels.matmul(left, right), expected)
+    found = kernels.matmul(gpu.asarray(a), gpu.asarray(b)[:, 0])
+    assert found.shape == (n,)
+    close(found, expected[:, 0])
+
+
+@pytest.mark.parametrize(("rows", "channels"), [(1, 1), (63, 33), (700, 136)])
+def test_weighted_sum_of_rows(rows: int, channels: int, gpu: Device) -> None:
+    f, weights = float32((rows, channels), 0), np.abs(float32((rows,), 1))
+    there = gpu.asarray(f), gpu.asarray(weights)
+    found = kernels.weighted_sum(*there)
+    np.testing.assert_allclose(to_host(found), weights.astype(float) @ f, rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(to_host(found), to_host(kernels.weighted_sum(*there)))
+
+
 @pytest.mark.parametrize("shape", [(7, 10, 3), (2, 2, 3), (16, 5, 4)], ids=str)
 def test_half_sizes_and_inner_products(shape: tuple[int, int, int], gpu: Device) -> None:
     v, other = float32(shape, 0), float32(shape, 1)
@@ -217,6 +240,8 @@ def test_what_a_kernel_would_read_beyond_is_refused(gpu: Device) -> None:
         lambda: kernels.gram(x.reshape(-1, 8), short),
         lambda: kernels.add_enlarged(short.reshape(2, 2, 1), x, 1.0),
         lambda: kernels.dots((x, wrong)),
+        lambda: kernels.matmul(x[0], wrong[:, 0]),
+        lambda: kernels.weighted_sum(x[0], short),
     ):
         with pytest.raises(ShapeError, match="of a kernel on a GPU: expected"):
             call()

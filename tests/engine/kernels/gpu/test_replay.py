@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import numpy as np
+import pytest
 
 from minstyle.backend import Device, array_module, to_host
 from minstyle.engine import kernels
+from tests.support import cupy_double
+from tests.support.cupy_double.pools import MEMORY
 
 
 def twice(x: Any) -> tuple[Any, Any]:
@@ -64,3 +68,26 @@ def test_a_call_that_fails_leaves_nothing_half_made(gpu: Device) -> None:
     for result in found:
         if result is not None:
             np.testing.assert_array_equal(to_host(result), [0, 3, 6, 9])
+
+
+def test_memory_that_kernels_were_recorded_to_work_in_is_not_given_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second call takes more than the first, where no more is there: the pool gives back what it can."""
+    with cupy_double.installed() as cupy:
+        monkeypatch.setattr(MEMORY, "total", MEMORY.total)
+        replay, x, most, calls = kernels.Replay(), cupy.ones(1000), 1000, 0
+
+        def grows(x: Any) -> tuple[Any]:
+            nonlocal calls
+            calls += 1
+            first = x * 2
+            total = first.sum()
+            del first
+            return (cupy.zeros(most if calls == 2 else 10).sum() + total,)
+
+        replay(grows, x)
+        gc.collect()
+        cupy.get_default_memory_pool().free_all_blocks()
+        MEMORY.total -= MEMORY.free() - 40_000
+        most = 4500
+        assert float(replay(grows, x)[0]) == 2000
+    assert "memory enough" in replay.refused

@@ -5,6 +5,7 @@
 #define MOST 4  // products
 
 __device__ inline double block_sum(double v, double* sums) {
+    __syncthreads();  // nobody reads the sum before any more
     sums[threadIdx.x] = v;
     for (int half = THREADS / 2; half > 0; half /= 2) {
         __syncthreads();

@@ -5,6 +5,7 @@ result.save("out.png")
 """
 
 from importlib import import_module
+from sys import modules
 from typing import TYPE_CHECKING, Any
 
 from .version import __version__ as __version__
@@ -27,7 +28,8 @@ def __getattr__(name: str) -> Any:
         except ModuleNotFoundError as error:
             if error.name != f"{__name__}.{name}":  # one that it needs is missing
                 raise
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # With these Python says which name may have been meant.
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=modules[__name__])
 
 
 def __dir__() -> list[str]:

@@ -1,8 +1,9 @@
 """``python -m minstyle CONTENT STYLE OUT``, ``... studio``, ``... batch``, and the command ``minstyle``."""
 
+import os
 import sys
 
-from .front import run
+from .front import fail, run
 from .signals import Signals
 
 
@@ -29,7 +30,17 @@ def main() -> int:
 
     # A photograph of that name is ./studio.
     others = {"studio": load_and_serve, "batch": load_and_paint_many}
-    return run("minstyle", others.get(" ".join(sys.argv[1:2]), load_and_run))
+    first = " ".join(sys.argv[1:2])
+
+    def load_and_run_unless_misspelt() -> int:
+        if first[:1].isalpha() and not os.path.splitext(first)[1] and not os.path.exists(first):
+            from .suggest import did_you_mean
+
+            if near := did_you_mean(first, others):
+                return fail("minstyle", f"{first} is neither a file nor a command: {near.strip()}")
+        return load_and_run()
+
+    return run("minstyle", others.get(first, load_and_run_unless_misspelt))
 
 
 if __name__ == "__main__":

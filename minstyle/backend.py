@@ -92,6 +92,7 @@ class Device:
 
 
 CPU = Device("cpu", np)
+_NO_CUPY = "CuPy is not installed"
 
 
 def choose_device(wish: str = "auto") -> Device:
@@ -108,7 +109,8 @@ def choose_device(wish: str = "auto") -> Device:
     if cupy is not None:
         return Device("gpu", cupy, answer)
     if wish != "auto":
-        raise DeviceError(f"no usable GPU: {answer}. Use --device cpu, or see the README on GPUs")
+        advice = "pip install 'minstyle[gpu-cuda12]'" if answer == _NO_CUPY else "see the README on GPUs"
+        raise DeviceError(f"no usable GPU: {answer}. Use --device cpu, or {advice}")
     return Device("cpu", np, f"computing on the CPU: {answer}")
 
 
@@ -118,7 +120,7 @@ def _try_gpu() -> tuple[ModuleType | None, str]:
         import cupy
     except Exception as error:  # a broken CUDA installation fails in many ways, all of them a "no"
         if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
-            return None, "CuPy is not installed"
+            return None, _NO_CUPY
         return None, f"CuPy does not load ({_first_line(error)})"
     try:
         if not cupy.is_available():

@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from .errors import FileError, require
+from .errors import FileError
 
 _OURS = re.compile(r"\.minstyle\.[0-9a-f]{8}(\.[^.]*)?")  # the names of temporary files and folders
 _DAY = 86_400.0  # seconds
@@ -157,8 +157,10 @@ def check_outputs(written: Sequence[Path], read: Iterable[Path]) -> None:
     before = set[Hashable]()
     for path in written:
         own = _identity(path)
-        require(own not in inputs, f"{path}", "a file of its own for the result", "a file that is read", FileError)
-        require(own not in before, f"{path}", "a file of its own", "one that is written already", FileError)
+        if own in inputs:
+            raise FileError(f"{path} is one of the files that are read: write to another")
+        if own in before:
+            raise FileError(f"{path} would be written twice: give each file a name of its own")
         before.add(own)
 
 

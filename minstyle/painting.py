@@ -71,13 +71,13 @@ def stylize(
 
         minstyle.stylize("photo.jpg", "painting.jpg", size=512, progress=True).save("out.png")
 
-    Pictures are paths, images of Pillow's, ``Picture``s, bytes, file objects, or arrays (H, W, 3), RGB, of uint8,
-    uint16 or floats from 0 to 255. ``recipe`` is a name, a recipe's JSON file, a picture that minstyle made, or a
-    ``Recipe``; ``settings`` are its fields, ``style_weight=300``, with ``size`` (a number, or "original": the content's
-    own) for ``sizes`` and ``steps`` for ``evaluations``. ``network`` is a name, a weights file, or a network, which has
-    its own device and dtype; ``draft`` the network that the recipe's draft is painted with, None: without a draft.
+    A picture (``Given``) is a path, a Pillow image, a ``Picture``, bytes, a file object, or an array (H, W, 3), RGB, of
+    uint8, uint16 or floats from 0 to 255. ``recipe`` is a name, a recipe's JSON file, a picture that minstyle made, or
+    a ``Recipe``; ``settings`` are its fields, ``style_weight=300``, with ``size`` (a number, or "original": that of the
+    content) for ``sizes`` and ``steps`` for ``evaluations``. ``network`` is a name, a weights file, or a network, which
+    has its own device and dtype; ``draft`` the network that the recipe's draft is painted with, None: without a draft.
     ``masks``, the content's and one of each style, say which part takes its style from where: pictures, or arrays (H,
-    W) of labels or bools. ``threads`` None: as many as ``use_threads`` says, else one a core.
+    W) of labels or bools. ``threads`` None: as many as ``use_threads`` says, otherwise one per core.
 
     ``progress`` shows a bar; without it messages go to the logger "minstyle". ``initial``, ``regions``, ``observers``,
     ``estimate``, ``state``, ``bands`` and ``on_interrupt`` are explained at ``minstyle.run.stylize.stylize``, which
@@ -138,7 +138,12 @@ def _recipe(recipe: str | Path | Recipe, settings: dict[str, Any], content: inpu
         changes["sizes"] = side_of(shape, sized)
     if isinstance(changes.get("sizes"), int):
         changes["sizes"] = (changes["sizes"],)
-    return dataclasses.replace(found, **(from_start_file(found, changes) if from_file else changes))
+    try:
+        return dataclasses.replace(found, **(from_start_file(found, changes) if from_file else changes))
+    except RecipeError as error:
+        field, _, told = str(error).partition(": ")
+        given = next((name for name in settings if _SHORT.get(name) == field), None)
+        raise error if given is None else RecipeError(f"{given}: {told}") from error
 
 
 def _read(

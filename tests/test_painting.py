@@ -116,13 +116,14 @@ def test_threads_are_those_of_the_caller(studio: Studio) -> None:
     ({"styles": []}, ShapeError, "expected a style picture, got none"),
     ({"styles": np.ones((40, 40, 3))}, ImageError, "style: expected levels of 0..255"),
     ({"recipe": "Fine"}, RecipeError, "did you mean fine?"), ({"network": "vgg99"}, WeightsError, "unknown network"),
-    ({"size": 8}, RecipeError, "sizes: expected a whole number from 32"),
-    ({"size": "large"}, RecipeError, "sizes: expected whole numbers"),
+    ({"size": 8}, RecipeError, "^size: expected a whole number from 32"),
+    ({"size": "large"}, RecipeError, "^size: expected whole numbers"),
     ({"stile_weight": 1}, TypeError, r"unexpected keyword argument 'stile_weight'; did you mean style_weight\?"),
     ({"siez": 64}, TypeError, r"did you mean size\? settings are named as the command line's options, with _ for -"),
     ({"mask": 1}, TypeError, r"it is masks=\[of the content, of each style\]"),
     ({"preserve_color": True}, TypeError, 'it is color="content"'), ({"output": "a.png"}, TypeError, "result.save"),
-    ({"size": "64"}, RecipeError, "sizes: expected whole numbers, got '64'; write 64, without quotes"),
+    ({"steps": "ten"}, RecipeError, "^steps: expected whole numbers"),
+    ({"size": "64"}, RecipeError, "^size: expected whole numbers, got '64'; write 64, without quotes"),
     ({"style_weight": "5"}, RecipeError, "style_weight: expected a number .*, got '5'; write 5.0, without quotes"),
     ({"recipe": "out.png"}, RecipeError, r'to save the picture: .*, then result.save\("out.png"\)'),
     ({"masks": "mask.png"}, RecipeError, "masks: expected a list: the content's mask, and one of each style, got str"),
@@ -159,7 +160,7 @@ def test_masks_are_those_of_the_command_line(studio: Studio) -> None:
         result = minstyle.stylize(studio.content, studio.style, masks=masks, **QUICK)
         np.testing.assert_array_equal(load_image(studio.out), result.pixels)
     assert (minstyle.stylize(studio.content, studio.style, **QUICK).pixels != result.pixels).any()
-    with pytest.raises(RecipeError, match="masks: expected 2, for the content and each style, got 1"):
+    with pytest.raises(RecipeError, match="masks: expected 2: one for the photograph and one for each style, got 1"):
         minstyle.stylize(studio.content, studio.style, masks=files[:1], **QUICK)
 
 
@@ -186,3 +187,9 @@ def test_a_users_program_has_types(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file", "pyproject.toml", *files]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert [run.stdout.count(f"/{name}:") for name in ("good.py", "wrong.py")] == [0, 3], run.stdout
+
+
+def test_a_misspelt_name_of_the_library_is_answered_by_the_right_one() -> None:
+    command = [sys.executable, "-c", "import minstyle; minstyle.stylise"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.stderr.splitlines()[-1].endswith("no attribute 'stylise'. Did you mean: 'stylize'?")

@@ -122,7 +122,7 @@ def check_pictures(parser: OneLineParser, options: argparse.Namespace) -> None:
     if (count := len(options.pictures)) < 3:
         hint = "" if options.mask is None else "; --mask takes all files that follow it: put it after OUT"
         missing = "OUT is missing: " if count == 2 else ""
-        parser.error(f"{missing}expected CONTENT, STYLE and OUT, got {count} of these files{hint}")
+        parser.error(f"{missing}expected CONTENT, STYLE and OUT, got {count} file{'' if count == 1 else 's'}{hint}")
 
 
 def asked_recipe(options: argparse.Namespace) -> Recipe:

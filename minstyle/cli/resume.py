@@ -23,7 +23,13 @@ def resumed(options: argparse.Namespace) -> tuple[Job, Kept]:
     job = kept.job
     if options.pictures:
         count = len(options.pictures)
-        require(count >= 3, "--resume", "no pictures, or CONTENT, STYLE and OUT", f"{count} of these", RecipeError)
+        require(
+            count >= 3,
+            "--resume",
+            "no pictures, or CONTENT, STYLE and OUT",
+            f"{count} file{'' if count == 1 else 's'}",
+            RecipeError,
+        )
         job = dataclasses.replace(job, content=options.pictures[0], styles=tuple(options.pictures[1:-1]),
                                   out=options.pictures[-1])  # fmt: skip
     recipe = changed(job.recipe if options.recipe is None else named_recipe(options.recipe), options, job.content)

@@ -147,6 +147,8 @@ def writer_for(path: Path) -> tuple[str, dict[str, Any]]:
 
 def _writer(extension: str, place: str) -> tuple[str, dict[str, Any]]:
     if extension.lower() not in WRITERS:
+        if not extension:
+            raise ImageError(f"{place}: add an extension, as in {place}.png; known are {', '.join(WRITERS)}")
         raise ImageError(f"{place}: unknown extension {extension!r}: known are {', '.join(WRITERS)}")
     name, settings = WRITERS[extension.lower()]
     if name == "AVIF" and not features.check("avif"):
@@ -156,6 +158,8 @@ def _writer(extension: str, place: str) -> tuple[str, dict[str, Any]]:
 
 def check_image_path(path: str | Path, shape: Shape | None = None) -> None:
     """Raise ImageError or FileError now if ``save_image`` could not write there later, an image (height, width)."""
+    if Path(path).is_dir():
+        raise ImageError(f"{path} is a folder: name a picture in it")
     name, _ = writer_for(Path(path))
     if shape is not None:
         _check_sides(f"{path}", name, shape)

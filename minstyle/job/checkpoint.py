@@ -163,8 +163,10 @@ def find_kept(path: Path, *, overwrite: bool = False) -> Kept:
     of_picture = any(file.exists() for file in generations(beside)[:2])
     is_picture = path.suffix.lower() in WRITERS
     if not of_picture and is_picture:
-        raise CheckpointError(f"{path}: expected a picture whose run was interrupted, beside its checkpoint {beside}; "
-                              "there is none (a run of less than a minute makes none)")  # fmt: skip
+        if not path.exists():
+            raise CheckpointError(f"{path} not found, nor its checkpoint {beside}: nothing to resume")
+        raise CheckpointError(f"{path}: nothing to resume: there is no checkpoint {beside} (the picture is finished, "
+                              "or its run took less than a minute)")  # fmt: skip
     file = beside if of_picture else path
     state, about, file = _newest(file)
     try:

@@ -127,7 +127,7 @@ def read_regions(
     shapes = last_shapes(recipe, *(picture.image.shape for picture in pictures))
     if shapes is None:
         return None
-    require(len(masks) == len(pictures), "masks", f"{len(pictures)}, for the content and each style",
+    require(len(masks) == len(pictures), "masks", f"{len(pictures)}: one for the photograph and one for each style",
             len(masks), RecipeError)  # fmt: skip
     images = [load_mask(mask) if isinstance(mask, Path) else mask for mask in masks]
     roles = [f"{'style' if number else 'content'} mask" for number in range(len(masks))]

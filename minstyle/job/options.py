@@ -35,7 +35,7 @@ Group = argparse._ArgumentGroup
 def add_recipe_options(parser: argparse.ArgumentParser) -> dict[str, Group]:
     """The recipe's options, made from its fields. Returns their groups by name, "recipe" the first, to add more."""
     group = parser.add_argument_group(
-        f'recipe (the options up to "optimiser" change it; the defaults shown are those of {DEFAULT_RECIPE})'
+        f"recipe, and below it the settings that change it (the defaults shown are those of {DEFAULT_RECIPE})"
     )
     group.add_argument("--recipe", metavar="NAME|FILE",
                        help=f"{PRESET_NAMES}, a recipe's JSON file, or a picture that minstyle made "

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import RecipeError
+from ..errors import ImageError, RecipeError
 from ..images import read_text
 from ..recipe.presets import RECIPES
 from ..recipe.recipe import MAX_TEXT, Recipe
@@ -17,13 +17,18 @@ from ..recipe.stored import read_stored
 def named_recipe(name: str) -> Recipe:
     """The preset of that name, or the recipe in a file: .json, or a picture that minstyle made.
 
-    Raises RecipeError, ImageError.
+    Raises RecipeError.
     """
     path = recipe_file(name)
     if path is None:
         return RECIPES[name]
     if path.suffix.lower() != ".json":
-        return recipe_of_picture(path)
+        try:
+            return recipe_of_picture(path)
+        except ImageError as error:
+            why = str(error).removeprefix(f"{path}: ")
+            raise RecipeError(f"{path}: expected a recipe's name, a .json file or a picture that minstyle made ({why})"
+                              ) from error  # fmt: skip
     return _parsed(path, text_of(path, "a recipe"))
 
 

@@ -25,12 +25,13 @@ STEP = 3.0  # what one step of strength divides the content's weight by: seen at
 PRESETS: dict[str, Recipe] = {}  # by name, for a recipe's repr: presets.py, which imports this file, fills it
 
 
+@settings.explained
 @dataclass(frozen=True, repr=False)
 class Recipe:
     """All settings of a run. Checks itself: RecipeError names the field, the value and what was expected.
 
-    A tuple of one element may be given as that element. ``description`` is a line about the preset that the recipe
-    comes from; comparisons leave it out.
+    ``terms`` are losses, each at a layer with a weight; comparisons leave out the ``description``. A single value may
+    stand for a tuple of one. The defaults are not those of the preset ``fine``: see ``RECIPES["fine"]``.
     """
 
     name: str
@@ -140,8 +141,8 @@ class Recipe:
         str, group="network's use", default="plain", choices=("plain", "unit"),
     )  # fmt: skip
     sizes: tuple[int, ...] = setting(
-        "pixels on the side that size-of names; several sizes, as in 128,256, are painted coarse to fine; the word "
-        "original stands for the photograph's own size",
+        "pixels on the longer side, or the one that size-of names; several, as in 128,256, are painted coarse to fine; "
+        "the word original stands for the photograph's own size",
         whole_numbers, group="size", default=(400,), minimum=32, maximum=MAX_SIZE, flag="--size", metavar="N[,N]",
     )  # fmt: skip
     size_of: str = setting(

@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import math
 import sys
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -62,6 +63,16 @@ def setting(
     """A field that is also an option of the command line, called ``flag`` or after the field, and ``also`` these."""
     metadata = dict(help=help, parse=parse, group=group, minimum=minimum, maximum=maximum, choices=choices)
     return dataclasses.field(default=default, metadata=dict(metadata, flag=flag, also=also, metavar=metavar))
+
+
+def explained(cls: type[Any]) -> type[Any]:
+    """The dataclass, with the help text of each of its settings in its docstring."""
+    fields = [field for field in dataclasses.fields(cls) if "help" in field.metadata]
+    width = 2 + max(len(field.name) for field in fields)
+    lines = [textwrap.fill(f"{field.name:{width}}{field.metadata['help']}", 100, initial_indent="    ",
+                           subsequent_indent=" " * (4 + width)) for field in fields]  # fmt: skip
+    cls.__doc__ = "\n".join([(cls.__doc__ or "").rstrip(), "", *lines, ""])
+    return cls
 
 
 def is_many(field: dataclasses.Field[Any]) -> bool:

@@ -118,7 +118,7 @@ def _check_count(recipe: Recipe, name: str, count: int) -> None:
     """Of the field of that name, a tuple with a value for each style picture; () says nothing of any."""
     values = getattr(recipe, name)
     good = len(values) in (0, count) or (name == "style_scale" and len(values) == 1)
-    require(good, name, f"one for each of {count} style pictures", len(values), RecipeError)
+    require(good, name, f"a value for each style, {count} in all", len(values), RecipeError)
 
 
 def side_of(shape: tuple[int, ...], recipe: Recipe) -> int:

@@ -32,10 +32,12 @@ class Record:
 class Result:
     """The result of ``stylize``. A notebook shows it as a picture, and ``plt.imshow`` accepts it.
 
-    ``image`` (H, W, 3) float32, RGB, clipped to 0..255; ``loss`` that of the image before it was clipped; ``history``
-    one Record an evaluation; ``error`` is None, or what ended the run early (an interrupt, a MinstyleError, an OSError
-    in an observer, lack of memory): the image is then the best so far. ``content`` is the photograph, where that
-    was more than an array: its transparency, depth, colour profile and resolution go into files.
+    ``image`` is (H, W, 3) float32, RGB, clipped to 0..255; ``loss`` is the loss of the image before it was clipped, and
+    ``first_loss`` that at the beginning of the last stage. ``history`` has one Record per evaluation, ``evaluations``
+    is their number, ``seconds`` the time that they took. ``recipe`` is the recipe of the run, settings that were
+    changed included. ``error`` is None, or what ended the run early (an interrupt, a MinstyleError, an OSError in an
+    observer, lack of memory): the image is then the best so far. ``content`` is the photograph, where that was more
+    than an array: its transparency, depth, colour profile and resolution go into files.
     """
 
     image: np.ndarray

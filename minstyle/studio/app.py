@@ -14,7 +14,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from ..errors import FileError, MinstyleError
+from ..errors import FileError, MinstyleError, short
 from ..recipe.presets import RECIPES
 from ..version import __version__
 from . import job_routes, pick_routes, picture_routes
@@ -118,5 +118,7 @@ def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
+        if first["loc"][0] == "path" and first["type"] == "string_pattern_mismatch":  # as an id it can have nothing
+            return JSONResponse({"detail": f"there is none with the id {short(first['input'])}"}, 404)
         place = ".".join(map(str, first["loc"][1:])) or str(first["loc"][0])
         return JSONResponse({"detail": f"{place}: {' '.join(str(first['msg']).split())}"}, 422)

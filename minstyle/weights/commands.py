@@ -25,7 +25,10 @@ NAME = "python -m minstyle.weights"
 
 def command(arguments: Sequence[str] | None = None) -> int:
     """Run the command of these arguments; returns the exit code. Raises a MinstyleError."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.error("expected a command: convert, fetch, list, verify or remove")
     try:
         with Signals():
             options.run(options)
@@ -99,7 +102,7 @@ def _confirmed(question: str) -> bool:
 
 def _parser() -> OneLineParser:
     parser = OneLineParser(prog=NAME, description="Get network weights in.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
     _add_convert(commands)
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from ..network.layers import BLOCKS
 from ..network.vgg import Network
 from ..network.weightfile import Weights, read_weights
 from .checksums import digest
-from .locate import first_file, folders, given_folder
+from .locate import NAMES, embedded_folder, first_file, folders, given_folder
 from .sources import SOURCES, megabytes
 
 BROKEN = "broken"
@@ -67,8 +68,21 @@ def _row(path: Path) -> tuple[str, ...]:
         size, weights = megabytes(path.stat().st_size), read_weights(path)
     except (WeightsError, OSError) as error:
         return (BROKEN, "", "", short(str(error).removeprefix(f"{path}: ")), str(path))
-    name = f"small network in place of {weights.network}" if weights.projections else weights.network
-    return (short(name), str(len(weights.layers)), size, short(weights.source), str(path))
+    source = textwrap.shorten(weights.source, 40, placeholder=" ...")
+    place = f"{path}{' (comes with minstyle)' if _comes_along(path) else ''}"
+    return (_name(weights, path), str(len(weights.layers)), size, source, place)
+
+
+def _name(weights: Weights, path: Path) -> str:
+    """What --network calls it, and of a small network in whose place it is."""
+    if not weights.projections:
+        return short(weights.network)
+    name = path.stem if path.stem in NAMES else path.name
+    return f"{name} (a small network, in place of {short(weights.network)})"
+
+
+def _comes_along(path: Path) -> bool:
+    return path.resolve().parent == embedded_folder().resolve()
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -88,7 +102,7 @@ def verify(path: Path) -> list[str]:
     facts = {
         "file": f"{path} ({megabytes(path.stat().st_size)})",
         "SHA-256": digest(path),
-        "network": weights.network,
+        "network": _name(weights, path),
         "layers": _layers(weights),
         "channels": " ".join(str(bias.size) for _, bias in weights.layers.values()),
         **({"projections": _projections(weights)} if weights.projections else {}),
@@ -96,8 +110,8 @@ def verify(path: Path) -> list[str]:
         "dtype": ", ".join(sorted({array.dtype.name for array in _arrays(weights)})),
         "normalisation": f"(image - mean) / std, mean {_triple(weights.mean)}, std {_triple(weights.std)} (RGB, "
         f"0..255), then {weights.channel_order}",
-        "source": short(weights.source),
-        "source's SHA-256": short(weights.source_sha256),
+        "source": weights.source,
+        **({"source's SHA-256": short(weights.source_sha256)} if weights.source_sha256 else {}),
         "licence": short(weights.licence),
     }
     return [f"{name:18}{text}" for name, text in facts.items()]
@@ -166,10 +180,15 @@ def _memory(name: str) -> int | None:
 
 
 def find_installed(network: str, weights_dir: str | Path | None = None) -> Path:
-    """The file that ``network`` is read from: in ``weights_dir``, or in the first folder. Raises WeightsError."""
+    """The file that ``network`` is read from: in ``weights_dir``, or in the first folder.
+
+    Raises WeightsError where there is none, or only the one that comes with minstyle.
+    """
     places = folders() if weights_dir is None else [given_folder(weights_dir)]
     if (path := first_file((network,), places)) is None:
         raise WeightsError(f"{network} is not installed in {', '.join(map(str, places))}; nothing to remove")
+    if _comes_along(path):
+        raise WeightsError(f"{path} comes with minstyle and is kept: only files that you installed are removed")
     return path
 
 

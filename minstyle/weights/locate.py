@@ -38,9 +38,14 @@ def folders(weights_dir: str | Path | None = None) -> list[Path]:
     found = [given_folder(weights_dir)] if weights_dir is not None else []
     if os.environ.get(VARIABLE):
         found.append(Path(os.environ[VARIABLE]))
+    return [*found, user_folder(), embedded_folder()]
+
+
+def embedded_folder() -> Path:
+    """The folder of the weights that come with minstyle."""
     package = Path(__file__).resolve().parents[1]
     embedded = package / "embedded"  # there is none in a clone
-    return [*found, user_folder(), embedded if embedded.is_dir() else package.parent / "weights"]
+    return embedded if embedded.is_dir() else package.parent / "weights"
 
 
 def given_folder(path: str | Path) -> Path:

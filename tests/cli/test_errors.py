@@ -79,10 +79,13 @@ WRONG_FILES: dict[str, tuple[Change, list[str]]] = {
     "content too low at that size": (lambda s: ["--size-of", "long"], ["(25, 32)", "got 25"]),
     "content's name too long": (lambda s: {"content": s.folder / ("a" * 300 + ".png")}, ["a" * 40]),
     "unknown extension": (lambda s: {"out": s.results / "out.gif"}, ["out.gif", "'.gif'"]),
-    "no extension": (lambda s: {"out": s.results / "out"}, ["results/out:"]),
+    "no extension": (
+        lambda s: {"out": s.results / "out"},
+        ["results/out: add an extension, as in ", "results/out.png; known are .png, .jpg"],
+    ),
     "no folder": (lambda s: {"out": s.folder / "gone" / "out.png"}, [os.path.join("gone", "out.png"), "not exist"]),
     "folder is a file": (lambda s: {"out": s.content / "out.png"}, [os.path.join("photo.png", "out.png")]),
-    "out is a folder": (lambda s: {"out": folder(s, "dir.png")}, ["dir.png", "it is a folder"]),
+    "out is a folder": (lambda s: {"out": folder(s, "dir.png")}, ["dir.png is a folder: name a picture in it"]),
     "folder cannot be written": (lambda s: {"out": Path("/proc/minstyle.png")}, ["/proc/minstyle.png"]),
     "name of out too long": (lambda s: {"out": s.results / ("a" * 300 + ".png")}, ["a" * 40]),
     "no folder for the trace": (lambda s: ["--trace", s.folder / "gone" / "t"], [os.path.join("gone", "t")]),
@@ -178,5 +181,5 @@ def test_numbers_that_are_too_large_together(studio: Studio, capsys: Captured) -
 def test_the_gpu_is_refused_with_the_reason(studio: Studio, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     monkeypatch.setitem(sys.modules, "cupy", None)
     line = refused(studio, capsys, "--device", "gpu")
-    assert "no usable GPU: CuPy is not installed" in line
+    assert "no usable GPU: CuPy is not installed. Use --device cpu, or pip install 'minstyle[gpu-cuda12]'" in line
     assert "--device cpu" in line

@@ -264,7 +264,7 @@ def test_a_picture_that_is_read_is_not_written_over(
         before = own.read_bytes()
         studio.out = Path(name)
         assert studio.run("--quiet", *options) == 2
-        assert "expected a file of its own for the result, got a file that is read" in told_in_one_line(capsys)
+        assert "is one of the files that are read: write to another" in told_in_one_line(capsys)
         assert own.read_bytes() == before
 
 

@@ -6,11 +6,13 @@ import dataclasses
 import re
 import shlex
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import minstyle
+from minstyle.__main__ import main as main_of_module
 from minstyle.backend import choose_device
 from minstyle.cli.main import asked_recipe, build_parser, main
 from minstyle.errors import DeviceError
@@ -193,6 +195,20 @@ def test_without_arguments_there_is_an_example(capsys: Captured) -> None:
     assert "error" not in captured.err
 
 
+@pytest.mark.parametrize(("word", "command"), [("bach", "batch"), ("Batch", "batch"), ("stdio", "studio")])
+def test_a_misspelt_command_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Captured, word: str, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["minstyle", word, "photos", "--style", "a.jpg"])
+    assert main_of_module() == 2
+    assert f"error: {word} is neither a file nor a command: did you mean {command}?" in told_in_one_line(capsys)
+    for words in ([f"{word}.jpg", "b.jpg", "out.png"], ["photo", "b.jpg", "out.png"]):
+        monkeypatch.setattr(sys, "argv", ["minstyle", *words])
+        assert main_of_module() == 2
+        assert f"{words[0]} not found: expected a picture file" in told_in_one_line(capsys)
+
+
 @pytest.mark.parametrize(("arguments", "words"), [
     ("-o out.png", "OUT is the last of the files: minstyle CONTENT STYLE OUT. See"),
     ("--output=out.png", "OUT is the last of the files"),
@@ -200,7 +216,10 @@ def test_without_arguments_there_is_an_example(capsys: Captured) -> None:
     ("a.jpg b.jpg out.png --style 500", "the weight of the style is --style-weight"),
     ("a.jpg b.jpg out.png 500", "expected the name of a picture, got the number 500; it needs its option before it"),
     ("a.jpg b.jpg out.png --wieght 5", "did you mean --content-weight or --style-weight or --tv-weight"),
-    ("a.jpg b.jpg", "OUT is missing: expected CONTENT, STYLE and OUT, got 2 of these files"),
+    ("a.jpg", "error: expected CONTENT, STYLE and OUT, got 1 file."),
+    ("a.jpg b.jpg out.png --color contnt", "did you mean content?"),
+    ("a.jpg b.jpg out.png --compare fine:style_wieght=3", "unknown setting 'style_wieght': did you mean style_weight?"),
+    ("a.jpg b.jpg", "OUT is missing: expected CONTENT, STYLE and OUT, got 2 files"),
     ("https://example.org/a.jpg b.jpg out.png", "https://example.org/a.jpg is a web address"),
     ("a.jpg b.jpg out.png --network vgg", "unknown network 'vgg'"),
 ])  # fmt: skip

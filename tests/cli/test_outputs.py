@@ -76,7 +76,7 @@ def test_no_output_is_a_file_that_is_read(studio: Studio, inputs: dict[str, Path
             place.hardlink_to(inputs[of])
         assert main(words(files, placed(what, place))) == 2, (of, how)
         line = told_in_one_line(capsys)
-        assert f"{place}: expected a file of its own for the result, got a file that is read" in line
+        assert f"{place} is one of the files that are read: write to another" in line
         assert (place.read_bytes(), inputs[of].read_bytes()) == (data, data)
         place.unlink()
     assert os.listdir(studio.results) == []
@@ -106,7 +106,7 @@ def test_no_two_outputs_are_one_file(
             (option,) = before[-1:]
             assert studio.run("--quiet", *before, folder / spelled) == 2, (option, folder / spelled)
             line = told_in_one_line(capsys)
-            assert "expected a file of its own, got one that is written already" in line
+            assert "would be written twice" in line
             assert os.listdir(studio.results) == []
 
 
@@ -132,7 +132,7 @@ def test_a_snapshot_that_this_run_may_write_is_not_read(
     start = studio.results / name
     save_image(picture(32, 40, 3), start)
     assert studio.run("--quiet", "--init", start, "--save-every", every) == 2
-    assert f"{name}: expected a file of its own for the result" in told_in_one_line(capsys)
+    assert f"{name} is one of the files that are read: write to another" in told_in_one_line(capsys)
 
 
 def test_names_that_differ_are_files_of_their_own_where_the_system_tells_them_apart(studio: Studio) -> None:
@@ -152,7 +152,7 @@ def test_the_recipes_of_a_comparison_are_not_written_over(studio: Studio, capsys
     for path in (recipe, weights):
         studio.out, before = path, path.read_bytes()
         assert studio.run("--quiet", "--network", weights, "--compare", f"document,{recipe}:style-weight=2") == 2
-        assert "got a file that is read" in told_in_one_line(capsys)
+        assert "is one of the files that are read: write to another" in told_in_one_line(capsys)
         assert path.read_bytes() == before
 
 
@@ -170,12 +170,12 @@ def test_the_checkpoint_that_a_run_goes_on_from_is_not_written_over(
     for more in (["--no-checkpoint"], ["--checkpoint", str(studio.folder / "new")]):
         before = kept.read_bytes()
         assert main(["--resume", str(kept), *more, "--trace", str(kept), "--quiet"]) == 2
-        assert "kept: expected a file of its own" in told_in_one_line(capsys)
+        assert "kept is one of the files that are read" in told_in_one_line(capsys)
         assert kept.read_bytes() == before
     recipe = studio.folder / "recipe.json"
     recipe.write_text(recipe_of_picture(studio.out).to_json())
     assert main(["--resume", str(kept), "--recipe", str(recipe), "--trace", str(recipe), "--quiet"]) == 2
-    assert "recipe.json: expected a file of its own" in told_in_one_line(capsys)
+    assert "recipe.json is one of the files that are read" in told_in_one_line(capsys)
 
 
 @pytest.mark.parametrize("option", ["OUT", "--trace", "--plot", "--sheet", "--checkpoint"])
@@ -202,12 +202,12 @@ def test_weights_are_not_converted_onto_themselves(studio: Studio, capsys: Captu
     link.hardlink_to(studio.network)
     for target in (studio.network, link):
         assert weights_main(["convert", str(studio.network), str(target)]) == 2
-        assert "expected a file of its own for the result" in capsys.readouterr().err
+        assert "is one of the files that are read: write to another" in capsys.readouterr().err
     place = studio.folder / "weights" / "vgg19.h5"
     place.parent.mkdir()
     place.symlink_to(studio.network)
     for source in (place, studio.network):
         command = ["fetch", "vgg19", "--from", str(source), "--weights-dir", str(place.parent)]
         assert weights_main(command) == 2
-        assert "expected a file of its own for the result" in capsys.readouterr().err
+        assert "is one of the files that are read: write to another" in capsys.readouterr().err
     assert studio.network.read_bytes() == before

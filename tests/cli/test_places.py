@@ -35,7 +35,7 @@ def test_a_link_to_a_picture_that_is_read_is_refused(studio: Studio, capsys: Cap
     before, studio.out = studio.content.read_bytes(), studio.results / "link.png"
     studio.out.symlink_to(studio.content)
     assert studio.run("--quiet") == 2
-    assert "expected a file of its own for the result" in told_in_one_line(capsys)
+    assert "is one of the files that are read: write to another" in told_in_one_line(capsys)
     assert studio.content.read_bytes() == before
 
 

@@ -145,7 +145,7 @@ def test_files_that_mask_took_are_told(capsys: Captured) -> None:
         main(["--mask", "cat_mask.png", "glass_mask.png", "cat.jpg", "glass.jpg", "out.png"])
     (line,) = capsys.readouterr().err.splitlines()
     assert end.value.code == 2
-    assert "got 0 of these files; --mask takes all files that follow it: put it after OUT" in line
+    assert "got 0 files; --mask takes all files that follow it: put it after OUT" in line
 
 
 @pytest.mark.parametrize("files", [[], ["photo.jpg"], ["photo.jpg", "painting.jpg"]], ids=len)
@@ -155,7 +155,7 @@ def test_too_few_files_are_told_in_one_line(files: list[str], capsys: Captured) 
     captured = capsys.readouterr()
     assert (end.value.code, captured.out) == (2, "")
     (line,) = captured.err.splitlines()
-    assert f"expected CONTENT, STYLE and OUT, got {len(files)} of these files" in line
+    assert f"expected CONTENT, STYLE and OUT, got {len(files)} file{'' if len(files) == 1 else 's'}." in line
 
 
 def test_options_may_stand_between_the_files(studio: Studio) -> None:
@@ -218,9 +218,9 @@ def test_a_losses_weight_scales_its_terms(studio: Studio, option: str, kind: str
     (["--style-loss", "gram"], ["style loss", "gram_paper", "'gram'"]),
     (["--style-layers", "conv1_1,block1_conv1"], ["--style-layers", "block1_conv1 twice"]),
     (["--tv-loss", ""], ["tv loss", "tv_mean", "''"]),
-    (["--blend", "1,2"], ["blend", "1 style picture", "got 2"]),
-    (["--style-scale", "1,2,3"], ["style_scale", "1 style picture", "got 3"]),
-    (["--style-crop", "0,0,1,1/0,0,1,1"], ["style_crop", "1 style picture", "got 2"]),
+    (["--blend", "1,2"], ["blend", "a value for each style, 1 in all", "got 2"]),
+    (["--style-scale", "1,2,3"], ["style_scale", "a value for each style, 1 in all", "got 3"]),
+    (["--style-crop", "0,0,1,1/0,0,1,1"], ["style_crop", "a value for each style, 1 in all", "got 2"]),
     (["--style-crop", "0,0,0.5,1"], ["style", "18 x 40"]),
     (["--gradients", "unit"], ["gradients", "plain", "scipy"]),
     (["--bounds", "step"], ["bounds", "end or smooth", "scipy"]),
@@ -257,7 +257,7 @@ def test_several_styles_with_blend_scale_and_crop(studio: Studio, capsys: Captur
     assert (by_crop != painted(studio.style, cropped)).any(), "the scale counts"
     _, _, _, *small = studio.arguments("--style-scale", "1,2,3", "--quiet")
     assert main([str(part) for part in (studio.content, studio.style, other, studio.out, *small)]) == 2
-    assert "style_scale: expected one for each of 2 style pictures, got 3" in told_in_one_line(capsys)
+    assert "style_scale: expected a value for each style, 2 in all, got 3" in told_in_one_line(capsys)
 
 
 def test_a_picture_that_began_with_a_file_says_so(studio: Studio, capsys: Captured) -> None:

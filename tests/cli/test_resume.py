@@ -236,7 +236,7 @@ def test_other_pictures_and_weights_are_refused_by_name(
 def test_other_numbers_of_pictures_are_refused(stopped: Studio, capsys: Captured) -> None:
     line = refused(stopped, capsys, stopped.content, stopped.style, stopped.style, stopped.out, "--resume", stopped.out)
     assert "style 2" in line
-    assert "2 of these" in refused(stopped, capsys, stopped.content, stopped.style, "--resume", stopped.out)
+    assert "2 files" in refused(stopped, capsys, stopped.content, stopped.style, "--resume", stopped.out)
 
 
 def test_the_same_pictures_may_be_given(stopped: Studio) -> None:
@@ -248,7 +248,11 @@ def test_the_same_pictures_may_be_given(stopped: Studio) -> None:
 
 def test_files_that_are_no_checkpoints(studio: Studio, capsys: Captured) -> None:
     studio.image()
-    assert "there is none" in refused(studio, capsys, "--resume", studio.out)
+    line = refused(studio, capsys, "--resume", studio.out)
+    assert f"{studio.out}: nothing to resume: there is no checkpoint {studio.out}.checkpoint (the picture" in line
+    gone = studio.folder / "gone.png"
+    line = refused(studio, capsys, "--resume", gone)
+    assert f"{gone} not found, nor its checkpoint {gone}.checkpoint: nothing to resume" in line
     assert "not found" in refused(studio, capsys, "--resume", studio.folder / "gone.state")
     (studio.folder / "text").write_text("a text")
     assert "not a whole checkpoint" in refused(studio, capsys, "--resume", studio.folder / "text")

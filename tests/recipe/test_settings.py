@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minstyle.errors import RecipeError
+from minstyle.recipe.recipe import Recipe
 from minstyle.recipe.settings import (
     EXPECTED,
     check_number,
@@ -105,3 +106,11 @@ def test_a_number_passes_if_and_only_if_it_is_in_the_range(value: float, low: fl
         assert not good
     else:
         assert good
+
+
+def test_a_recipes_help_explains_each_setting() -> None:
+    words = " ".join((Recipe.__doc__ or "").split())
+    for field in dataclasses.fields(Recipe):
+        if "help" in field.metadata:
+            assert f" {field.name} {field.metadata['help']}" in words
+    assert max(map(len, (Recipe.__doc__ or "").splitlines())) <= 120

@@ -134,7 +134,7 @@ def test_what_is_said_of_another_number_of_styles_is_named(name: str) -> None:
     values = {"blend": (3, 7), "style_scale": (1, 2), "style_crop": ((0, 0, 1, 1), (0, 0, 0.5, 1))}[name]
     check_styles(recipe(**{name: values}), 2)
     for count in (1, 3):
-        with pytest.raises(RecipeError, match=f"{name}: expected one for each of {count} style pictures, got 2"):
+        with pytest.raises(RecipeError, match=f"{name}: expected a value for each style, {count} in all, got 2"):
             check_styles(recipe(**{name: values}), count)
 
 
@@ -148,7 +148,7 @@ def test_the_shares_of_a_blend() -> None:
     assert blend_of(recipe(), 4) == [0.25] * 4
     assert blend_of(recipe(blend=(1, 3)), 2) == [0.25, 0.75]
     assert blend_of(recipe(), 0) == []
-    with pytest.raises(RecipeError, match="blend: expected one for each of 3 style pictures, got 2"):
+    with pytest.raises(RecipeError, match="blend: expected a value for each style, 3 in all, got 2"):
         blend_of(recipe(blend=(1, 3)), 3)
     # Sizes and crops of other styles do not matter to it: an objective takes pictures as they are.
     assert blend_of(recipe(style_crop=((0, 0, 1, 1), (0, 0, 1, 0.5))), 1) == [1.0]

@@ -101,7 +101,7 @@ def test_pictures_are_resized_by_the_recipes_filter(resample: str) -> None:
     ({"content": CONTENT[:, :31]}, ImageError, "content: expected at least 32 x 32 pixels, got 31 x 48"),
     ({"styles": (CONTENT[..., 0],)}, ImageError, r"style: expected an image \(H, W, 3\), got \(48, 64\)"),
     ({"initial": np.full((40, 40, 3), np.inf)}, ImageError, "initial: expected finite pixels"),
-    ({"recipe": recipe(blend=(1, 2, 3))}, RecipeError, "blend: expected one for each of 2 style pictures, got 3"),
+    ({"recipe": recipe(blend=(1, 2, 3))}, RecipeError, "blend: expected a value for each style, 2 in all, got 3"),
     ({"recipe": recipe(style_scale=(1, 2, 3))}, RecipeError, "style_scale: .* got 3"),
     ({"regions": Regions(hidden(*SHAPE), (hidden(40, 40),), ("picture",))}, ImageError,
      "regions: expected those of 2 style pictures, got 1"),

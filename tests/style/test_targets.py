@@ -82,7 +82,7 @@ def test_a_style_that_does_not_count_is_not_computed(tiny_network: Network) -> N
 
 
 def test_a_blend_of_other_styles_is_refused(tiny_network: Network) -> None:
-    with pytest.raises(RecipeError, match="blend: expected one for each of 2 style pictures, got 3"):
+    with pytest.raises(RecipeError, match="blend: expected a value for each style, 2 in all, got 3"):
         targets(recipe("gram_paper", blend=(1, 3, 1)), tiny_network)
 
 

@@ -90,6 +90,39 @@ def test_list_shows_what_is_installed(home: Path, tmp_path: Path, capsys: Captur
     assert rows[3].endswith(str(home / "broken.h5"))
 
 
+def test_what_comes_along_is_listed_by_the_name_that_network_takes_and_not_removed(
+    home: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    embedded = tmp_path / "site" / "weights"
+    embedded.mkdir(parents=True)
+    matrix = {"block2_conv1": np.ones((3, 2), np.float32)}
+    weights = random_weights("vgg19", (2, 3, 2, 3, 2))
+    small = dataclasses.replace(weights, projections=matrix, source=("trained " * 40).strip(), source_sha256="")
+    write_weights(embedded / "mini.h5", small)
+    assert main(["list"]) == 0
+    row = f"  mini (a small network, in place of vgg19)  16      0.0 MB  {embedded}/mini.h5 (comes with minstyle)"
+    assert row in capsys.readouterr().out.splitlines()
+    assert main(["list", "--sources"]) == 0
+    assert "  trained trained trained trained ...  " in capsys.readouterr().out
+    assert main(["verify", "mini"]) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"^network +mini \(a small network, in place of vgg19\)$", told, re.MULTILINE)
+    assert re.search(r"^source +(trained ?){40}$", told, re.MULTILINE)
+    assert "source's SHA-256" not in told
+    path = put(embedded)
+    for folder in ([], ["--weights-dir", str(embedded)]):
+        message = refused(["remove", "vgg19", "--yes", *folder], capsys)
+        assert f"{path} comes with minstyle and is kept: only files that you installed are removed" in message
+    assert path.is_file()
+    own = put(home)
+    assert main(["remove", "vgg19", "--yes"]) == 0
+    assert [path.is_file(), own.is_file()] == [True, False]
+
+
+def test_without_a_command_all_are_told(home: Path, capsys: Capture) -> None:
+    assert "error: expected a command: convert, fetch, list, verify or remove. See" in refused([], capsys)
+
+
 def test_list_is_short(home: Path, capsys: Capture) -> None:
     first = put(home, "vgg16")
     assert main(["list"]) == 0

@@ -158,7 +158,6 @@ def test_a_new_browser_begins_with_the_empty_page_and_nothing_jumps(server: Serv
 
 def test_settings_used_again_come_with_their_painting(server: Server, page_of: Open) -> None:
     first = server.job(seed=43, size=40)
-    server.ended(first)
     server.ended(server.job(seed=45))
     page = page_of(server, server.request(seed=45))
     easel = page.locator("#easel .split img").first

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from distributed import Client
 
 from marked import Page, add_write
 from minstyle.cluster.one_picture import Spreading, spread_over
@@ -81,6 +82,8 @@ class Scheduler:
                     _ip("-n", f"ms-{number}", *words)
             self._start("worker", self.address, "--host", host, "--nthreads", 1, "--no-nanny", "--no-dashboard",
                         "--memory-limit", 0, "--local-directory", self._folder, inside=inside)  # fmt: skip
+        with Client(self.address, set_as_default=False) as client:
+            client.wait_for_workers(self._count, timeout=120)
         return self
 
     def __exit__(self, *ended: object) -> None:
@@ -153,7 +156,6 @@ class Picture:
             spread_over(None, there.address, self.machine, self.networks, self.recipe) as spread,
             use_threads(1),
         ):
-            spread.wait_for(count)
             losses = self._painted(spread)
             objective = build_objective(self.content, [self.style], self.recipe, self.networks.network,
                                         bands=self.bands, spread=spread)  # fmt: skip
@@ -227,7 +229,7 @@ def table(picture: Picture, found: dict[int, Found], alone: float) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, value in (("height", 1024), ("width", 96), ("bands", 4), ("evaluations", 20)):
+    for name, value in (("height", 1024), ("width", 64), ("bands", 4), ("evaluations", 20)):
         parser.add_argument(f"--{name}", type=int, default=value, metavar="N")
     parser.add_argument("--network", default="mini")
     parser.add_argument("--namespaces", action="store_true", help="a network namespace for each worker")

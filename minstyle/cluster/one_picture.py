@@ -92,10 +92,6 @@ class Spreading:
         """How many workers there are."""
         return self._workers.there()
 
-    def wait_for(self, count: int) -> None:
-        """Until there are so many."""
-        self._workers.wait_for(count)
-
     def on_workers(self, ask: Callable[[], Any]) -> list[Any]:
         """What each worker answers."""
         return list(self._workers.client.run(ask).values())
@@ -107,7 +103,8 @@ class Spreading:
         count = min(self.count, work.size[0] // LEAST)
         if count < 2:
             return None
-        work = work if work.rows else dataclasses.replace(work, rows=-(-work.size[0] // count))
+        rows = -(-work.size[0] // count)  # in as many bands as there are parts, or more
+        work = dataclasses.replace(work, rows=min(work.rows or rows, rows))
         self.current = InParts(self._workers, order, work, np.asarray(to_host(content)), network)
         return self.current
 

@@ -61,7 +61,7 @@ def run_stages(
         while state.stage < len(stages) and not state.stopped:
             stage = fallback.applied(stages[state.stage])
             last = state.stage == len(stages) - 1
-            if _fits(stage, pictures, state, timed_notify, fallback.replayed, last, targets_of):
+            if _fits(stage, pictures, state, timed_notify, fallback, last, targets_of):
                 if not state.stopped:
                     state.stage, state.round, state.image = state.stage + 1, 0, None
                 continue
@@ -79,7 +79,7 @@ def _fits(
     pictures: Pictures,
     state: RunState,
     notify: Tell,
-    replayed: bool,
+    fallback: Fallback,
     last: bool,
     targets_of: StyleTargets,
 ) -> bool:
@@ -87,7 +87,7 @@ def _fits(
     del state.history[state.done :]  # what was evaluated beyond the state is evaluated again
     try:
         with device_errors():
-            _run_stage(stage, pictures, state, notify, replayed, last, targets_of)
+            _run_stage(stage, pictures, state, notify, fallback, last, targets_of)
     except DeviceMemoryError:
         return False
     return True
@@ -99,14 +99,14 @@ def _run_stage(
     pictures: Pictures,
     state: RunState,
     notify: Tell,
-    replayed: bool,
+    fallback: Fallback,
     last: bool,
     targets_of: StyleTargets,
 ) -> None:
     """Run the rounds of a stage that ``state`` does not count as done, or up to one in which an observer says stop."""
-    scaled = pictures.at(stage.shape)
+    fallback.recorded, scaled = False, pictures.at(stage.shape)
     objective = build_objective(scaled.content, scaled.styles, stage.recipe, stage.network, scaled.regions,
-                                bands=stage.bands, replayed=replayed, targets_of=targets_of)  # fmt: skip
+                                bands=stage.bands, replayed=fallback.replayed, targets_of=targets_of)  # fmt: skip
     if state.image is None:
         if state.best is None:
             start = scaled.start(stage.network.mean_color, pictures.initial)
@@ -116,7 +116,11 @@ def _run_stage(
         state.image, state.adam_state = start, adam_state
         notify(Event.BORDER)
     while state.round < stage.recipe.rounds and not state.stopped:
-        if _run_round(objective, stage, state, notify, last and state.round == stage.recipe.rounds - 1):
+        try:
+            stopped = _run_round(objective, stage, state, notify, last and state.round == stage.recipe.rounds - 1)
+        finally:
+            fallback.recorded = objective.replays
+        if stopped:
             state.stopped = True
         else:
             state.stopped = notify(Event.END_OF_ROUND)

@@ -11,6 +11,7 @@ that somebody wants, and ``Network.walk`` runs the list.
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -136,6 +137,12 @@ class Network:
     def __repr__(self) -> str:
         kind = f"small network in place of {self.name}" if self.small else self.name
         return f"Network({kind}, up to {self.layers[-1]}, {self.dtype.name}, {self.device.name})"
+
+    def multiplying(self, precision: str | None) -> Network:
+        """The same network, its kernels shared, with another ``precision``."""
+        other = copy.copy(self)
+        other.precision = precision
+        return other
 
     def features(self, image: Any, layers: Iterable[str], **settings: Any) -> dict[str, Any]:
         """The feature maps (H', W', C) of ``image`` at ``layers``, by canonical name; settings as in ``walk``."""

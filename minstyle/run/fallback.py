@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..backend import CPU, device_errors
-from ..engine.kernels import free_memory, peak_memory
+from ..engine.kernels import free_memory, peak_memory, rounds, use_precision
 from ..errors import DeviceMemoryError, ResourceError
+from ..network.vgg import Network
 from ..notices import LESS_MEMORY, Notice
 from ..optimize.lbfgs import LbfgsState
 from ..recipe.sizes import SMALLEST, side_of
@@ -30,15 +31,22 @@ _IMAGES = 3  # that a run has on the device beside the optimiser's: the best, th
 
 @dataclass
 class Fallback:
-    """What a run has given up so far: replay, pairs of L-BFGS beyond ``pairs``, evaluations in fewer than ``bands``."""
+    """What a run has given up so far: replay, pairs of L-BFGS beyond ``pairs``, maps in float32 between convolutions,
+    evaluations in fewer than ``bands``.
+
+    ``recorded``: evaluations of the latest objective were recorded, or would have been.
+    """
 
     replayed: bool = True
     pairs: int | None = None
+    half: bool = False
     bands: int = 0
+    recorded: bool = False
 
     def applied(self, stage: Stage) -> Stage:
         """The stage with what is left."""
-        return dataclasses.replace(stage, pairs=self.pairs, bands=max(self.bands, stage.bands))
+        network = stage.network.multiplying("fp16") if self.half and _halves(stage.network) else stage.network
+        return dataclasses.replace(stage, network=network, pairs=self.pairs, bands=max(self.bands, stage.bands))
 
     def give_up(self, stage: Stage, state: RunState) -> Notice | None:
         """The next thing, which is then said; None where nothing is left. ``state`` moves to the host meanwhile."""
@@ -48,13 +56,17 @@ class Fallback:
         lack = f"the GPU's memory does not suffice for {stage.shape[1]} x {stage.shape[0]}"
         pairs = _pairs(stage)
         shorter = next((m for m in HISTORIES if m < pairs), None)
-        if self.replayed:
+        if self.replayed and self.recorded:
             self.replayed = False
             said = "evaluations are no longer recorded and replayed, which small pictures feel"
         elif stage.recipe.optimizer == "lbfgs" and shorter is not None:
             self.pairs = shorter
             state.midway = state.midway and _with_pairs(state.midway, shorter)
             said = f"L-BFGS remembers {shorter} pairs in place of {pairs}"
+        elif not self.half and _halves(stage.network):
+            self.half = True
+            state.midway = state.midway and _renewed(state.midway)
+            said = "convolutions multiply factors of 16 bits, as with --precision fp16"
         elif stage.shape[0] // (bands := 2 * stage.bands or _BANDS) >= FEWEST_ROWS:
             self.bands = bands
             said = f"it is painted in {bands} bands of rows, which takes longer"
@@ -66,6 +78,20 @@ class Fallback:
 
 def _pairs(stage: Stage) -> int:
     return min(stage.recipe.history, stage.pairs or stage.recipe.history)
+
+
+def _halves(network: Network) -> bool:
+    """Whether it rounds factors to TF32, on a card that multiplies in half precision too: see ``check_precision``."""
+    of_tf32 = network.device.name == "gpu" and network.dtype == np.float32 and network.precision in (None, "tf32")
+    with use_precision(network.precision):
+        return of_tf32 and rounds()
+
+
+def _renewed(midway: Midway) -> Midway:
+    """Of an objective that is slightly another one from here on: L-BFGS evaluates its image anew."""
+    if not isinstance(midway.state, LbfgsState):
+        return midway
+    return dataclasses.replace(midway, state=dataclasses.replace(midway.state, losses=[]))
 
 
 def _with_pairs(midway: Midway, count: int) -> Midway:

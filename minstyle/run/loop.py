@@ -64,7 +64,7 @@ def run_stages(
         while state.stage < len(stages) and not state.stopped:
             stage = fallback.applied(stages[state.stage])
             last = state.stage == len(stages) - 1
-            if _fits(stage, pictures, state, timed_notify, fallback.replayed, last, build):
+            if _fits(stage, pictures, state, timed_notify, fallback, last, build):
                 if not state.stopped:
                     state.stage, state.round, state.image = state.stage + 1, 0, None
                 continue
@@ -82,7 +82,7 @@ def _fits(
     pictures: Pictures,
     state: RunState,
     notify: Tell,
-    replayed: bool,
+    fallback: Fallback,
     last: bool,
     build: Callable[..., Objective],
 ) -> bool:
@@ -90,7 +90,7 @@ def _fits(
     del state.history[state.done :]  # what was evaluated beyond the state is evaluated again
     try:
         with device_errors():
-            _run_stage(stage, pictures, state, notify, replayed, last, build)
+            _run_stage(stage, pictures, state, notify, fallback, last, build)
     except DeviceMemoryError:
         return False
     return True
@@ -102,17 +102,21 @@ def _run_stage(
     pictures: Pictures,
     state: RunState,
     notify: Tell,
-    replayed: bool,
+    fallback: Fallback,
     last: bool,
     build: Callable[..., Objective],
 ) -> None:
     """Run the rounds of a stage that ``state`` does not count as done, or up to one in which an observer says stop."""
-    begins = state.image is None
-    objective = _ready(stage, pictures, state, partial(build, replayed=replayed))
+    begins, fallback.recorded = state.image is None, False
+    objective = _ready(stage, pictures, state, partial(build, replayed=fallback.replayed))
     if begins:
         notify(Event.BORDER)
     while state.round < stage.recipe.rounds and not state.stopped:
-        if _run_round(objective, stage, state, notify, last and state.round == stage.recipe.rounds - 1):
+        try:
+            stopped = _run_round(objective, stage, state, notify, last and state.round == stage.recipe.rounds - 1)
+        finally:
+            fallback.recorded = objective.replays
+        if stopped:
             state.stopped = True
         else:
             state.stopped = notify(Event.END_OF_ROUND)

@@ -149,6 +149,11 @@ class Objective:
         """Bytes kept for the next call to work in: each thread's, summed, and what they share."""
         return self._arena.nbytes()
 
+    @property
+    def replays(self) -> bool:
+        """Whether evaluations on a device are recorded, or will be."""
+        return self._banded is None and self.network.device.name == "gpu" and not self._replay.refused
+
     def own_memory(self) -> Any:
         """The pool of memory on a device in which evaluations are replayed; None where they are not."""
         return self._replay.pool

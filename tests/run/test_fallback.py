@@ -18,14 +18,18 @@ from minstyle.network.weightfile import Weights
 from minstyle.notices import LESS_MEMORY, Notice
 from minstyle.recipe.presets import RECIPES
 from minstyle.recipe.recipe import Recipe
+from minstyle.recipe.terms import Term
+from minstyle.run.fallback import Fallback
 from minstyle.run.observer import Observer, Step
 from minstyle.run.result import Result
+from minstyle.run.stages import Stage
 from minstyle.run.state import RunState
 from minstyle.run.stylize import stylize
 from tests.support import cupy_double
 from tests.support.cupy_double import LEDGER
+from tests.support.cupy_double.graphs import recorded
 from tests.support.cupy_double.pools import MEMORY
-from tests.support.small import picture
+from tests.support.small import picture, random_weights
 
 CONTENT, STYLE = picture(40, 48, 1), picture(36, 40, 2)
 RECIPE = dataclasses.replace(RECIPES["fine"], sizes=(48,), scales=1, draft="none", rounds=1, evaluations=(7,))
@@ -66,6 +70,14 @@ def double(monkeypatch: pytest.MonkeyPatch) -> Iterator[Device]:
         yield choose_device("gpu")
 
 
+@pytest.fixture
+def records(double: Device, monkeypatch: pytest.MonkeyPatch) -> Device:
+    """The double, whose products of float64, quick here, are recorded as are those of float32, our own kernels'."""
+    product = type(double.xp.matmul)
+    monkeypatch.setattr(product, "__call__", recorded(product.__call__.__wrapped__))
+    return double
+
+
 def run(weights: Weights, device: Device, watcher: Observer, recipe: Recipe = RECIPE, **given: Any) -> Result:
     return stylize(CONTENT, [STYLE], recipe, network=Network(weights, device, np.float64), observers=[watcher], **given)
 
@@ -81,10 +93,10 @@ def undisturbed(tiny_weights: Weights) -> Result:
 
 
 def test_in_the_middle_of_a_run_it_gives_up_one_thing_after_the_other_and_goes_on(
-    tiny_weights: Weights, double: Device, undisturbed: Result
+    tiny_weights: Weights, records: Device, undisturbed: Result
 ) -> None:
     watcher = Watcher(46, at=4)
-    result = run(tiny_weights, double, watcher)
+    result = run(tiny_weights, records, watcher)
     assert result.error is None
     assert watcher.given_up == [
         REPLAYED,
@@ -95,27 +107,27 @@ def test_in_the_middle_of_a_run_it_gives_up_one_thing_after_the_other_and_goes_o
     assert result.loss == min(losses(result)) < losses(undisturbed)[3]
 
 
-def test_a_state_with_fewer_pairs_is_one_to_go_on_from(tiny_weights: Weights, double: Device) -> None:
+def test_a_state_with_fewer_pairs_is_one_to_go_on_from(tiny_weights: Weights, records: Device) -> None:
     class Stops(Watcher):
         def step(self, step: Step) -> bool:
             super().step(step)
             return step.record.evaluation == 6
 
     state = RunState()
-    first = run(tiny_weights, double, Stops(46, at=2), state=state)
+    first = run(tiny_weights, records, Stops(46, at=2), state=state)
     assert state.midway is not None
     assert len(state.midway.state.steps) == 5  # type: ignore[union-attr]
-    result = run(tiny_weights, double, Observer(), state=state)
+    result = run(tiny_weights, records, Observer(), state=state)
     assert result.error is None
     assert losses(result)[:6] == losses(first)[:6]
     assert result.evaluations == 2 + 7, "the round was begun anew after two"
 
 
 def test_at_the_end_the_picture_is_kept_and_the_advised_size_fits(
-    tiny_weights: Weights, double: Device, undisturbed: Result
+    tiny_weights: Weights, records: Device, undisturbed: Result
 ) -> None:
     watcher = Watcher(32, at=2)
-    result = run(tiny_weights, double, watcher)
+    result = run(tiny_weights, records, watcher)
     assert len(watcher.given_up) == 4
     assert isinstance(result.error, ResourceError)
     found = re.fullmatch(r"the GPU's memory does not suffice for 48 x 40; the largest that fits is about --size (\d+), "
@@ -126,7 +138,7 @@ def test_at_the_end_the_picture_is_kept_and_the_advised_size_fits(
     size = int(found[1])
     assert 37 < size < 48, "and the content's shorter side has the 32 pixels that it needs"
     gc.collect()
-    assert run(tiny_weights, double, Observer(), dataclasses.replace(RECIPE, sizes=(size,))).error is None
+    assert run(tiny_weights, records, Observer(), dataclasses.replace(RECIPE, sizes=(size,))).error is None
 
 
 def test_where_nothing_fits_that_is_said(tiny_weights: Weights, double: Device) -> None:
@@ -136,9 +148,9 @@ def test_where_nothing_fits_that_is_said(tiny_weights: Weights, double: Device) 
         stylize(CONTENT, [STYLE], RECIPE, network=network)
 
 
-def test_of_adam_there_is_only_the_replay_to_give_up(tiny_weights: Weights, double: Device) -> None:
+def test_of_adam_there_is_only_the_replay_to_give_up(tiny_weights: Weights, records: Device) -> None:
     watcher = Watcher(20, at=3)
-    result = run(tiny_weights, double, watcher, dataclasses.replace(RECIPE, optimizer="adam"))
+    result = run(tiny_weights, records, watcher, dataclasses.replace(RECIPE, optimizer="adam"))
     assert watcher.given_up == [REPLAYED]
     assert isinstance(result.error, ResourceError)
     assert result.evaluations >= 3
@@ -153,16 +165,49 @@ def test_the_last_thing_is_to_paint_in_bands(tiny_weights: Weights, double: Devi
     watcher = Watcher(18 * 8 * tall.size // IMAGE, at=2)
     cut = stylize(tall, [STYLE], recipe, network=network, observers=[watcher])
     assert cut.error is None
-    assert [notice.text.split(": ")[1] for notice in watcher.notices] == [
-        REPLAYED,
+    assert [notice.text.split(": ")[1] for notice in watcher.notices] == [  # nothing was recorded: cuBLAS refuses
         "it is painted in 4 bands of rows, which takes longer",
         "it is painted in 8 bands of rows, which takes longer",
     ]
     assert losses(cut) == pytest.approx(losses(whole), rel=1e-9), "exact, and begun anew by Adam"
 
 
+def test_before_bands_factors_of_16_bits_where_the_card_and_the_network_take_them(double: Device) -> None:
+    weights, state = random_weights("vgg19", (8, 8, 8, 8, 8)), RunState()
+    cases = [(np.float32, None, "fp16"), (np.float32, "tf32", "fp16"), (np.float32, "fp32", "fp32"),
+             (np.float64, None, None)]  # fmt: skip
+    for dtype, given, expected in cases:
+        network = Network(weights, double, dtype, given)
+        stage = Stage((40, 48), network, 4, dataclasses.replace(RECIPE, optimizer="adam"))
+        fallback = Fallback()
+        notice = fallback.give_up(stage, state)
+        assert (notice is not None) == (expected == "fp16"), "40 rows are too few for bands"
+        assert fallback.applied(stage).network.precision == expected
+        assert network.precision == given, "another stage may use it"
+    assert fallback.applied(dataclasses.replace(stage, network=Network(weights))).network.precision is None
+
+
+def test_a_run_goes_on_in_half_precision(double: Device) -> None:
+    class Fails(Watcher):
+        def step(self, step: Step) -> bool:
+            if step.record.evaluation in (2, 3):
+                error = cupy_double.cupy.cuda.runtime.CUDARuntimeError("cudaErrorMemoryAllocation")
+                LEDGER.fault, LEDGER.lasting = error, False
+            return False
+
+    watcher = Fails()
+    recipe = Recipe("r", (Term("gram_mean", "block2_conv1"),), sizes=(48,), optimizer="lbfgs", history=3,
+                    rounds=1, evaluations=(5,))  # fmt: skip
+    network = Network(random_weights("vgg19", (8, 8, 8, 8, 8)), double)
+    result = stylize(CONTENT, [STYLE], recipe, network=network, observers=[watcher])
+    assert result.error is None
+    given_up = [notice.text.split(": ")[1] for notice in watcher.notices if notice.kind == LESS_MEMORY]
+    assert given_up == [REPLAYED, "convolutions multiply factors of 16 bits, as with --precision fp16"]
+    assert result.loss < losses(result)[0]
+
+
 @pytest.mark.parametrize("status", ["cudaErrorMemoryAllocation: out of memory", "CUBLAS_STATUS_ALLOC_FAILED"])
-def test_a_library_without_memory_is_no_device_that_fails(status: str, tiny_weights: Weights, double: Device) -> None:
+def test_a_library_without_memory_is_no_device_that_fails(status: str, tiny_weights: Weights, records: Device) -> None:
     class Fails(Watcher):
         def step(self, step: Step) -> bool:
             if step.record.evaluation == 2 and not self.notices:
@@ -170,7 +215,7 @@ def test_a_library_without_memory_is_no_device_that_fails(status: str, tiny_weig
             return False
 
     watcher = Fails()
-    assert run(tiny_weights, double, watcher).error is None
+    assert run(tiny_weights, records, watcher).error is None
     assert watcher.given_up == [REPLAYED]
 
 

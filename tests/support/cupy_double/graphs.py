@@ -70,7 +70,7 @@ def _without_block(x: Any) -> Any:
     return made
 
 
-def _recorded(function: Callable[..., Any]) -> Callable[..., Any]:
+def recorded(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         recording = LEDGER.recording
@@ -116,11 +116,11 @@ for _module, _names in _LIBRARIES.items():
 _matmul = type(cupy.matmul)
 _matmul.__call__ = _refused(_matmul.__call__)
 for _kind in (ufunc, RawKernel):
-    _kind.__call__ = _recorded(_kind.__call__)  # type: ignore[method-assign]
+    _kind.__call__ = recorded(_kind.__call__)  # type: ignore[method-assign]
 for _module in (cupy, stride_tricks):
     for _name, _thing in list(vars(_module).items()):
         if inspect.isfunction(_thing) and not _name.startswith("_"):
-            setattr(_module, _name, _recorded(_thing))
+            setattr(_module, _name, recorded(_thing))
 for _name, _thing in list(vars(ndarray).items()):
     if inspect.isfunction(_thing) and _name not in _NOT_RECORDED:
-        setattr(ndarray, _name, _recorded(_thing))
+        setattr(ndarray, _name, recorded(_thing))

@@ -87,7 +87,7 @@ def _need_compiler() -> None:
 def _compiled(code: str, options: tuple[str, ...]) -> tuple[Any, dict[str, list[str]]]:
     """The library of a source's kernels, each as a function ``launch_NAME``, and their parameters."""
     _need_compiler()
-    options = tuple(option for option in options if not option.startswith("-DPRODUCT"))
+    options = tuple(option for option in options if not option.startswith(("-DPRODUCT", "-DONLY")))
     source = _HEADER.read_text(encoding="utf-8") + code
     seen = subprocess.run(["g++", "-E", "-P", "-x", "c++", *options, "-"], input=source, text=True, check=True,
                           capture_output=True).stdout  # fmt: skip

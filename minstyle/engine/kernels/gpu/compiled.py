@@ -93,16 +93,19 @@ def most_shared() -> int:
 
 @functools.cache
 def _kernel(source: str, name: str, product: int, device: _Device, shared: int, narrow: Narrow) -> Any:
-    function = _module(source, product, device, narrow).get_function(name)
+    alone = name if "ONLY" in sources_in_one(source) else ""  # the source takes long to compile as a whole
+    function = _module(source, alone, product, device, narrow).get_function(name)
     if shared > 48 << 10:  # what CUDA allows unasked
         function.max_dynamic_shared_size_bytes = shared
     return function
 
 
 @functools.cache
-def _module(source: str, product: int, device: _Device, narrow: Narrow) -> Any:
+def _module(source: str, alone: str, product: int, device: _Device, narrow: Narrow) -> Any:
+    """The source compiled, or of its kernels only that which is named ``alone``."""
     library, text = device[0], sources_in_one(source)
-    options = f"-DPRODUCT={product}", f"-DNARROW={int(narrow)}", "-std=c++17"
+    only = (f"-DONLY={alone}",) if alone else ()
+    options = f"-DPRODUCT={product}", f"-DNARROW={int(narrow)}", "-std=c++17", *only
     if product < 2:
         return library.RawModule(code=text, options=options, backend="nvrtc")
     return library.RawModule(path=str(_for_hopper(source, text, options, _compiler(device))))

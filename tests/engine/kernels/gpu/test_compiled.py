@@ -122,3 +122,10 @@ def test_a_packed_kernel_is_kept_once_it_is_ready(monkeypatch: pytest.MonkeyPatc
                 packed.tiles(64, False)
         assert not packed._packed
         assert packed.tiles(64, False) is packed.tiles(64, False)
+
+
+def test_of_a_source_that_takes_long_only_the_kernel_asked_for_is_compiled(hopper: Hopper) -> None:
+    with kernels.use_precision("tf32"):
+        for name in ("convolve_64_1", "product_64_1"):
+            compiled.kernel("convolution.cu", name)
+    assert [options[-3] for options in hopper.compiled] == ["-DONLY=convolve_64_1", "-DONLY=product_64_1"]

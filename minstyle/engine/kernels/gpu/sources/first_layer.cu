@@ -12,7 +12,6 @@
 extern "C" __global__ void few_to_many(const float* x, const float* kernel, const float* bias, float* y,
                                        unsigned short* half, unsigned short* mask, int in_height, int in_width, int height, int width,
                                        int channels, int origin, int relu, int round) {
-    extern __shared__ char shared[];
     float* const k = (float*)shared;  // (27, 64)
     const int n0 = blockIdx.y * 64, q = threadIdx.x & 3, groups = (channels + 63) / 64;
     for (int i = threadIdx.x; i < TAPS * 64; i += blockDim.x)
@@ -83,7 +82,6 @@ extern "C" __global__ void few_to_many(const float* x, const float* kernel, cons
 // channels at a time, each as a plane.
 extern "C" __global__ void many_to_few(const float* g, const float* kernel, const unsigned short* mask, float* dx, int height,
                                        int width, int in_height, int in_width, int channels, int origin, int add) {
-    extern __shared__ char shared[];
     float4* const k = (float4*)shared;              // (AT_ONCE, 9), three values each
     float* const tile = (float*)(k + AT_ONCE * 9);  // (AT_ONCE, PLANE)
     const int top = blockIdx.y * TILE_ROWS, left = blockIdx.x * TILE_COLUMNS, groups = (channels + 63) / 64;

@@ -25,7 +25,6 @@ __device__ inline void load_rows(float* to, const float* f, long long row, long 
 
 extern "C" __global__ void __launch_bounds__(THREADS) gram_parts(const float* f, const float* weights, float* parts,
                                                                  long long rows, int channels, long long step) {
-    extern __shared__ char shared[];
     float* const memory = (float*)shared;  // two stages, each DEPTH rows of both tiles' channels
     const int side = (channels + SIDE - 1) / SIDE, warp = threadIdx.x >> 5, lane = threadIdx.x & 31;
     int ti, tj;
@@ -100,7 +99,6 @@ extern "C" __global__ void __launch_bounds__(THREADS) gram_parts(const float* f,
 #define LANES 8     // threads that share one
 
 extern "C" __global__ void gram_sum(const float* parts, float* gram, int channels, int tiles, int count) {
-    extern __shared__ char shared[];
     double* const sums = (double*)shared;  // (LANES, ENTRIES)
     const int entry = threadIdx.x % ENTRIES, lane = threadIdx.x / ENTRIES, i = blockIdx.x * ENTRIES + entry;
     double sum = 0;

@@ -7,6 +7,8 @@
 typedef unsigned int uint32;
 typedef unsigned long long uint64;
 
+extern __shared__ __align__(1024) char shared[];  // of each kernel: so many bytes as it is started with
+
 __device__ inline uint32 shared_address(const void* p) { return (uint32)__cvta_generic_to_shared(p); }
 
 #if __CUDA_ARCH__ >= 800

@@ -9,7 +9,6 @@
 // y (rows, columns) = a (rows, inner) b (inner, columns); of each factor, turned: its transpose lies in memory.
 extern "C" __global__ void matmul(const float* a, const float* b, float* y, int rows, int columns, int inner, int a_turned,
                                   int b_turned) {
-    extern __shared__ char shared[];
     float *const left = (float*)shared, *const right = left + SIDE * PITCH;
     const int across = (columns + SIDE - 1) / SIDE, top = blockIdx.x / across * SIDE, first = blockIdx.x % across * SIDE;
     const int fast = threadIdx.x % SIDE, slow = threadIdx.x / SIDE, step = THREADS / SIDE;
@@ -37,7 +36,6 @@ extern "C" __global__ void matmul(const float* a, const float* b, float* y, int 
 // parts (channels, gridDim.y): of each channel of a map (rows, channels), this block's part of the sum over rows, each
 // times its weight.
 extern "C" __global__ void row_parts(const float* map, const float* weights, double* parts, long long rows, int channels) {
-    extern __shared__ char shared[];
     double* const sums = (double*)shared;
     const int channel = blockIdx.x * SIDE + threadIdx.x % SIDE, step = THREADS / SIDE;
     double sum = 0;

@@ -118,6 +118,7 @@ def test_a_job_is_refused(server: Server, change: dict[str, Any], status: int, t
 ])  # fmt: skip
 def test_what_is_not_there_is_told(server: Server, path: str) -> None:
     told(server.get(path), 404, f"there is none with the id {UNKNOWN}")
+    told(server.get(path.replace(UNKNOWN, "nope")), 404, "there is none with the id nope")
 
 
 @pytest.mark.parametrize("path", [

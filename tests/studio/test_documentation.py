@@ -22,7 +22,8 @@ def code(language: str, server: Server) -> str:
     """The page's first block of a language, for this server, of paintings that take a second."""
     found = re.search(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     assert found is not None
-    text = found[1].replace("http://127.0.0.1:8420", server.address).replace("minstyle studio --no-browser &\n", "")
+    text = found[1].replace("http://127.0.0.1:8420", server.address)
+    text = text.replace("minstyle studio --no-browser &\n", "sleep 60 &\n")  # what `kill %1` ends
     for quote in ('"', '\\"'):
         small = '"size": 64, "network": "mini", "effort": 0.05'.replace('"', quote)
         text = text.replace('"size": 256'.replace('"', quote), small)

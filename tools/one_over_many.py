@@ -229,7 +229,7 @@ def table(picture: Picture, found: dict[int, Found], alone: float) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, value in (("height", 1024), ("width", 64), ("bands", 4), ("evaluations", 20)):
+    for name, value in (("height", 1024), ("width", 32), ("bands", 4), ("evaluations", 20)):
         parser.add_argument(f"--{name}", type=int, default=value, metavar="N")
     parser.add_argument("--network", default="mini")
     parser.add_argument("--namespaces", action="store_true", help="a network namespace for each worker")

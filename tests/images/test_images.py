@@ -281,7 +281,8 @@ def test_an_array_that_is_no_image_is_refused(tmp_path: Path, image: np.ndarray,
 def test_an_unknown_extension_is_refused_with_the_known_ones(
     tmp_path: Path, name: str, function: Callable[[Path], None]
 ) -> None:
-    with pytest.raises(ImageError, match=rf"{name}: unknown extension .*\.png, \.jpg, \.jpeg, \.webp, \.tif, \.tiff"):
+    what = "unknown extension" if Path(name).suffix else rf"add an extension, as in .*{name}\.png"
+    with pytest.raises(ImageError, match=rf"{name}: {what}.*\.png, \.jpg, \.jpeg, \.webp, \.tif, \.tiff"):
         function(tmp_path / name)
     assert os.listdir(tmp_path) == []
 

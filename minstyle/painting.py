@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .engine.kernels import use_threads
 from .errors import RecipeError, require
 from .images import WRITERS, Given, Picture, mask_of, picture_of, picture_shape
@@ -125,13 +127,19 @@ def _named(recipe: str | Path) -> Recipe:
         raise RecipeError(f"recipe: expected {expected}, got {shown(str(recipe))}; {save}") from error
 
 
+def _plain(value: Any) -> Any:
+    """NumPy's numbers as Python's, lists as tuples."""
+    value = value.tolist() if isinstance(value, np.generic | np.ndarray) else value
+    return tuple(map(_plain, value)) if isinstance(value, list | tuple) else value
+
+
 def _recipe(recipe: str | Path | Recipe, settings: dict[str, Any], content: inputs.Given, from_file: bool) -> Recipe:
     found = recipe if isinstance(recipe, Recipe) else _named(recipe)
     known = [field.name for field in dataclasses.fields(Recipe)]
     for name in settings:
         if name not in known and name not in _SHORT:
             raise TypeError(f"stylize() got an unexpected keyword argument {name!r}; {_advice(name, known)}")
-    changes = {_SHORT.get(name, name): value for name, value in settings.items()}
+    changes = {_SHORT.get(name, name): _plain(value) for name, value in settings.items()}
     if changes.get("sizes") == ORIGINAL:
         sized = dataclasses.replace(found, size_of=changes.get("size_of", found.size_of))
         shape = content.image.shape if isinstance(content, Picture) else picture_shape(content)

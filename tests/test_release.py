@@ -29,12 +29,15 @@ def release() -> ModuleType:
 
 def test_the_copy_has_the_version_and_links_that_an_index_page_can_follow(release: ModuleType, tmp_path: Path) -> None:
     release.copy_of_git(tmp_path)
+    release.put_version_in(tmp_path, "7.8.8")
     release.put_version_in(tmp_path, "7.8.9")
     release.link_absolutely(tmp_path, "https://example.org/repo/", "7.8.9")
     assert (tmp_path / "minstyle/version.py").read_text().endswith('__version__ = "7.8.9"\n')
-    assert "\nversion: 7.8.9\ndate-released: 20" in (tmp_path / "CITATION.cff").read_text()
+    citation = (tmp_path / "CITATION.cff").read_text()
+    assert "\nversion: 7.8.9\ndate-released: 20" in citation
+    assert citation.count("date-released") == 1
     changelog = (tmp_path / "CHANGELOG.md").read_text()
-    assert re.search(r"^## \[Unreleased\]\s+## \[7\.8\.9\] - 20\d\d-\d\d-\d\d\s+### ", changelog, re.MULTILINE)
+    assert re.search(r"^## \[Unreleased\]\s+## \[7\.8\.9\] - 20\d\d-\d\d-\d\d\s+##", changelog, re.MULTILINE)
     readme = (tmp_path / "README.md").read_text()
     links = re.findall(r"\]\(([^)]*)\)", readme)
     assert len(links) > 10
@@ -47,7 +50,7 @@ def test_the_copy_has_the_version_and_links_that_an_index_page_can_follow(releas
 @pytest.mark.parametrize(("arguments", "words"), [
     (["0.2"], "version: expected three numbers as in 0.2.0, got '0.2'"),
     (["99.0.0"], "--repository URL: expected where the source will be, got nothing"),
-    (["0.0.1", "--repository", "https://example.org"], "version: expected 0.1.0 or later, got 0.0.1"),
+    (["0.0.1", "--repository", "https://example.org"], f"version: expected {minstyle.__version__} or later, got 0.0.1"),
 ])  # fmt: skip
 def test_what_is_no_release_is_refused(arguments: list[str], words: str) -> None:
     command = [sys.executable, "tools/release", *arguments]

@@ -15,6 +15,7 @@ from ..errors import RecipeError, require
 from ..files import temporary_folder
 from ..front import OutputError, fail, reason, run, say, tell
 from ..images import read_text
+from ..job.checkpoint import has_written
 from ..job.comparison import paint_comparison
 from ..job.job import Prepared, check_memory, paint, prepare
 from ..job.machine import Networks
@@ -117,7 +118,7 @@ def _painted(prepared: Prepared, options: argparse.Namespace, interrupts: Interr
 
 def _say_how_to_go_on(prepared: Prepared) -> None:
     checkpoint, job = prepared.checkpoint, prepared.job
-    if checkpoint is not None and checkpoint.path.exists():
+    if checkpoint is not None and has_written(checkpoint):
         name = job.out if job.checkpoint is None else checkpoint.path
         tell(f"minstyle: to continue: minstyle --resume {shlex.quote(str(name))}", whole=True)
 
@@ -138,9 +139,11 @@ def _tell(notice: Notice) -> None:
 
 def _compare(options: argparse.Namespace, interrupts: Interrupts) -> int:
     # What belongs to one picture: refused, not passed over.
-    one_run = ("mask", "print", "trace", "plot", "sheet", "save_every", "workers", "cluster")
+    one_run = ("mask", "print", "trace", "plot", "sheet", "save_every", "workers", "cluster", "bands")
     given = [f"--{name.replace('_', '-')}" for name in one_run if getattr(options, name) is not None]
     given += ["--estimate"] if options.estimate else []
+    given += ["--depth"] if options.depth != "auto" else []
+    given += ["--keep-metadata"] if options.keep_metadata else []
     given += [] if options.checkpoint is None else ["--checkpoint"]
     given += [] if start_file(options) is None else ["--init FILE"]
     require(not given, "--compare", "no option of a single run", ", ".join(given), RecipeError)

@@ -13,6 +13,9 @@ from ..job.options import changed, start_file
 from ..job.recipefile import named_recipe
 from .parser import job_of
 
+# Options of the machine, which a resumed run may be given anew.
+_MACHINE = ("network", "weights_dir", "device", "threads", "dtype", "precision")
+
 
 def resumed(options: argparse.Namespace) -> tuple[Job, Kept]:
     """The job to go on with, and its checkpoint. What is given of pictures and recipe has to be what it was.
@@ -47,6 +50,6 @@ def _given(options: argparse.Namespace, job: Job) -> dict[str, Any]:
     }
     given |= {"initial": start_file(options)}
     given = {name: value for name, value in given.items() if value is not None and value != usual.get(name)}
-    machine = {name: getattr(options, name) for name in ("network", "weights_dir", "device", "threads", "dtype")}
+    machine = {name: getattr(options, name) for name in _MACHINE}
     machine = {name: value for name, value in machine.items() if value is not None}
     return {**given, "machine": dataclasses.replace(job.machine, **machine)}

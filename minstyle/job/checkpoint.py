@@ -74,14 +74,33 @@ def planned_checkpoint(
     if kept is not None and kept.path in generations(path):
         if kept.path != path:  # the newer one is damaged, or was not there yet
             os.replace(kept.path, path)
-    elif os.path.lexists(path):
-        good = _is_checkpoint(path)
-        require(good, f"checkpoint {path}", "a new file, or a checkpoint", "another file", CheckpointError)
-        if kept is None:
+    else:
+        _check_places(path)
+        if kept is None and os.path.lexists(path):
             going_on = f"minstyle --resume {job.out if job.checkpoint is None else path}"
             notify(Notice(OLD_CHECKPOINT, f"{path} belongs to an interrupted run: {going_on} continues it; this run "
                           "will overwrite it"))  # fmt: skip
     return Checkpoint(path, about)
+
+
+def _check_places(path: Path) -> None:
+    """Raise CheckpointError where a file lies that no run has left: those of all generations are written and removed."""
+    *whole, begun = generations(path)
+    for place in whole:
+        good = not os.path.lexists(place) or _is_checkpoint(place)
+        require(good, f"checkpoint {place}", "a new file, or a checkpoint", "another file", CheckpointError)
+    good = not os.path.lexists(begun) or (begun.is_file() and _begins_as_checkpoint(begun))
+    require(good, f"checkpoint {begun}", "a new file, or a part of a checkpoint", "another file", CheckpointError)
+
+
+def has_written(checkpoint: Checkpoint) -> bool:
+    """Whether the file at its place is of this very job: an interrupted run's, of before, may lie there too."""
+    try:
+        _, about = read_state(checkpoint.path)
+    except CheckpointError:
+        return False
+    same = json.loads(json.dumps(checkpoint.about))
+    return all(about.get(name) == same[name] for name in ("recipe", "sha256", "dtype", "precision"))
 
 
 def files_of(job: Job, networks: Networks) -> dict[str, Path]:
@@ -255,6 +274,12 @@ def _bands(about: dict[str, Any]) -> tuple[int, ...] | None:
     good = isinstance(bands, list) and all(type(n) is int and 0 <= n < 10**9 for n in bands)
     require(good, "bands", "whole numbers", repr(bands)[:60], CheckpointError)
     return tuple(bands) if any(bands) else None
+
+
+def _begins_as_checkpoint(path: Path) -> bool:
+    """Whether it may be a checkpoint whose writing was ended."""
+    with open(path, "rb") as file:
+        return file.read(4) in (b"", b"PK\3\4")
 
 
 def _is_checkpoint(path: Path) -> bool:

@@ -96,7 +96,7 @@ def prepare(
     networks = load_networks(job.machine, [job.recipe]) if networks is None else networks
     state = RunState() if kept is None else kept.state
     estimator = _estimator(job, content, styles, regions, networks, quick, state_bytes(state), laws_of)
-    recipe, estimate, said = fitted(estimator, job.recipe, tightest(job.memory), job.bands)
+    recipe, estimate, said = fitted(estimator, job.recipe, tightest(job.memory), job.bands, shorter=kept is None)
     for notice in said:
         noted(notice)
     job = replace(job, recipe=recipe, bands=tuple(stage.bands for stage in estimate.stages))

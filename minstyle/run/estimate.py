@@ -19,7 +19,7 @@ from ..memory import Room, resident
 from ..network.vgg import Network
 from ..recipe.recipe import Recipe
 from ..recipe.sizes import SMALLEST, Shape, fitted_shape, side_of, sizes_of
-from .minimise import optimizer_bytes
+from .minimise import optimizer_bytes, shorter_histories
 from .pictures import cropped_shape
 from .probe import MOST_PIXELS, Laws, LawsOf, measure
 from .stages import Stage, plan_stages, planned_evaluations, stages_in_bands
@@ -137,7 +137,8 @@ class Estimator:
     def largest(self, most: int, *, in_bands: bool = False) -> Recipe | None:
         """The recipe with the largest last size at which a run takes no more than ``most`` bytes; None: no size fits.
 
-        Sizes before the last that are not smaller than it are left out. ``in_bands``: cut into them where it helps.
+        Sizes before the last that are not smaller than it are left out. ``in_bands``: cut into them where it helps, with
+        the shortest history.
         """
         low = math.ceil(SMALLEST * side_of(self._content, self.recipe) / min(self._content))
         high = sizes_of(self.recipe)[-1]
@@ -149,7 +150,10 @@ class Estimator:
         return self._resized(low)
 
     def _fits(self, size: int, most: int, in_bands: bool) -> bool:
-        return self.estimate(self._resized(size), most=most if in_bands else None).memory <= most
+        recipe = self._resized(size)
+        if in_bands and (shorter := shorter_histories(recipe)):  # as ``fitted`` does
+            recipe = dataclasses.replace(recipe, history=shorter[-1])
+        return self.estimate(recipe, most=most if in_bands else None).memory <= most
 
     def _resized(self, size: int) -> Recipe:
         smaller = tuple(other for other in self.recipe.sizes[:-1] if other < size)

@@ -17,12 +17,11 @@ from ..optimize.lbfgs import LbfgsState
 from ..recipe.sizes import SMALLEST, side_of
 from ..style.objective import build_objective
 from .estimate import FEWEST_ROWS
-from .minimise import Midway, optimizer_bytes
+from .minimise import HISTORIES, Midway, optimizer_bytes
 from .pictures import Pictures
 from .stages import Stage
 from .state import RunState
 
-HISTORIES = (10, 5, 3)  # pairs of L-BFGS, two images each; below 3 it is little better than steepest descent
 _BANDS = 4  # at first; what a band does not keep of the picture is then about a third of that, with its halo
 _TRIED = 4  # times smaller on each side than the picture that did not fit is the one that is tried for the advice
 _ADVISED = 0.95  # of the free memory, and of the side that it gives: pools round up, and do not fill all of it

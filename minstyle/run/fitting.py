@@ -9,25 +9,29 @@ from ..memory import Room
 from ..notices import IN_BANDS, Notice
 from ..recipe.recipe import Recipe
 from .estimate import SLOWER, Estimate, Estimator, gigabytes
-
-_HISTORIES = (10, 5, 3)  # pairs that L-BFGS remembers, where more of them leave no room
+from .minimise import shorter_histories
 
 
 def fitted(
-    estimator: Estimator, recipe: Recipe, there: Room | None, bands: int | Sequence[int] | None = None
+    estimator: Estimator,
+    recipe: Recipe,
+    there: Room | None,
+    bands: int | Sequence[int] | None = None,
+    *,
+    shorter: bool = True,
 ) -> tuple[Recipe, Estimate, list[Notice]]:
     """The recipe and the estimate of a run that fits, as far as one does, and what there is to say of it.
 
     Stages that do not fit are cut into bands, as few as do; only then L-BFGS remembers less. ``bands`` cuts the last
-    size into so many, or each stage into its own number; None leaves it to the room ``there`` is.
+    size into so many, or each stage into its own number; None leaves it to the room ``there`` is. ``shorter``: whether
+    the history may be; that of a run that goes on is not.
     """
     if bands is not None:
         return recipe, estimator.estimate(recipe, bands), []
     whole = estimator.estimate(recipe)
     if there is None or whole.memory <= there.bytes:
         return recipe, whole, []
-    shorter = [n for n in _HISTORIES if n < recipe.history] if recipe.optimizer == "lbfgs" else []
-    for history in (recipe.history, *shorter):
+    for history in (recipe.history, *(shorter_histories(recipe) if shorter else ())):
         tried = dataclasses.replace(recipe, history=history)
         estimate = estimator.estimate(tried, most=there.bytes)
         if estimate.memory <= there.bytes:

@@ -24,6 +24,13 @@ from ..optimize.pyramid import PYRAMID
 from ..optimize.scipy_lbfgs import scipy_lbfgs
 from ..recipe.recipe import Recipe
 
+HISTORIES = (10, 5, 3)  # pairs of L-BFGS, two images each; below 3 it is little better than steepest descent
+
+
+def shorter_histories(recipe: Recipe) -> tuple[int, ...]:
+    """The numbers of pairs that a run by the recipe does with, where more of them leave no room."""
+    return tuple(n for n in HISTORIES if n < recipe.history) if recipe.optimizer == "lbfgs" else ()
+
 
 def optimizer_bytes(recipe: Recipe, evaluations: int, itemsize: int = 4) -> int:
     """Bytes a pixel that the optimiser has during an evaluation, in a round of so many, at most.

@@ -28,7 +28,7 @@ class Record:
     stage: int = 1
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Result:
     """The result of ``stylize``. A notebook shows it as a picture, and ``plt.imshow`` accepts it.
 

@@ -13,7 +13,7 @@ from .result import Record
 from .stages import Stage
 
 
-@dataclass
+@dataclass(eq=False)
 class RunState:
     """What ``run_stages`` carries from evaluation to evaluation. The run can go on from it whenever that has ended.
 

@@ -75,12 +75,13 @@ class Checkpoints(Observer):
     def _write(self, state: RunState) -> None:
         began = self._clock()
         try:
+            self._remove_new()  # a link that lies there is not followed
             write_state(state, self._new, self._about)
             self._take_place()
         except DeviceError:  # the run ends of it, with the checkpoint that there is
             self._remove_new()
             raise
-        except (OSError, MemoryError) as error:
+        except (OSError, MemoryError, ValueError, RuntimeError) as error:  # it only watches
             self._remove_new()
             if not self._silent:
                 reason = str(error) if isinstance(error, FileError) else f"cannot write {self._latest}: {error}"
@@ -101,7 +102,8 @@ class Checkpoints(Observer):
 
     def _take_place(self) -> None:
         if self._done >= 0:  # else what lies there is another run's
-            os.replace(self._latest, self._older)
+            with contextlib.suppress(FileNotFoundError):  # somebody has removed it
+                os.replace(self._latest, self._older)
         else:
             with contextlib.suppress(FileNotFoundError):
                 self._older.unlink()

@@ -113,3 +113,21 @@ def test_a_run_in_bands_paints_the_same_picture(tiny_network: Network) -> None:
     whole, found = (stylize(content, [style], recipe, network=tiny_network, bands=bands) for bands in (0, 3))
     assert [r.loss for r in found.history] == pytest.approx([r.loss for r in whole.history], rel=1e-9)
     np.testing.assert_allclose(found.image, whole.image, atol=1e-6)
+
+
+def test_a_run_that_goes_on_keeps_its_history(estimator: Estimator) -> None:
+    short = next(there for share in (0.5, 0.4, 0.3, 0.25, 0.2)
+                 if fitted(estimator, RECIPE, there := room(estimator, share))[0] != RECIPE)  # fmt: skip
+    recipe, estimate, notices = fitted(estimator, RECIPE, short, shorter=False)
+    assert recipe == RECIPE
+    assert estimate.memory > short.bytes
+    assert notices == []
+
+
+def test_the_advised_size_is_one_that_is_accepted_and_no_larger_one_is(estimator: Estimator) -> None:
+    there = room(estimator, 0.1)
+    recipe = estimator.largest(there.bytes, in_bands=True)
+    assert recipe is not None
+    for size, fits in ((recipe.sizes[-1], True), (recipe.sizes[-1] + 8, False)):
+        tried = dataclasses.replace(RECIPE, sizes=(*recipe.sizes[:-1], size))
+        assert (fitted(estimator, tried, there)[1].memory <= there.bytes) == fits, size

@@ -176,9 +176,7 @@ def _run_round(objective: Objective, stage: Stage, state: RunState, notify: Tell
         found = minimise(evaluate, image, stage.recipe, stage.evaluations, state.adam_state, on_evaluation, midway,
                          on_midway, exact.begins, stage.pairs)  # fmt: skip
     except OptimizeError as error:
-        term = None if evaluated is None else objective.culprit(evaluated)
-        advice = "; half precision ends at 1e6, try --precision tf32 first" if objective.halves else ""
-        raise OptimizeError(f"{term}: {error}{advice}" if term else f"{error}{advice}") from None
+        raise _explained(error, objective, evaluated) from None
     finally:
         if not whole:
             state.midway = None  # the round is begun again
@@ -186,6 +184,13 @@ def _run_round(objective: Objective, stage: Stage, state: RunState, notify: Tell
         state.image, state.adam_state, state.midway = found.last, found.adam_state, None
         state.round, state.before = state.round + 1, len(state.history)
     return found.stopped
+
+
+def _explained(error: OptimizeError, objective: Objective, evaluated: Array | None) -> OptimizeError:
+    """The error with the term that is no number at ``evaluated``, and what else may help."""
+    term = None if evaluated is None else objective.culprit(evaluated)
+    advice = "; half precision ends at 1e6, try --precision tf32 first" if objective.halves else ""
+    return OptimizeError(f"{term}: {error}{advice}" if term else f"{error}{advice}")
 
 
 def _resized_adam_moment(array: Array, height: int, width: int, resample: str) -> np.ndarray:

@@ -84,7 +84,7 @@ def planned_checkpoint(
 
 
 def _check_places(path: Path) -> None:
-    """Raise CheckpointError where a file lies that no run has left: those of all generations are written and removed."""
+    """Raise CheckpointError where a file lies that no run has left: all generations are written, and removed."""
     *whole, begun = generations(path)
     for place in whole:
         good = not os.path.lexists(place) or _is_checkpoint(place)

@@ -137,8 +137,8 @@ class Estimator:
     def largest(self, most: int, *, in_bands: bool = False) -> Recipe | None:
         """The recipe with the largest last size at which a run takes no more than ``most`` bytes; None: no size fits.
 
-        Sizes before the last that are not smaller than it are left out. ``in_bands``: cut into them where it helps, with
-        the shortest history.
+        Sizes before the last that are not smaller than it are left out. ``in_bands``: cut into them where it helps,
+        with the shortest history.
         """
         low = math.ceil(SMALLEST * side_of(self._content, self.recipe) / min(self._content))
         high = sizes_of(self.recipe)[-1]

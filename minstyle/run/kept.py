@@ -26,8 +26,7 @@ class Kept:
 
     def look(self) -> None:
         """To be called after each evaluation."""
-        now = self._clock()
-        if is_cupy(self._state.best) and now >= self._next:
+        if is_cupy(self._state.best) and (now := self._clock()) >= self._next:
             self._copy = to_host(self._state.best), self._state.best_loss
             done = self._clock()
             self._next = done + max(SECONDS, (done - now) / SHARE)

@@ -202,9 +202,9 @@ def _run_round(objective: Objective, stage: Stage, state: RunState, notify: Tell
     return found.stopped
 
 
-def _explained(error: OptimizeError, objective: Objective, image: Array | None) -> OptimizeError:
-    """The error with the term that is no number at the image, and what else may help."""
-    term = None if image is None else objective.culprit(image)
+def _explained(error: OptimizeError, objective: Objective, evaluated: Array | None) -> OptimizeError:
+    """The error with the term that is no number at ``evaluated``, and what else may help."""
+    term = None if evaluated is None else objective.culprit(evaluated)
     advice = "; half precision ends at 1e6, try --precision tf32 first" if objective.halves else ""
     return OptimizeError(f"{term}: {error}{advice}" if term else f"{error}{advice}")
 

@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 
 from minstyle.backend import CPU, Device, choose_device
+from minstyle.engine.kernels import Replay
 from minstyle.engine.kernels.gpu.precision import precision
+from minstyle.errors import OptimizeError
 from minstyle.network.vgg import Network
 from minstyle.network.weightfile import Weights
 from minstyle.recipe.presets import RECIPES
 from minstyle.recipe.recipe import Recipe
 from minstyle.recipe.terms import IMAGE, Term
+from minstyle.run import loop
 from minstyle.run.observer import Observer, Step
 from minstyle.run.result import Result
 from minstyle.run.state import RunState
@@ -47,6 +50,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return (scalars * 1.02 if precision() != "fp32" else scalars), dx
 
     monkeypatch.setattr(Objective, "_evaluate", noted)
+    monkeypatch.setattr(Replay, "__call__", lambda self, function, x: function(x))  # what is replayed asks nobody
     monkeypatch.setattr(Objective, "rounds", property(lambda self: self.network.precision == "tf32"))
     return found
 
@@ -121,3 +125,14 @@ def test_only_products_of_float32_on_a_device_are_rounded(tiny_weights: Weights,
     for device, dtype, name, rounds in cases:
         network = Network(tiny_weights, device, dtype, name)
         assert build_objective(CONTENT, [], TV, network).rounds == rounds
+
+
+def test_no_number_in_half_precision_names_the_precision_that_has_more_of_them(
+    tiny_weights: Weights, double: Device
+) -> None:
+    objective = build_objective(CONTENT, [], TV, Network(tiny_weights, double, np.float32, "fp16"))
+    found = loop._explained(OptimizeError("no number"), objective, None)
+    assert str(found) == "no number; half precision ends at 1e6, try --precision tf32 first"
+    objective = build_objective(CONTENT, [], TV, Network(tiny_weights, double, np.float32))
+    bad = np.full_like(CONTENT, np.nan)
+    assert str(loop._explained(OptimizeError("no number"), objective, bad)) == f"{TV.terms[0].name}: no number"

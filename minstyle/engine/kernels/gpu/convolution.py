@@ -172,4 +172,5 @@ def shared_memory(tile: Tile, taps: int) -> int:
     places = 2 if taps == 9 else 3
     frame = 2 * (taps == 9)
     patch = blocks((8 * up + frame) * (_COLUMNS + frame) * _ROW, 1024) * 1024
-    return 1024 + places * patch + _STAGES[tile] * (n * _ROW + 16)
+    stages = 3 if (tile, taps) == ((128, 1), 1) else _STAGES[tile]
+    return 1024 + places * patch + stages * (n * _ROW + 16)

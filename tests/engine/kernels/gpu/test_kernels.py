@@ -289,6 +289,12 @@ def test_hoppers_ring_on_the_processor(name: str, narrow: int, tile: tuple[int, 
     close(y, by_definition(x, k), "fp16" if narrow else "fp32")
 
 
+def test_two_blocks_find_room_on_a_multiprocessor_of_hopper() -> None:
+    """228 KB, of which CUDA takes 1 for each block."""
+    for tile, taps in (((64, 1), 1), ((64, 1), 9), ((64, 2), 9), ((128, 1), 1), ((128, 1), 9)):
+        assert 2 * (shared_memory(tile, taps) + 1024) <= 228 << 10, (tile, taps)
+
+
 def test_a_value_that_is_no_number_stays_none(gpu: Device) -> None:
     x, bias = float32((8, 16, 4), 0), gpu.asarray(np.zeros(64, np.float32))
     x[3, 5, 1] = np.nan

@@ -13,7 +13,7 @@
 #ifndef DEEP2
 #define DEEP2 3
 #endif
-#define STAGES_OF(N, UP) (UP == 1 ? DEEP : DEEP2)  // two blocks shall find room in shared memory
+#define STAGES_OF(N, UP, TAPS) (UP == 1 && !(N == 128 && TAPS == 1) ? DEEP : DEEP2)  // two blocks shall find room in memory
 
 enum Ending { STORE, RELU, RELU_POOL };
 
@@ -123,7 +123,7 @@ template <int N, int UP, int TAPS, int ENDING> __device__ void convolve(const Ta
 
     if (threadIdx.x < WORKERS)
         for (int i = 0; i < P::ahead; i++) load_patch<UP, TAPS>(patches, t, top, left, i);
-    using Tiles = Ring<N, STAGES_OF(N, UP)>;
+    using Tiles = Ring<N, STAGES_OF(N, UP, TAPS)>;
     Tiles ring(patches + P::places * P::bytes, t.kernel + n * tiles * N * CHANNELS, (int)tiles);
     if (threadIdx.x >= WORKERS) return ring.serve();
     float acc[UP * N / 2];

@@ -15,6 +15,7 @@ import functools
 import gc
 import io
 import json
+import math
 import os
 import random
 import resource
@@ -274,7 +275,7 @@ def main() -> None:
     options = parser.parse_args()
     lines = ["| parser | executions | refused in one line | read | wrong | slowest | in all |", "|" + "---|" * 7]
     for name in options.parsers:
-        lines.append(fuzz(name, options.executions // len(options.parsers), options.keep))
+        lines.append(fuzz(name, math.ceil(options.executions / len(options.parsers)), options.keep))
         print(lines[-1], flush=True)
     if options.write:
         options.write.write("\n".join(lines))

@@ -110,7 +110,7 @@ def verify(path: Path) -> list[str]:
         "dtype": ", ".join(sorted({array.dtype.name for array in _arrays(weights)})),
         "normalisation": f"(image - mean) / std, mean {_triple(weights.mean)}, std {_triple(weights.std)} (RGB, "
         f"0..255), then {weights.channel_order}",
-        "source": weights.source,
+        "source": textwrap.shorten(weights.source, 380, placeholder=" ..."),
         **({"source's SHA-256": short(weights.source_sha256)} if weights.source_sha256 else {}),
         "licence": short(weights.licence),
     }

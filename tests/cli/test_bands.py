@@ -58,8 +58,8 @@ def test_an_interrupted_run_goes_on_in_bands(job: list[str], monkeypatch: pytest
     cut: list[int] = []
 
     def interrupted(objective: Objective, image: np.ndarray, precision: str | None = None) -> Evaluation:
-        if objective.rows:  # else it is tried, for the estimate
-            cut.append(objective.rows)
+        if objective._banded:  # else it is tried, for the estimate
+            cut.append(objective._banded._rows)
             if len(cut) == 3:
                 raise KeyboardInterrupt
         return evaluate(objective, image, precision)

@@ -131,8 +131,8 @@ def test_masks_that_cannot_be_used_are_refused_in_one_line(studio: Studio, capsy
     content, style = mask(studio, "content.png", (40, 32), RED, BLUE), mask(studio, "style.png", (36, 40), RED, RED)
     save_image(np.random.default_rng(0).uniform(0, 255, (40, 36, 3)), studio.folder / "noise.png")
     given, words = {
-        "one file": ([content], ["masks", "expected 2, for", "got 1"]),
-        "three files": ([content, style, style], ["masks", "expected 2, for", "got 3"]),
+        "one file": ([content], ["masks", "expected 2: one for the photograph", "got 1"]),
+        "three files": ([content, style, style], ["masks", "expected 2: one for the photograph", "got 3"]),
         "no style has it": ([content, style], ["#0000ff", "style mask"]),
         "noise": ([content, studio.folder / "noise.png"], ["style mask", "1 to 16 areas"]),
         "no file": ([content, studio.folder / "gone.png"], ["gone.png", "not found"]),

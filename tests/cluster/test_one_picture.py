@@ -156,7 +156,7 @@ def test_an_interrupt_from_a_terminal_reaches_all_processes_and_keeps_the_pictur
     try:
         end = time.monotonic() + 180
         while not (studio.trace.is_file() and studio.trace.read_text().count("\n") >= 3):
-            assert running.poll() is None
+            assert running.poll() is None, running.communicate()[1]
             assert time.monotonic() < end
             time.sleep(0.02)
         os.killpg(running.pid, signal.SIGINT)

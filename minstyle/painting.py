@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import inspect
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,15 @@ from .job import inputs
 from .job.changes import from_start_file
 from .job.machine import load_draft
 from .job.recipefile import named_recipe
+from .memory import resident, tightest
 from .network.vgg import Network
 from .recipe.presets import DEFAULT_RECIPE
 from .recipe.recipe import Recipe
 from .recipe.settings import shown
-from .recipe.sizes import check_styles, side_of
-from .run.estimate import Estimate
+from .recipe.sizes import check_styles, shapes_of, side_of
+from .run.estimate import Estimate, Estimator, check_room
+from .run.fitting import fitted
+from .run.minimise import optimizer_bytes
 from .run.observer import Observer
 from .run.pictures import check_start
 from .run.result import Result
@@ -38,6 +42,7 @@ from .weights.locate import load_network
 
 _SHORT = {"size": "sizes", "steps": "evaluations"}  # other names of settings, as on the command line
 ORIGINAL = "original"
+_PLENTY = 2000  # bytes a pixel, several times what an evaluation takes: a run that has so many need not be estimated
 # What is meant by keywords that others have, or that are options of the command line alone.
 _INSTEAD = {
     "preserve_color": 'it is color="content"',
@@ -83,8 +88,9 @@ def stylize(
 
     ``progress`` shows a bar; without it messages go to the logger "minstyle". ``initial``, ``regions``, ``observers``,
     ``estimate``, ``state``, ``bands`` and ``on_interrupt`` are explained at ``minstyle.run.stylize.stylize``, which
-    takes pictures and networks only, and loads nothing. Raises a MinstyleError that says what is wrong, TypeError for
-    an unknown keyword.
+    takes pictures and networks only, and loads nothing. A run that would not fit into memory is cut into bands, with a
+    shorter history if need be, as by the command line; what does not fit then raises ResourceError before it begins.
+    Raises a MinstyleError that says what is wrong, TypeError for an unknown keyword.
     """
     several: Any = styles if isinstance(styles, list | tuple) else [styles]
     given = [_given("content", content), *(_given("style", style) for style in several)]
@@ -96,9 +102,37 @@ def stylize(
     regions = _regions(masks, regions, chosen, photograph, paintings)
     watching = [*observers, Bystander(Progress()) if progress else Logged()]
     with contextlib.nullcontext() if threads is None else use_threads(threads):
+        chosen, cut = _fitted(chosen, photograph, paintings, (own, other), regions, bands, state)
         return run(photograph, paintings, chosen, network=own, draft=other, initial=beginning, regions=regions,
-                   observers=watching, estimate=estimate, state=state, bands=bands,
+                   observers=watching, estimate=estimate, state=state, bands=cut,
                    on_interrupt=on_interrupt)  # fmt: skip
+
+
+def _fitted(
+    recipe: Recipe,
+    photograph: Picture,
+    paintings: Sequence[Picture],
+    networks: tuple[Network, Network | None],
+    regions: Regions | None,
+    bands: int,
+    state: RunState | None,
+) -> tuple[Recipe, int | Sequence[int]]:
+    """The recipe, and the bands of each size, with which the run fits into memory. Raises ResourceError."""
+    network, draft = networks
+    there = tightest(None)
+    most = _PLENTY + optimizer_bytes(recipe, recipe.evaluations[-1], network.dtype.itemsize)
+    pixels = math.prod(shapes_of(photograph.image.shape, recipe)[-1])
+    if network.device.name != "cpu" or there is None or resident() + most * pixels < there.bytes:
+        return recipe, bands
+    count = 0 if regions is None else len(regions.names)
+    shapes = [painting.image.shape for painting in paintings]
+    estimator = Estimator(photograph.image.shape, shapes, recipe, network, draft, regions=count, quick=True)
+    goes_on = state is not None and bool(state.history)
+    recipe, estimate, said = fitted(estimator, recipe, there, bands or None, shorter=not goes_on)
+    check_room(estimator, estimate, there, in_bands=not bands)
+    for notice in said:
+        LOG.warning(notice.text)
+    return recipe, [stage.bands for stage in estimate.stages]
 
 
 def _given(name: str, given: Given) -> inputs.Given:

@@ -15,8 +15,9 @@ from PIL import Image
 
 import minstyle
 from minstyle.cli.main import main
-from minstyle.errors import FileError, ImageError, RecipeError, ShapeError, WeightsError
+from minstyle.errors import FileError, ImageError, RecipeError, ResourceError, ShapeError, WeightsError
 from minstyle.images import load_image
+from minstyle.memory import Room, resident
 from minstyle.notices import Notice
 from minstyle.watch.logged import Logged
 from tests.support.studio import Studio
@@ -47,6 +48,22 @@ def test_what_is_not_said_is_as_on_the_command_line(monkeypatch: pytest.MonkeyPa
     minstyle.stylize(studio.content, studio.style, "keras", draft=None)
     assert seen["recipe"] == minstyle.RECIPES["document"]
     assert seen["draft"] is None
+
+
+def test_a_run_that_does_not_fit_is_made_smaller_or_refused_before_it_begins(
+    monkeypatch: pytest.MonkeyPatch, studio: Studio, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: dict[str, Any] = {}
+    monkeypatch.setattr(minstyle.painting, "run", lambda *pictures, **given: seen.update(given, recipe=pictures[2]))
+    large: dict[str, Any] = QUICK | {"size": 3000, "scales": 1, "steps": 30, "threads": 1}
+    for more, whole in ((100e9, True), (4.5e9, False)):
+        monkeypatch.setattr(minstyle.painting, "tightest", lambda most, more=more: Room(resident() + int(more), "test"))
+        minstyle.stylize(studio.content, studio.style, **large)
+        assert (seen["bands"] == 0, seen["recipe"].history == 20) == (whole, whole)
+    assert "painted with a --history of 10, not 20" in caplog.text
+    monkeypatch.setattr(minstyle.painting, "tightest", lambda most: Room(resident() + 10**8, "test"))
+    with pytest.raises(ResourceError, match=r"at most .* \(test\), got one of about .*; the largest that fits is"):
+        minstyle.stylize(studio.content, studio.style, **large)
 
 
 def test_pictures_of_any_form_and_several_styles(studio: Studio) -> None:

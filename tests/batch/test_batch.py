@@ -302,8 +302,8 @@ def test_with_a_shorter_history_for_want_of_memory_it_goes_on_and_is_done(
 
     fitted = module.fitted
 
-    def scarce(estimator: Any, recipe: Any, *rest: Any) -> Any:
-        return fitted(estimator, dataclasses.replace(recipe, history=3), *rest)
+    def scarce(estimator: Any, recipe: Any, *rest: Any, **more: Any) -> Any:
+        return fitted(estimator, dataclasses.replace(recipe, history=3), *rest, **more)
 
     words = [bench.photos / "a.png", "--style", bench.paintings / "x.png", "--optimizer", "lbfgs"]
     with monkeypatch.context() as patched:

@@ -149,6 +149,7 @@ def test_a_small_picture_is_painted_here(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_from_a_terminal_reaches_all_processes_and_keeps_the_picture(studio: Studio) -> None:
     words = studio.arguments(*WORDS, "--evaluations", "100000", "--workers", "2", "--trace", studio.trace)
     running = subprocess.Popen([sys.executable, "-m", "minstyle", *words], stderr=subprocess.PIPE, text=True,

@@ -16,7 +16,7 @@ from ..images import check_image_path, picture_shape, read_text
 from ..job.description import Job
 from ..job.done import is_done, made_of
 from ..job.machine import Networks, weights_files
-from ..job.options import changed, dpi_of, machine_of, start_file
+from ..job.options import changed, of_every_picture, start_file
 from ..job.recipefile import named_recipe, recipe_file
 from ..job.values import ORIGINAL
 from ..recipe.presets import DEFAULT_RECIPE
@@ -103,15 +103,7 @@ def _job(row: Row, options: argparse.Namespace, recipe: Recipe, out: Path) -> Jo
         out=out,
         recipe=recipe,
         masks=row.masks,
-        initial=start_file(options),
-        machine=machine_of(options),
-        depth=None if options.depth == "auto" else int(options.depth),
-        dpi=dpi_of(options),
-        quality=options.quality,
-        keep_metadata=options.keep_metadata,
-        memory=options.memory,
-        bands=options.bands,
-        overwrite=options.overwrite,
+        **of_every_picture(options),
         checkpoints=options.checkpoints is None,
         also_read=tuple(path for path in [*files, options.table] if path is not None),
     )

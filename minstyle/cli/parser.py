@@ -14,10 +14,8 @@ from ..job.options import (
     add_machine_options,
     add_recipe_options,
     changed,
-    dpi_of,
     effective_recipe,
-    machine_of,
-    start_file,
+    of_every_picture,
 )
 from ..job.recipefile import recipe_file
 from ..job.values import positive
@@ -147,20 +145,12 @@ def job_of(options: argparse.Namespace, recipe: Recipe | None = None) -> Job:
         out=options.out,
         recipe=asked_recipe(options) if recipe is None else recipe,
         masks=None if options.mask is None else tuple(options.mask),
-        initial=start_file(options),
-        machine=machine_of(options),
-        depth=None if options.depth == "auto" else int(options.depth),
-        dpi=dpi_of(options),
-        quality=options.quality,
-        keep_metadata=options.keep_metadata,
+        **of_every_picture(options),
         save_every=options.save_every,
         trace=options.trace,
         plot=options.plot,
         sheet=options.sheet,
-        memory=options.memory,
-        bands=options.bands,
         checkpoint=options.checkpoint,
         checkpoints=options.checkpoints,
-        overwrite=options.overwrite,
         also_read=tuple(path for path in [recipe_file(options.recipe or DEFAULT_RECIPE)] if path is not None),
     )

@@ -187,6 +187,17 @@ def start_file(options: argparse.Namespace) -> Path | None:
     return None if options.init is None or options.init in STARTS else Path(options.init)
 
 
+def of_every_picture(options: argparse.Namespace) -> dict[str, Any]:
+    """What the options say of a job, whichever of many its picture is: of machine and file, fields of ``Job``."""
+    return {
+        "initial": start_file(options),
+        "machine": machine_of(options),
+        "depth": None if options.depth == "auto" else int(options.depth),
+        "dpi": dpi_of(options),
+        **{name: getattr(options, name) for name in ("quality", "keep_metadata", "memory", "bands", "overwrite")},
+    }
+
+
 def machine_of(options: argparse.Namespace) -> Machine:
     """The network and the machine that were asked for."""
     network, device, dtype = options.network or "auto", options.device or "auto", options.dtype or "float32"

@@ -27,7 +27,7 @@ class Rows(NamedTuple):
     start: int
     stop: int
 
-    def __or__(self, other: Rows) -> Rows:  # type: ignore[override]
+    def spanning(self, other: Rows) -> Rows:
         """All rows of both, and those in between."""
         return Rows(min(self.start, other.start), max(self.stop, other.stop))
 
@@ -104,7 +104,7 @@ class Segment:
             if _halves(step):
                 height //= 2
                 rows = Rows(rows.start // 2, -(-rows.stop // 2)) & Rows(0, height)
-            found.append(rows | own)
+            found.append(rows.spanning(own))
         return found
 
     def _needed(self, strip: Rows, wanted: Sequence[Rows]) -> Rows:
@@ -115,7 +115,7 @@ class Segment:
                 rows = Rows(2 * rows.start, 2 * rows.stop)
             if step.layer:
                 rows = Rows(rows.start - 1, rows.stop + 1)
-            rows = (rows & all_rows) | given
+            rows = (rows & all_rows).spanning(given)
         return rows
 
     def _aligned(self, rows: Rows) -> Rows:

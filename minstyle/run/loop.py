@@ -64,7 +64,7 @@ def run_stages(
         while state.stage < len(stages) and not state.stopped:
             stage = fallback.applied(stages[state.stage])
             last = state.stage == len(stages) - 1
-            if _fits(stage, pictures, state, timed_notify, fallback, last, build):
+            if _fits(state, partial(_run_stage, stage, pictures, state, timed_notify, fallback, last, build)):
                 if not state.stopped:
                     state.stage, state.round, state.image = state.stage + 1, 0, None
                 continue
@@ -77,20 +77,12 @@ def run_stages(
     return state
 
 
-def _fits(
-    stage: Stage,
-    pictures: Pictures,
-    state: RunState,
-    notify: Tell,
-    fallback: Fallback,
-    last: bool,
-    build: Callable[..., Objective],
-) -> bool:
-    """Run a stage; false where the device's memory does not suffice. The arrays of what failed are then gone."""
+def _fits(state: RunState, run: Callable[[], None]) -> bool:
+    """Run a stage by ``run``; false where the device's memory does not suffice. What it made is then gone."""
     del state.history[state.done :]  # what was evaluated beyond the state is evaluated again
     try:
         with device_errors():
-            _run_stage(stage, pictures, state, notify, fallback, last, build)
+            run()
     except DeviceMemoryError:
         return False
     return True

@@ -15,17 +15,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..errors import ResourceError
-from ..memory import Room, resident
+from ..memory import Room, give_back, resident
 from ..network.vgg import Network
 from ..recipe.recipe import Recipe
 from ..recipe.sizes import SMALLEST, Shape, fitted_shape, side_of, sizes_of
 from .minimise import optimizer_bytes, shorter_histories
 from .pictures import cropped_shape
-from .probe import MOST_PIXELS, Laws, LawsOf, measure
+from .probe import MOST_PIXELS, QUICK_PIXELS, Laws, LawsOf, measure
 from .stages import Stage, plan_stages, planned_evaluations, stages_in_bands
 
 _SHARE = 0.02  # of a run's work that trying may take
-_OF_A_TRY = 4.5  # evaluations that a try costs
+_OF_A_TRY = 7  # evaluations that a try costs
 _ADVISED = 0.95  # of the room is what an advised size takes: tried again, in another process, it may seem a bit larger
 SLOWER = 1.6  # times that an evaluation in bands takes: two forward passes, and the halos
 FEWEST_ROWS = 64  # of a band: its halo is about half as many
@@ -108,6 +108,7 @@ class Estimator:
             )
         self.small = network.small
         # Bytes that the process has before the run, the networks' transformed kernels among them.
+        give_back()  # what the tries had
         self.base = resident() - held
 
     def estimate(
@@ -228,4 +229,4 @@ def _pixels(shape: Shape) -> int:
 
 def _pixels_to_try(largest: int, work: int) -> int:
     """Pixels of a try that takes a small share of ``work`` (evaluations times pixels), but tells the largest size."""
-    return min(MOST_PIXELS, max(round(_SHARE * work / _OF_A_TRY), largest // 16))
+    return min(QUICK_PIXELS, max(round(_SHARE * work / _OF_A_TRY), largest // 16))

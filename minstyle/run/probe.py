@@ -9,6 +9,7 @@ which on the work is cut into parts. Tries are square, of sides in steps, so tha
 from __future__ import annotations
 
 import math
+import statistics
 import time
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -30,12 +31,14 @@ from ..style.regions import Regions
 from .minimise import minimise
 from .peaks import peak_of
 
-MOST_PIXELS = 256 * 256  # of a try: there VGG19's maps are larger than what does not grow with the picture
+MOST_PIXELS = 384 * 384  # of a try: there maps are larger than what does not grow with them, and than any cache
+QUICK_PIXELS = 256 * 256
 _SMALL = 128 * 128  # pixels of a try that says less about what maps take
 _OF_OPTIMIZER = (32, 128)  # pixels on each side of the images that the optimiser is tried with
 _WIDEST = 1.25  # a map, and the one that is pooled from it, beside that map
 _MOST_MAPS = 3  # first maps that the maps of one evaluation come to, at most
 _HALO = 32  # rows of a strip that others own
+_TIMED = 3  # calls, of which the middle one counts
 _RECOMPUTED = 32  # channels of a first map that is recomputed rather than kept: see ``conv_relu``
 
 
@@ -173,13 +176,11 @@ class _Try:
         return objective
 
     def _time(self, objective: Objective) -> None:
-        """Of one that was called once: on a device, where the second call records, the third is timed."""
+        """Of one that was called once: on a device, where the second call records, those from the third are timed."""
         image = self._image()
         if self._network.device.name != "cpu":
             objective(image)
-        began = time.perf_counter()
-        objective(image)
-        self.seconds = time.perf_counter() - began
+        self.seconds = statistics.median(_seconds_of(objective, image) for _ in range(_TIMED))
 
     def _alike(self) -> Hashable:
         """What says how much memory a try takes: the network without its numbers, what of the recipe makes ops."""
@@ -220,6 +221,12 @@ def _optimizer_tried(recipe: Recipe, network: Network, side: int) -> tuple[int, 
     began = time.perf_counter()
     minimise(valley, image, recipe, evaluations, None, _nothing)
     return side**2, (time.perf_counter() - began - spent) / count
+
+
+def _seconds_of(objective: Objective, image: np.ndarray) -> float:
+    began = time.perf_counter()
+    objective(image)
+    return time.perf_counter() - began
 
 
 def _nothing(x: Array, loss: float) -> Any:

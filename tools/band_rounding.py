@@ -1,7 +1,7 @@
 """What float32 rounds, in whole and in bands: ``python tools/band_rounding.py [--write docs/howto/posters.md]``.
 
 The gradient of one evaluation of three blurred noises, |g - g'| / |g'|: float32 in whole and in bands against float64,
-and bands against whole. A rounding that turns a ReLU or a pooling's choice moves the gradient far more than one of a sum.
+and bands against whole. A rounding that turns a ReLU or a pooling's choice moves the gradient far more than a sum's.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The kernels' public functions, the dispatch: arrays in, arrays out, no differentiation.
 
 Callers say what they want; which code computes it is decided here. The code in ``cpu`` takes NumPy arrays only (its
-``masks`` CuPy's too), that in ``gpu`` CuPy arrays; ``direct``, ``bands``, ``halving`` and ``variation`` take both.
+``masks`` CuPy's too), that in ``gpu`` CuPy arrays; the files beside this one take both.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from .cpu.strips import MOST_SHARED
 from .cpu.threads import Arena, thread_count, use_threads
 from .gpu import Replay, check_precision, free_memory, peak_memory, use_precision
 from .halving import add_enlarged, shrunk, shrunk_norm
+from .roots import trace_sqrt
 from .variation import total_variation, total_variation_gradient
 
 __all__ = [
@@ -25,7 +26,7 @@ __all__ = [
     "by_rows", "check_precision", "convolve", "convolve_relu", "convolve_relu_pool", "dots", "fetched", "free_memory",
     "gram", "input_gradient", "kernel_gradient", "largest_entry", "matmul", "max_pool", "peak_memory", "plus_transpose",
     "rounds", "row_products", "shrunk", "shrunk_norm", "sort_columns", "thread_count", "total_variation",
-    "total_variation_gradient",
+    "total_variation_gradient", "trace_sqrt",
     "unsort_columns", "use_precision", "use_threads", "weighted_sum", "window_corners", "zero_pad",
 ]  # fmt: skip
 

@@ -16,6 +16,7 @@ from minstyle.engine.kernels.cpu.masks import NONE, MapReluMask
 from minstyle.engine.kernels.gpu import compiled, convolution
 from minstyle.engine.kernels.gpu.convolution import Packed, shared_memory
 from minstyle.engine.kernels.gpu.half import to_half
+from minstyle.engine.kernels.gpu.matrices import matmul
 from minstyle.errors import DeviceError, ShapeError
 from tests.support import cupy_double, devices
 from tests.support.arrays import normal
@@ -174,6 +175,17 @@ def test_product_at_every_pixel(shape: tuple[int, ...], gpu: Device) -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (33, 5, 70), (64, 40, 31)], ids=str)
+def test_products_of_small_matrices_in_float64(shape: tuple[int, int, int], gpu: Device) -> None:
+    """As the square roots of matrices need them: times a number, and another matrix, times one, added."""
+    n, k, m = shape
+    a, b, c = normal((n, k), 0), normal((k, m), 1), normal((n, m), 2)
+    found = matmul(gpu.asarray(np.ascontiguousarray(a.T)).T, gpu.asarray(b), 0.5, gpu.asarray(c), -2.0)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(to_host(found), 0.5 * (a @ b) - 2 * c, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(to_host(matmul(gpu.asarray(a), gpu.asarray(b))), a @ b, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (33, 5, 70), (64, 40, 31)], ids=str)
 def test_products_of_small_matrices(shape: tuple[int, int, int], gpu: Device) -> None:
     """Of transposes and of parts too, and with a vector."""
     n, k, m = shape
@@ -241,6 +253,8 @@ def test_what_a_kernel_would_read_beyond_is_refused(gpu: Device) -> None:
         lambda: kernels.add_enlarged(short.reshape(2, 2, 1), x, 1.0),
         lambda: kernels.dots((x, wrong)),
         lambda: kernels.matmul(x[0], wrong[:, 0]),
+        lambda: matmul(x[0], x[0].T, 1.0, wrong[0]),
+        lambda: matmul(x[0], gpu.asarray(normal((8, 8), 1))),
         lambda: kernels.weighted_sum(x[0], short),
     ):
         with pytest.raises(ShapeError, match="of a kernel on a GPU: expected"):

@@ -54,9 +54,12 @@ class Narrow(enum.IntEnum):
     NONE, HALF, BFLOAT = range(3)
 
 
-def kernel(source: str, name: str, shared: int = 0, narrow: Narrow = Narrow.NONE) -> Any:
-    """The kernel ``name`` of a source, for the current card and precision, with so much shared memory (bytes)."""
-    return _kernel(source, name, product(), _device(), shared, narrow)
+def kernel(source: str, name: str, shared: int = 0, narrow: Narrow = Narrow.NONE, options: tuple[str, ...] = ()) -> Any:
+    """The kernel ``name`` of a source, for the current card and precision, with so much shared memory (bytes).
+
+    ``options`` are the compiler's, beside those that follow from the rest.
+    """
+    return _kernel(source, name, product(), _device(), shared, (f"-DNARROW={int(narrow)}", *options))
 
 
 def check(name: str, array: Array | None, shape: tuple[int, ...], dtype: Any = np.float32) -> None:
@@ -92,20 +95,20 @@ def most_shared() -> int:
 
 
 @functools.cache
-def _kernel(source: str, name: str, product: int, device: _Device, shared: int, narrow: Narrow) -> Any:
+def _kernel(source: str, name: str, product: int, device: _Device, shared: int, options: tuple[str, ...]) -> Any:
     alone = name if "ONLY" in sources_in_one(source) else ""  # the source takes long to compile as a whole
-    function = _module(source, alone, product, device, narrow).get_function(name)
+    function = _module(source, alone, product, device, options).get_function(name)
     if shared > 48 << 10:  # what CUDA allows unasked
         function.max_dynamic_shared_size_bytes = shared
     return function
 
 
 @functools.cache
-def _module(source: str, alone: str, product: int, device: _Device, narrow: Narrow) -> Any:
+def _module(source: str, alone: str, product: int, device: _Device, options: tuple[str, ...]) -> Any:
     """The source compiled, or of its kernels only that which is named ``alone``."""
     library, text = device[0], sources_in_one(source)
     only = (f"-DONLY={alone}",) if alone else ()
-    options = f"-DPRODUCT={product}", f"-DNARROW={int(narrow)}", "-std=c++17", *only
+    options = f"-DPRODUCT={product}", *options, "-std=c++17", *only
     if product < 2:
         return library.RawModule(code=text, options=options, backend="nvrtc")
     return library.RawModule(path=str(_for_hopper(source, text, options, _compiler(device))))

@@ -26,6 +26,7 @@ from .masks import AS_IT_IS, BFLOAT, OF_TF32, Mask, WordReluMask, adjoint
 
 # Tiles: (channels of the result, patches of 8 rows one above the other), and the ring's stages: see convolution.cu.
 _STAGES = {(64, 1): 4, (64, 2): 3, (128, 1): 4}
+_SHALLOW = "-DSHALLOW=1"  # of two stages, where shared memory is short
 _COLUMNS, _ROW = 16, 128
 Tile = tuple[int, int]
 
@@ -129,7 +130,8 @@ def _start(
     check("result", y, (*pooled, packed.outer), y.dtype if is_half(y) and not add else np.float32)
     tile = _tile(height, width, packed)
     n, up = tile
-    shared, threads = shared_memory(tile, packed.taps), 256 + 32 * (product() == 2)
+    shallow = not _has_room(tile, packed.taps, False)
+    shared, threads = shared_memory(tile, packed.taps, shallow), 256 + 32 * (product() == 2)
     grid = blocks(packed.outer, n) * blocks(height, 8 * up) * blocks(width, _COLUMNS)
     bias, scale = (None if array is None else contiguous(array) for array in (bias, scale))
     x, narrow = _factors(x, packed)
@@ -138,7 +140,8 @@ def _start(
         x, packed.tiles(n, product() > 0, narrow), bias, scale, *((None, y) if is_half(y) else (y, None)), mask, index,
         height, width, inner, packed.outer, add, rounding,
     ]  # fmt: skip
-    launch(kernel("convolution.cu", f"{name}_{n}_{up}", shared, narrow), (grid,), threads, arguments, shared)
+    chosen = kernel("convolution.cu", f"{name}_{n}_{up}", shared, narrow, (_SHALLOW,) if shallow else ())
+    launch(chosen, (grid,), threads, arguments, shared)
 
 
 def _factors(x: Array, packed: Packed) -> tuple[Array, Narrow]:
@@ -158,19 +161,23 @@ def _tile(height: int, width: int, packed: Packed) -> Tile:
         wanted = (128, 1)
     elif outer <= 64 and packed.taps == 9 and blocks(height, 16) * across >= multiprocessors():
         wanted = (64, 2)
-    return wanted if shared_memory(wanted, packed.taps) <= most_shared() else (64, 1)
+    return wanted if _has_room(wanted, packed.taps, True) else (64, 1)
 
 
 def fits() -> bool:
-    """Whether the smallest tile finds room in the shared memory of the current card."""
-    return max(shared_memory((64, 1), taps) for taps in (1, 9)) <= most_shared()
+    """Whether the smallest tile finds room in the shared memory of the current card, as on all since 2018."""
+    return all(_has_room((64, 1), taps, True) for taps in (1, 9))
 
 
-def shared_memory(tile: Tile, taps: int) -> int:
+def _has_room(tile: Tile, taps: int, shallow: bool) -> bool:
+    return shared_memory(tile, taps, shallow) <= most_shared()
+
+
+def shared_memory(tile: Tile, taps: int, shallow: bool = False) -> int:
     """Bytes of shared memory: patches, the ring with its barriers, and what aligning them to 1024 may take."""
     n, up = tile
-    places = 2 if taps == 9 else 3
+    places = 2 if taps == 9 or shallow else 3
     frame = 2 * (taps == 9)
     patch = blocks((8 * up + frame) * (_COLUMNS + frame) * _ROW, 1024) * 1024
-    stages = 3 if (tile, taps) == ((128, 1), 1) else _STAGES[tile]
+    stages = 2 if shallow else 3 if (tile, taps) == ((128, 1), 1) else _STAGES[tile]
     return 1024 + places * patch + stages * (n * _ROW + 16)

@@ -321,12 +321,28 @@ def test_a_value_that_is_no_number_stays_none(gpu: Device) -> None:
         assert np.isnan(to_host(found)).sum() == count
 
 
-def test_a_card_with_little_shared_memory_goes_the_plain_way(gpu: Device, monkeypatch: pytest.MonkeyPatch) -> None:
-    x, k = float32((6, 8, 8), 0), float32((3, 3, 8, 8), 1)
-    for bytes_there, packs in ((64 << 10, False), (99 << 10, True)):  # as of cards of 2018, and of many since 2020
-        monkeypatch.setattr(convolution, "most_shared", lambda bytes_there=bytes_there: bytes_there)
-        kernel = kernels.Kernel(gpu.asarray(k))
-        close(kernels.convolve(gpu.asarray(x), kernel, None), by_definition(x, k))
-        assert (kernel._packed is not None) == packs
-        for tile in ((128, 1), (64, 2)):
-            assert shared_memory(tile, 9) > 99 << 10, "it would not start there"
+@pytest.mark.parametrize("kilobytes", [48, 64, 99])
+def test_a_card_with_little_shared_memory_has_a_ring_of_two_stages(
+    kilobytes: int, gpu: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """64 KB as of cards of 2018, 99 as of many since 2020; with less than the tiles need it goes the plain way."""
+    started: list[tuple[str, int]] = []
+
+    def watched(kernel: Any, grid: Any, threads: int, arguments: Any, shared: int = 0) -> None:
+        started.append((getattr(kernel, "name", ""), shared))
+        compiled.launch(kernel, grid, threads, arguments, shared)
+
+    monkeypatch.setattr(convolution, "launch", watched)
+    monkeypatch.setattr(convolution, "most_shared", lambda: kilobytes << 10)
+    x, k, bias = float32((9, 17, 68), 0), float32((3, 3, 68, 72), 1), float32((72,), 2)
+    g = float32((9, 17, 72), 3)
+    there = [gpu.asarray(a) for a in (x, k, bias)]
+    expected = np.maximum(by_definition(x, k, bias), 0)
+    close(kernels.convolve_relu(*there)[0], expected)
+    close(kernels.convolve_relu_pool(*there)[0], kernels.max_pool(expected)[0])
+    close(kernels.input_gradient(gpu.asarray(g), there[1]), by_definition(g, k[::-1, ::-1].swapaxes(2, 3)))
+    close(kernels.add_product(there[0], there[1][0, 0], None), x.astype(float) @ k[0, 0])
+    assert all(shared <= kilobytes << 10 for _, shared in started)
+    assert {shared_memory((64, 1), 9, True), shared_memory((128, 1), 9, True)} & {shared for _, shared in started} == {
+        48: set(), 64: {shared_memory((64, 1), 9, True)}, 99: {shared_memory((128, 1), 9, True)}
+    }[kilobytes]  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ....backend import Array, array_module
+from ....backend import Array, array_module, is_cupy
 from ..cpu.masks import ArgMax
 from .compiled import (
     Narrow,
@@ -23,6 +23,7 @@ from .compiled import (
 )
 from .half import HALF, TF32, is_half, multiplies_narrow, to_half
 from .masks import AS_IT_IS, BFLOAT, OF_TF32, Mask, WordReluMask, adjoint
+from .memory import keep
 
 # Tiles: (channels of the result, patches of 8 rows one above the other), and the ring's stages: see convolution.cu.
 _STAGES = {(64, 1): 4, (64, 2): 3, (128, 1): 4}
@@ -35,7 +36,7 @@ class Packed:
     """A kernel (k, k, Cin, Cout), k = 1 or 3, in the order in which the kernels of a device read it.
 
     ``turned``: by 180 degrees, with its channel axes swapped, for the gradient. ``lasting``: it is constant, and kept
-    from call to call. Packed once a tile and precision.
+    from call to call. Packed once a tile, and kept for one precision at a time.
     """
 
     def __init__(self, array: Array, turned: bool, lasting: bool) -> None:
@@ -47,11 +48,15 @@ class Packed:
     def tiles(self, width: int, rounded: bool, narrow: Narrow = Narrow.NONE) -> Array:
         """The tiles of ``width`` channels of the result, flat; ``rounded`` to TF32, or ``narrow``."""
         kind = (width, rounded, narrow)
-        if kind not in self._packed:
+        packed = self._packed.get(kind)
+        if packed is None:
             with common_memory() if self.lasting else contextlib.nullcontext():
                 packed = self._pack(*kind)
-            self._packed[kind] = packed  # ready by now: another thread may read it
-        return self._packed[kind]
+            others = {other: tiles for other, tiles in self._packed.items() if other[1:] == kind[1:]}
+            self._packed = {**others, kind: packed}  # ready by now: another thread may read it
+        if self.lasting:
+            keep(packed)
+        return packed
 
     def _pack(self, width: int, rounded: bool, narrow: Narrow) -> Array:
         xp, (cin, cout) = array_module(self.array), self.array.shape[2:]
@@ -108,8 +113,19 @@ def input_gradient(g: Array, packed: Packed, mask: Mask | None, into: Array | No
     """``kernels.input_gradient``, ``packed`` turned: of g where ``mask`` lets it through. -> (H, W, Cin)"""
     if multiplies_narrow(packed.inner, packed.taps):
         return convolve(adjoint(g, mask, BFLOAT), packed, None, into)
-    g = g if mask is None else adjoint(g, mask, OF_TF32 if product() > 0 else AS_IT_IS)
+    if mask is not None or product() > 0:
+        g = adjoint(g, mask, OF_TF32 if product() > 0 else AS_IT_IS)
     return convolve(g, packed, None, into)
+
+
+def rounded(y: Array) -> Array:
+    """A map on a device that none of our kernels made, as they store theirs; anything else as it is.
+
+    Of its digits a convolution in TF32 would cut some off, which makes all results smaller.
+    """
+    a_map = is_cupy(y) and y.ndim == 3 and y.dtype == np.float32 and y.shape[2] % 4 == 0
+    fit = a_map and product() > 0 and not multiplies_narrow(y.shape[2])
+    return adjoint(y, None, OF_TF32) if fit else y
 
 
 def _result(x: Array, shape: tuple[int, ...], half: bool) -> Array:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 
 from minstyle.backend import PRECISIONS, Device, to_host
-from minstyle.engine import kernels
+from minstyle.engine import kernels, ops
 from minstyle.engine.kernels import direct
 from minstyle.engine.kernels.cpu.masks import NONE, MapReluMask
-from minstyle.engine.kernels.gpu import compiled, convolution
+from minstyle.engine.kernels.gpu import compiled, convolution, grams
 from minstyle.engine.kernels.gpu.convolution import Packed, shared_memory
 from minstyle.engine.kernels.gpu.half import to_half
 from minstyle.engine.kernels.gpu.matrices import matmul
@@ -161,6 +162,45 @@ def test_gram_matrix_is_the_same_each_time(rows: int, channels: int, precision: 
         np.testing.assert_array_equal(to_host(first), to_host(again))
         np.testing.assert_array_equal(to_host(first), to_host(first).T)
         close(first, (f.astype(float) * (1 if w is None else w[:, None])).T @ f, precision)
+
+
+def test_a_block_adds_up_no_more_rows_than_float32_bears(gpu: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    grids: list[Any] = []
+
+    def watched(kernel: Any, grid: Any, *arguments: Any) -> None:
+        grids.append(grid)
+        compiled.launch(kernel, grid, *arguments)
+
+    monkeypatch.setattr(grams, "launch", watched)
+    monkeypatch.setattr(grams, "_MOST_ROWS", 40)
+    f = float32((700, 8), 0)
+    close(kernels.gram(gpu.asarray(f)), f.astype(float).T @ f)
+    assert grids[0] == (1, 18)
+    monkeypatch.setattr(grams, "_MOST_PARTS", 5)
+    close(kernels.gram(gpu.asarray(f)), f.astype(float).T @ f)
+    assert grids[2] == (1, 5), "as many blocks as a grid may have"
+
+
+def test_what_no_kernel_of_ours_made_is_rounded_before_matrix_units_cut_it_off(gpu: Device) -> None:
+    """Maps after average and L2 pooling, a factor, ReLU by itself; gradients without a mask."""
+    x, k = float32((6, 8, 8), 0), float32((3, 3, 8, 8), 1)
+    there, turned = gpu.asarray(x), k[::-1, ::-1].swapaxes(2, 3)
+    for op in (ops.avg_pool2, ops.l2_pool2, partial(ops.scale, factor=0.78), ops.relu):
+        exact = op(x)
+        with kernels.use_precision("fp32"):
+            np.testing.assert_allclose(to_host(op(there)), exact, rtol=1e-6)
+        with kernels.use_precision("tf32"):
+            bits = to_host(op(there)).view(np.uint32)
+        assert not (bits & 0x1FFF).any()
+        error = bits.view(np.float32) - exact
+        assert abs(error).max() > 0
+        assert (abs(error) <= 2.0**-11 * abs(exact) * (1 + 1e-3)).all(), "to the nearest"
+    with kernels.use_precision("tf32"):
+        found = to_host(kernels.input_gradient(there, gpu.asarray(k), None))
+        of_rounded = to_host(kernels.input_gradient(kernels.rounded(there), gpu.asarray(k), None))
+    np.testing.assert_array_equal(found, of_rounded)
+    close(found, by_definition(x, turned), "tf32")
+    assert kernels.rounded(x) is x
 
 
 @every_shape

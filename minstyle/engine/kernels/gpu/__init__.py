@@ -19,12 +19,13 @@ from .memory import free_memory, peak_memory
 from .precision import use_precision
 from .pyramid import add_enlarged, shrink
 from .replay import Replay
+from .variation import coupled_variation, variation_apart
 
 __all__ = [
     "Mask", "Packed", "Replay", "WordReluMask", "add_enlarged", "adjoint", "check_precision", "convolve",
-    "convolve_relu", "convolve_relu_pool", "dots", "few_to_many", "free_memory", "gram", "input_gradient", "is_half",
-    "many_to_few", "matmul", "on_compiling", "peak_memory", "product", "rounded", "shrink", "suits", "suits_few",
-    "suits_map", "use_precision", "weighted_sum", "widened",
+    "convolve_relu", "convolve_relu_pool", "coupled_variation", "dots", "few_to_many", "free_memory", "gram",
+    "input_gradient", "is_half", "many_to_few", "matmul", "on_compiling", "peak_memory", "product", "rounded",
+    "shrink", "suits", "suits_few", "suits_map", "use_precision", "variation_apart", "weighted_sum", "widened",
 ]  # fmt: skip
 
 _PICTURE = 3  # channels

@@ -12,6 +12,7 @@ ONE_REGION = "one region"
 IN_BANDS = "painted in bands"
 NO_CHECKPOINT = "checkpoint not written"
 LESS_MEMORY = "memory of the device used up"
+COMPILING = "compiling for this card"
 OLD_CHECKPOINT = "checkpoint of a run that was ended"
 
 

@@ -23,6 +23,7 @@ from minstyle.network.layers import BLOCKS, CHANNELS
 from minstyle.network.vgg import Network
 from minstyle.network.weightfile import Weights, read_weights
 from minstyle.optimize.lbfgs import LbfgsMinimum, LbfgsState, lbfgs
+from minstyle.optimize.minimum import Pending
 from minstyle.optimize.pyramid import PYRAMID
 from minstyle.recipe.presets import RECIPES
 from minstyle.weights.locate import find_weights
@@ -109,9 +110,9 @@ class Ours:
         return 1e3 * (time.perf_counter() - begin) / count
 
     def _run(self, iterations: int, state: LbfgsState | None = None) -> LbfgsMinimum:
-        def evaluate(x: Array) -> tuple[float, Array, float]:
+        def evaluate(x: Array) -> Pending:
             found = self.objective.evaluate(x)
-            return found.loss, found.gradient, found.largest
+            return Pending(found.gradient, found.numbers, found.tell)
 
         settings: dict[str, Any] = {"history": HISTORY, "preconditioner": PYRAMID, "state": state}
         return lbfgs(evaluate, self.image, iterations=iterations, **settings)

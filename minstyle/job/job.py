@@ -17,6 +17,7 @@ from ..images import Picture, check_image_path, picture_shape
 from ..memory import tightest
 from ..notices import Notice
 from ..recipe.sizes import check_styles, shapes_of
+from ..run.compiling import told_of_compiling
 from ..run.estimate import Estimate, Estimator, check_room
 from ..run.fitting import fitted
 from ..run.observer import Observer
@@ -96,7 +97,8 @@ def prepare(
     networks = load_networks(job.machine, [job.recipe]) if networks is None else networks
     state = RunState() if kept is None else kept.state
     estimator = _estimator(job, content, styles, regions, networks, quick, state_bytes(state), laws_of)
-    recipe, estimate, said = fitted(estimator, job.recipe, tightest(job.memory), job.bands, shorter=kept is None)
+    with told_of_compiling(noted):
+        recipe, estimate, said = fitted(estimator, job.recipe, tightest(job.memory), job.bands, shorter=kept is None)
     for notice in said:
         noted(notice)
     job = replace(job, recipe=recipe, bands=tuple(stage.bands for stage in estimate.stages))

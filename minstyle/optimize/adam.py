@@ -87,7 +87,7 @@ def adam(
     iterates = _Iterates(settings, x0, state)
     limit = math.sqrt(float(iterates.xp.finfo(x0.dtype).max))  # Adam squares the gradient
     for i in range(iterations):
-        loss, g = checked(objective(iterates.x), i + 1, limit)
+        loss, g, _ = checked(objective(iterates.x), i + 1, limit)
         if on_evaluation(iterates.shown, loss):
             return iterates.minimum(loss, i + 1, "stopped on request", True)
         iterates.step(g)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 from ..backend import Array, array_module
 from ..errors import OptimizeError, require
-from .minimum import Found, Function
+from .minimum import Found, Function, Pending
 
 
 def bounded(
@@ -50,7 +51,10 @@ def bounded(
 
     def of_u(u: Array) -> Found:
         image, t = mapped(u)
-        loss, g, *largest = objective(image)
-        return (loss, g * array_module(u).cos(t), *largest)
+        found, slope = objective(image), array_module(u).cos(t)
+        if isinstance(found, Pending):
+            return dataclasses.replace(found, gradient=found.gradient * slope)
+        loss, g, *largest = found
+        return (loss, g * slope, *largest)
 
     return of_u, to_u, to_image

@@ -7,12 +7,13 @@ taken, and what matters is how far each goes. J. Nocedal and S. Wright, Numerica
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
-from ..backend import Array, array_module
+from ..backend import Array, array_module, is_cupy
 from ..engine.kernels import by_rows, dots, fetched, row_products
 from ..errors import OptimizeError, ShapeError, require
 from .combination import add_combination, second_loop
@@ -184,33 +185,35 @@ def _iterate(
 ) -> bool:
     """A step, and the pair that it teaches; False, and all as it was, if no step along the direction brings a fall."""
     direction = _direction(state, preconditioner) if state.order else _first(state, preconditioner, first_step)
-    slope = float(fetched(dots((direction, state.gradient)))[0][0])
-    found = _search(state, direction, slope, evaluate) if slope < 0 else None
+    found = _search(state, direction, evaluate, preconditioner)
     if found is None:
         return False
-    x, loss, g, length = found
+    x, loss, g, length, ahead = found
     direction *= length
-    _learn(state, direction, g, preconditioner)
+    _learn(state, direction, g, preconditioner, ahead)
     state.x, state.loss, state.gradient = x, loss, g
     state.losses = [*state.losses[-_RECENT:], loss]
     return True
 
 
 def _search(
-    state: LbfgsState, direction: Array, slope: float, evaluate: Evaluations
-) -> tuple[Array, float, Array, float] | None:
-    """(x, its loss, its gradient, the length) of a step along ``direction`` that brings a fall, or None.
-
-    ``slope`` is that of the loss along it.
-    """
+    state: LbfgsState, direction: Array, evaluate: Evaluations, preconditioner: Preconditioner | None
+) -> tuple[Array, float, Array, float, list[np.ndarray]] | None:
+    """(x, its loss, its gradient, the length, ``_ahead``) of a step along ``direction`` that brings a fall, or None."""
     length, noise = 1.0, _NOISE * float(np.finfo(direction.dtype).eps)
+    slopes = dots((direction, state.gradient))
+    if not is_cupy(slopes) and not slopes[0] < 0:  # a device tells it after the evaluation, in one copy with that
+        return None
     for _ in range(_TRIES):
         x = direction * length
         x += state.x
-        loss, g = evaluate(x)
-        promised = length * slope
+        asked = partial(_ahead, state, slopes, direction, length, preconditioner)
+        loss, g, ((slope,), *ahead) = evaluate.and_also(x, asked)
+        if not slope < 0:
+            return None
+        promised = length * float(slope)
         if loss <= state.loss + _ARMIJO * promised + noise * abs(state.loss):
-            return x, loss, g, length
+            return x, loss, g, length, ahead
         lowest = -promised / (2 * (loss - state.loss - promised))  # of the parabola, in parts of this length
         length *= min(max(lowest, 0.1), 0.5)
     return None
@@ -248,8 +251,22 @@ def _direction(state: LbfgsState, preconditioner: Preconditioner | None) -> Arra
     return r
 
 
-def _learn(state: LbfgsState, step: Array, g: Array, preconditioner: Preconditioner | None) -> None:
-    """The pair of a step and of the gradient's change to g takes the place of the oldest.
+def _ahead(
+    state: LbfgsState, slopes: Array, direction: Array, length: float, preconditioner: Preconditioner | None, g: Array
+) -> list[Array]:
+    """The slope; on a device the products too that ``_learn`` needs if this step is taken. Nothing is written to."""
+    if not is_cupy(slopes):
+        return [slopes]
+    step, change = direction if length == 1 else direction * length, g - state.gradient
+    of_pair = dots((step, change), (change, change), (step, step), (step, g))
+    norm = preconditioner.squared_norm(change) if preconditioner else of_pair[1:2]
+    return [slopes, of_pair, norm, row_products(state.steps[: 1 + max(state.order, default=0)], g)]
+
+
+def _learn(
+    state: LbfgsState, step: Array, g: Array, preconditioner: Preconditioner | None, ahead: Sequence[np.ndarray] = ()
+) -> None:
+    """The pair of a step and of the gradient's change to g takes the place of the oldest; of ``_ahead``, if known.
 
     Not if the loss bends the wrong way along it, which would make the next direction go up, or by nothing at all.
     """
@@ -259,11 +276,15 @@ def _learn(state: LbfgsState, step: Array, g: Array, preconditioner: Preconditio
     array_module(g).subtract(g, state.gradient, out=change)
     state.steps[slot] = step.reshape(-1)
     slopes = np.zeros(len(state.slopes))
-    filled = 1 + max([*used, slot])
-    of_pair = dots((step, change), (change, change), (step, step))
-    norm = preconditioner.squared_norm(change) if preconditioner else of_pair[1:2]
-    of_pair, (norm,), slopes[:filled] = fetched(of_pair, norm, row_products(state.steps[:filled], g))
-    bend, squared, length = of_pair.tolist()
+    if ahead:
+        of_pair, (norm,), before = ahead
+        slopes[: len(before)], slopes[slot] = before, of_pair[3]
+    else:
+        filled = 1 + max([*used, slot])
+        of_pair = dots((step, change), (change, change), (step, step))
+        norm = preconditioner.squared_norm(change) if preconditioner else of_pair[1:2]
+        of_pair, (norm,), slopes[:filled] = fetched(of_pair, norm, row_products(state.steps[:filled], g))
+    bend, squared, length = of_pair[:3].tolist()
     state.products[:, slot] = slopes - state.slopes  # S (g - the g before)
     state.products[slot, slot] = bend
     state.slopes = slopes

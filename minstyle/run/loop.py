@@ -13,8 +13,9 @@ from ..backend import Array, device_errors, to_host
 from ..errors import DeviceMemoryError, OptimizeError
 from ..images import resize, resize_values
 from ..notices import Notice
+from ..optimize.minimum import Pending
 from ..recipe.recipe import Recipe
-from ..style.objective import Objective, Spread, build_objective
+from ..style.objective import Evaluation, Objective, Spread, build_objective
 from ..style.targets import StyleTargets, style_targets
 from .exact import Exactness
 from .fallback import Fallback, advice
@@ -154,20 +155,20 @@ def _run_round(objective: Objective, stage: Stage, state: RunState, notify: Tell
 
     True when an observer asked to stop before its end.
     """
-    terms: dict[str, float] = {}  # of the latest evaluation
     evaluated: Array | None = None
+    evaluation: Evaluation | None = None  # the latest
     whole = True  # the arrays of ``state.midway``: the optimiser works on them after an evaluation
     exact = Exactness(objective, stage, last, state.midway.evaluations if state.midway else 0)
 
-    def evaluate(x: Array) -> tuple[float, Array, float]:
-        nonlocal terms, evaluated, whole
+    def evaluate(x: Array) -> Pending:
+        nonlocal evaluation, evaluated, whole
         evaluated, whole = x, True
         evaluation = objective.evaluate(x, exact.precision)
-        terms = evaluation.terms
-        return evaluation.loss, evaluation.gradient, evaluation.largest
+        return Pending(evaluation.gradient, evaluation.numbers, evaluation.tell)
 
     def on_evaluation(x: Array, loss: float) -> bool:
         nonlocal whole
+        terms = evaluation.terms if evaluation else {}
         record = Record(len(state.history) + 1, stage.shape, loss, terms, state.stage + 1)
         state.note(record, x, averaged=stage.recipe.averages, anew=exact.first())
         whole = notify(Event.EVALUATION)

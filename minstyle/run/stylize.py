@@ -17,6 +17,7 @@ from ..recipe.recipe import FILE, Recipe
 from ..style.objective import Spread
 from ..style.regions import Regions
 from ..style.targets import StyleTargets, style_targets
+from .compiling import told_of_compiling
 from .estimate import Estimate
 from .first_steps import FirstSteps
 from .kept import Kept
@@ -80,8 +81,8 @@ def stylize(
         for observer in observers:
             observer.start(plan)
             started.append(observer)
-        notify = _notifier(pictures, observers, kept)
-        run_stages(stages, pictures, state, notify, partial(_tell, observers), targets_of, spread)
+        with told_of_compiling(partial(_tell, observers)) as tell:
+            run_stages(stages, pictures, state, _notifier(pictures, observers, kept), tell, targets_of, spread)
     except _EXPECTED as stop:
         error = stop
         if _nothing_made(state) or (isinstance(stop, KeyboardInterrupt) and on_interrupt == "raise"):

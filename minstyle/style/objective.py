@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from ..backend import Array, array_module, device_errors, to_host
 from ..engine import kernels, ops
@@ -28,17 +30,38 @@ InBands = Callable[[Array], tuple[Losses, Array]]
 Spread = Callable[[Work, Array, Network], InBands | None]
 
 
-@dataclass(frozen=True)
 class Evaluation:
     """One forward and one backward pass: total loss, its gradient (H, W, 3), and each term's part of it by name.
 
-    ``largest`` is the largest absolute value in the gradient, NaN if one is NaN.
+    ``largest`` is the largest absolute value in the gradient, NaN if one is NaN. Whoever asks for a number first waits
+    for the device, unless he who copied ``numbers`` (loss, largest, terms; float64) together with others ``tell``s it.
     """
 
-    loss: float
-    gradient: Array
-    terms: dict[str, float]
-    largest: float
+    def __init__(self, gradient: Array, numbers: Array, names: Sequence[str]) -> None:
+        self.gradient, self.numbers, self._names = gradient, numbers, names
+        self._told: list[float] = []
+
+    def tell(self, numbers: np.ndarray) -> None:
+        """What ``numbers`` are, on the host."""
+        self._told = numbers.tolist()
+
+    def _known(self) -> list[float]:
+        if not self._told:
+            with device_errors():
+                self.tell(to_host(self.numbers))
+        return self._told
+
+    @property
+    def loss(self) -> float:
+        return self._known()[0]
+
+    @property
+    def largest(self) -> float:
+        return self._known()[1]
+
+    @property
+    def terms(self) -> dict[str, float]:
+        return dict(zip(self._names, self._known()[2:], strict=True))
 
 
 class Objective:
@@ -89,8 +112,7 @@ class Objective:
         array = self.network.device.asarray(image, self.network.dtype)
         with self._arena.use(), kernels.use_precision(precision or self.network.precision):
             found, dx = self._evaluate(array) if self._in_bands else self._replay(self._evaluate, array)
-        loss, largest, *terms = to_host(found).tolist()  # in one copy: here, and only here, the host waits for a device
-        return Evaluation(loss, dx, dict(zip(self._names(), terms, strict=True)), largest)
+        return Evaluation(dx, found, self._names())
 
     def _evaluate(self, array: Array) -> tuple[Array, Array]:
         """(total loss, the gradient's largest entry, the loss of each of ``_names``, in float64; the gradient)"""

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minstyle.backend import Array
+from minstyle.backend import CPU, Array, Device, to_host
 from minstyle.errors import OptimizeError, ShapeError
 from minstyle.optimize import lbfgs as module
 from minstyle.optimize.lbfgs import LbfgsState, Preconditioner, lbfgs
+from minstyle.optimize.minimum import Pending
 from minstyle.optimize.pyramid import PYRAMID
 from tests.support.functions import bowl, deconvolution, rosenbrock
 
@@ -263,3 +264,31 @@ def test_a_loss_so_small_that_its_squares_are_zero_ends_the_run(
     assert np.isfinite(found.x).all()
     assert 0 <= found.loss <= weight * bowl(np.zeros((4, 5, 3)))[0]
     assert found.message
+
+
+def test_on_a_device_it_goes_as_on_the_host_and_learns_before_it_is_told(gpu: Device) -> None:
+    """Steps that are too long too: the bowl is steeper than it seems at first, so that the search shortens some."""
+    start, found, tried = np.linspace(-3, 3, 60).reshape(4, 5, 3), [], []
+    for device in (CPU, gpu):
+        shift = device.asarray(np.arange(60.0).reshape(4, 5, 3) / 60)
+
+        def steep(x: Any, shift: Any = shift, xp: Any = device.xp) -> Pending:
+            d = x - shift
+            told = xp.stack([(d**4).sum(), abs(4 * d**3).max()]).astype(np.float64)
+            return Pending(4 * d**3, told, lambda numbers: tried[-1].append(float(numbers[0])))
+
+        tried.append([])
+        found.append(lbfgs(steep, device.asarray(start), history=3, preconditioner=PYRAMID, evaluations=14))
+    np.testing.assert_allclose(to_host(found[1].x), found[0].x, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(tried[1], tried[0], rtol=1e-7)
+    assert found[0].iterations + 1 < found[0].evaluations == len(tried[0]), "some were too long"
+    assert found[1].state.slopes == pytest.approx(found[0].state.slopes, rel=1e-6)
+
+
+def test_where_a_device_tells_that_the_loss_rises_the_state_is_as_it_was(gpu: Device) -> None:
+    """As when a preconditioner is none: the evaluation that was begun before is lost."""
+    uphill = Preconditioner(lambda v: -v, lambda v: -(v * v).sum())
+    found = lbfgs(lambda x: ((x * x).sum(), 2 * x), gpu.asarray(np.ones((2, 2, 3))), preconditioner=uphill)
+    assert found.message == "no step lowers the loss"
+    assert (found.evaluations, found.iterations) == (2, 0)
+    np.testing.assert_array_equal(to_host(found.x), 1)

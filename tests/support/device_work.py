@@ -45,12 +45,12 @@ def _work(recipe: Recipe, weights: Weights, size: int, regions: Regions | None) 
         network = Network(weights, choose_device("gpu"))
         objective = build_objective(picture(size, size, 1), [picture(size, size, 2)], recipe, network, regions)
         image = network.device.asarray(picture(size, size, 3))
-        objective.evaluate(image)
+        objective(image)
         with cupy_double.LEDGER.counting() as ledger:
-            objective.evaluate(image)
+            objective(image)
         if not ledger.launches["graph"]:  # the second was to be recorded, in vain
             with cupy_double.LEDGER.counting():
-                objective.evaluate(image)
+                objective(image)
     return ledger
 
 

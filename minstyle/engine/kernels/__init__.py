@@ -1,7 +1,7 @@
 """The kernels' public functions, the dispatch: arrays in, arrays out, no differentiation.
 
-Callers say what they want; which code computes it is decided here. The code in ``cpu`` takes NumPy arrays only (its
-``masks`` CuPy's too), that in ``gpu`` CuPy arrays; ``direct``, ``bands``, ``halving`` and ``variation`` take both.
+Which code computes it is decided here. That in ``cpu`` takes NumPy arrays (its ``masks`` CuPy's too), that in ``gpu``
+CuPy's, the files beside this one both.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from .cpu import few_channels, grams, masks, sorting, strips, tiles
 from .cpu.masks import ArgMax, BitReluMask, MapReluMask, ReluMask, max_pool, window_corners
 from .cpu.strips import MOST_SHARED
 from .cpu.threads import Arena, thread_count, use_threads
-from .gpu import Replay, check_precision, free_memory, peak_memory, use_precision
+from .gpu import Replay, check_precision, free_memory, on_compiling, peak_memory, rounded, use_precision
 from .halving import add_enlarged, shrunk, shrunk_norm
-from .variation import total_variation, total_variation_gradient
+from .roots import trace_sqrt
+from .variation import apart_with_gradient, total_variation, total_variation_gradient, variation_with_gradient
 
 __all__ = [
     "MOST_SHARED", "Arena", "ArgMax", "BitReluMask", "Kernel", "Mask", "Replay", "add_enlarged", "add_product",
-    "by_rows", "check_precision", "convolve", "convolve_relu", "convolve_relu_pool", "dots", "fetched", "free_memory",
-    "gram", "input_gradient", "kernel_gradient", "largest_entry", "matmul", "max_pool", "peak_memory", "plus_transpose",
-    "rounds", "row_products", "shrunk", "shrunk_norm", "sort_columns", "thread_count", "total_variation",
-    "total_variation_gradient",
-    "unsort_columns", "use_precision", "use_threads", "weighted_sum", "window_corners", "zero_pad",
+    "apart_with_gradient", "by_rows", "check_precision", "convolve", "convolve_relu", "convolve_relu_pool", "dots",
+    "fetched", "free_memory", "gram", "input_gradient", "kernel_gradient", "largest_entry", "matmul", "max_pool",
+    "on_compiling", "peak_memory", "plus_transpose", "rounded", "rounds", "row_products", "shrunk", "shrunk_norm",
+    "sort_columns", "thread_count", "total_variation", "total_variation_gradient", "trace_sqrt", "unsort_columns",
+    "use_precision", "use_threads", "variation_with_gradient", "weighted_sum", "window_corners", "zero_pad",
 ]  # fmt: skip
 
 # Below this many channels the transforms of Winograd's method cost more than it saves.

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 import functools
 import operator
+from collections.abc import Sequence
 
 from ...backend import Array, array_module
+from . import gpu
 from .bands import by_rows
+
+
+def variation_with_gradient(x: Array, exponent: float) -> tuple[Array, Array] | None:
+    """(``total_variation``'s sum, its gradient) in one pass, where x is an array of float32 on a device; else None."""
+    return gpu.coupled_variation(x, exponent) if gpu.suits_map(x, multiple=1) else None
+
+
+def apart_with_gradient(
+    x: Array, steps: Sequence[tuple[tuple[int, int], float]], squared: bool
+) -> tuple[Array, Array] | None:
+    """(the sum over two ``steps`` ((down, along), factor) of factor d^2, or factor |d|; its gradient), as there."""
+    return gpu.variation_apart(x, steps, squared) if gpu.suits_map(x, multiple=1) else None
 
 
 def total_variation(x: Array, exponent: float) -> tuple[Array, Array]:

@@ -27,7 +27,7 @@ def multiply(x: Array, y: Array) -> ValueAndVjps:
 def scale(x: Array, *, factor: float) -> ValueAndVjps:
     """factor * x for a constant number ``factor``. Keeps nothing."""
     factor = float(factor)
-    return x * factor, (lambda g: g * factor,)
+    return kernels.rounded(x * factor), (lambda g: g * factor,)
 
 
 @differentiable
@@ -99,7 +99,7 @@ def _reduced(x: Array, axis: int | tuple[int, ...] | None, factor: float) -> Val
 def relu(x: Array) -> ValueAndVjps:
     """max(x, 0). Keeps the mask x > 0, a byte per entry; the derivative at 0 is taken as 0."""
     mask = x > 0
-    return array_module(x).maximum(x, 0), (lambda g: g * mask,)
+    return kernels.rounded(array_module(x).maximum(x, 0)), (lambda g: g * mask,)
 
 
 @differentiable

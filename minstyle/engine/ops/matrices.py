@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from ...backend import Array, array_module
+from ...backend import Array, array_module, is_cupy
 from ...errors import require
 from .. import kernels
 from ..autodiff import ValueAndVjps, differentiable
@@ -57,9 +57,14 @@ def trace_sqrt(s: Array, *, root: Array | None = None, floor: float = 0.0) -> Va
     Computed as the sum of the singular values x of R S^(1/2) = U diag(x) V^T: the eigenvalues of R S R are their
     squares, and lose half of the digits. dS = g R U diag(1 / x) U^T R / 2, with 1 / x taken as 0 where x is 0.
     Eigenvalues of S below ``floor`` are taken for rounding and raised to it; beyond that as in ``matrix_sqrt``.
-    Keeps R U and x. Raises ShapeError unless S is square.
+    Keeps R U and x. Raises ShapeError unless S is square. On a device, with a ``floor``, by products of matrices, see
+    ``kernels/roots.py``: to 1e-9 the same where eigenvalues lie within 1e6 of each other; keeps dS / g.
     """
     dtype, xp = s.dtype, array_module(s)
+    if is_cupy(s) and floor > 0:
+        _require_square(s)
+        value, slope = kernels.trace_sqrt(s, root, floor)
+        return value, (lambda g: (g * slope).astype(dtype),)
     roots, side = _root_eigenvalues(s)
     roots = xp.maximum(roots, math.sqrt(floor))
     if root is not None:
@@ -76,12 +81,16 @@ def _root_eigenvalues(s: Array) -> tuple[Array, Array]:
 
     Eigenvalues that are negative, or zero within rounding, give 0; of a matrix that is not finite all are NaN.
     """
-    require(s.ndim == 2 and s.shape[0] == s.shape[1], "matrix square root", "a square matrix (C, C)", s.shape)
+    _require_square(s)
     xp = array_module(s)
     double, nan = _finite(s.astype(xp.float64))
     values, vectors = xp.linalg.eigh(0.5 * (double + double.T))
     rounding = len(values) * xp.finfo(xp.float64).eps * xp.abs(values).max()
     return xp.sqrt(xp.where(values > rounding, values, 0)) + nan, vectors
+
+
+def _require_square(s: Array) -> None:
+    require(s.ndim == 2 and s.shape[0] == s.shape[1], "matrix square root", "a square matrix (C, C)", s.shape)
 
 
 def _finite(s: Array) -> tuple[Array, Array]:

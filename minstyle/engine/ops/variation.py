@@ -22,8 +22,10 @@ def total_variation(x: Array, *, exponent: float = 1.25) -> ValueAndVjps:
     The sum is over all pixels but the last row and column, (H-1) x (W-1). An exponent of 1.25 is the Keras program's
     (Chollet 2017, Deep Learning with Python, 8.3), 1 the squared, 0.5 the isotropic total variation (Rudin, Osher,
     Fatemi 1992). Keeps x and (d_along^2 + d_down^2)^(exponent - 1). For an exponent below 1 the derivative is taken as
-    0 where the picture is flat.
+    0 where the picture is flat. On a device in float32 it keeps the gradient, which one pass gives.
     """
+    if (fused := kernels.variation_with_gradient(x, exponent)) is not None:
+        return _of_pass(*fused)
     value, power = kernels.total_variation(x, exponent)
 
     def vjp(g: Array) -> Array:
@@ -76,6 +78,8 @@ def nine_point_variation(x: Any) -> Any:
 @differentiable
 def _variation(x: Array, *, steps: Sequence[tuple[tuple[int, int], float]], squared: bool) -> ValueAndVjps:
     """Sum over steps ((down, along), factor) of factor * sum |d| or d^2, d the difference of pixels a step apart."""
+    if (fused := kernels.apart_with_gradient(x, steps, squared)) is not None:
+        return _of_pass(*fused)
     xp = array_module(x)
     total = xp.zeros((), dtype=xp.float64)
     for step, factor in steps:
@@ -95,6 +99,10 @@ def _variation(x: Array, *, steps: Sequence[tuple[tuple[int, int], float]], squa
         return dx
 
     return total, (vjp,)
+
+
+def _of_pass(value: Array, gradient: Array) -> ValueAndVjps:
+    return value, (lambda g: g.astype(gradient.dtype) * gradient,)
 
 
 def _apart(x: Array, down: int, along: int) -> tuple[Array, Array]:

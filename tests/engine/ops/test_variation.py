@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from minstyle.backend import to_host
+from minstyle.backend import CPU, Device, to_host
 from minstyle.engine import ops
 from minstyle.engine.autodiff import Var, gradient
 from tests.support.arrays import normal
@@ -104,3 +105,39 @@ def test_a_unit_gradient_has_its_strength_whatever_stands_before_it(xp: ModuleTy
 def test_a_unit_gradient_does_not_keep_what_can_be_computed_again() -> None:
     f = ops.conv_relu(Var(normal((5, 6, 3))), normal((3, 3, 3, 32), 1), normal((32,), 2))
     assert ops.normalize_gradient(f).recompute is f.recompute
+
+
+FORMS = [*(partial(ops.total_variation, exponent=e) for e in (1.25, 1.0, 0.5)), ops.absolute_variation,
+         ops.mean_variation, ops.nine_point_variation, ops.summed_variation]  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [*SIZES, (33, 40)])
+@pytest.mark.parametrize("op", FORMS, ids=range(len(FORMS)))
+def test_on_a_device_one_pass_gives_value_and_gradient_the_same_each_time(
+    op: Any, size: tuple[int, int], gpu: Device
+) -> None:
+    image = picture(*size)
+    image[:, : size[1] // 2] = 7  # flat in a part
+    found = []
+    for device, dtype in ((CPU, np.float64), (gpu, np.float32), (gpu, np.float32)):
+        x = Var(device.asarray(image, dtype))
+        (g,) = gradient(ops.scale(op(x), factor=0.3), [x])
+        found.append((float(op(x).value), to_host(g)))
+    (value, slope), *others = found
+    for other, g in others:
+        assert other == pytest.approx(value, rel=1e-6)
+        assert g.dtype == np.float32
+        np.testing.assert_allclose(g, slope, rtol=1e-4, atol=1e-5 * max(1, abs(slope).max()))
+    assert others[0][0] == others[1][0]
+    np.testing.assert_array_equal(others[0][1], others[1][1])
+
+
+@pytest.mark.parametrize("op", FORMS, ids=range(len(FORMS)))
+def test_on_a_device_a_value_that_is_no_number_is_seen(op: Any, gpu: Device) -> None:
+    image = picture(8, 9)
+    image[3, 4, 1] = np.nan
+    x = Var(gpu.asarray(image))
+    value = op(x)
+    (g,) = gradient(value, [x])
+    assert np.isnan(float(value.value))
+    assert np.isnan(to_host(g)).any()

@@ -28,8 +28,9 @@ _FOLDER = Path(tempfile.gettempdir(), f"minstyle_kernels_{os.getuid() if hasattr
 _UNASKED = 48 << 10  # bytes of shared memory that CUDA gives without being asked for more
 _MOST = Device.attributes["MaxSharedMemoryPerBlockOptin"]
 _ITEMS = {"float": np.float32, "unsigned short": np.uint16, "unsigned char": np.uint8, "double": np.float64}
-_TYPES = {"int": ctypes.c_int32, "long long": ctypes.c_int64, "float": ctypes.c_float}
-_NUMBERS = {"int": np.int32, "long long": np.int64, "float": np.float32}
+_TYPES = {"int": ctypes.c_int32, "long long": ctypes.c_int64, "float": ctypes.c_float,
+          "double": ctypes.c_double}  # fmt: skip
+_NUMBERS = {"int": np.int32, "long long": np.int64, "float": np.float32, "double": np.float64}
 
 
 @public("RawKernel")

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ....backend import Array, is_cupy
-from .compiled import check_precision, product
-from .convolution import Packed, convolve, convolve_relu, convolve_relu_pool, fits, input_gradient
+from .compiled import check_precision, on_compiling, product
+from .convolution import Packed, convolve, convolve_relu, convolve_relu_pool, fits, input_gradient, rounded
 from .dots import dots
 from .first_layer import few_to_many, many_to_few
 from .grams import gram
@@ -19,12 +19,13 @@ from .memory import free_memory, peak_memory
 from .precision import use_precision
 from .pyramid import add_enlarged, shrink
 from .replay import Replay
+from .variation import coupled_variation, variation_apart
 
 __all__ = [
     "Mask", "Packed", "Replay", "WordReluMask", "add_enlarged", "adjoint", "check_precision", "convolve",
-    "convolve_relu", "convolve_relu_pool", "dots", "few_to_many", "free_memory", "gram", "input_gradient", "is_half",
-    "many_to_few", "matmul", "peak_memory", "product", "shrink", "suits", "suits_few", "suits_map", "use_precision",
-    "weighted_sum", "widened",
+    "convolve_relu", "convolve_relu_pool", "coupled_variation", "dots", "few_to_many", "free_memory", "gram",
+    "input_gradient", "is_half", "many_to_few", "matmul", "on_compiling", "peak_memory", "product", "rounded",
+    "shrink", "suits", "suits_few", "suits_map", "use_precision", "variation_apart", "weighted_sum", "widened",
 ]  # fmt: skip
 
 _PICTURE = 3  # channels

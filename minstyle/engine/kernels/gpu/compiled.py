@@ -12,7 +12,8 @@ import functools
 import hashlib
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from .precision import precision
 
 _SOURCES = Path(__file__).parent / "sources"
 _TF32_SINCE, _HOPPER = 80, 90  # compute capabilities
+_on_compiling: ContextVar[Callable[[], None]] = ContextVar("on_compiling", default=lambda: None)
 _Device = tuple[Any, int]  # by CuPy's module too: in tests its double has a device of the same number
 
 
@@ -48,15 +50,36 @@ def check_precision(name: str | None) -> None:
                           "try --precision fp32")  # fmt: skip
 
 
+@contextlib.contextmanager
+def on_compiling(tell: Callable[[], None]) -> Iterator[None]:
+    """Within, ``tell()`` is called before the first kernel that is compiled for want of one in the caches on disk."""
+    told = False
+
+    def once() -> None:
+        nonlocal told
+        if not told:
+            told = True
+            tell()
+
+    token = _on_compiling.set(once)
+    try:
+        yield
+    finally:
+        _on_compiling.reset(token)
+
+
 class Narrow(enum.IntEnum):
     """Factors of 16 bits that a kernel multiplies, NARROW in ``sources/products.cuh``."""
 
     NONE, HALF, BFLOAT = range(3)
 
 
-def kernel(source: str, name: str, shared: int = 0, narrow: Narrow = Narrow.NONE) -> Any:
-    """The kernel ``name`` of a source, for the current card and precision, with so much shared memory (bytes)."""
-    return _kernel(source, name, product(), _device(), shared, narrow)
+def kernel(source: str, name: str, shared: int = 0, narrow: Narrow = Narrow.NONE, options: tuple[str, ...] = ()) -> Any:
+    """The kernel ``name`` of a source, for the current card and precision, with so much shared memory (bytes).
+
+    ``options`` are the compiler's, beside those that follow from the rest.
+    """
+    return _kernel(source, name, product(), _device(), shared, (f"-DNARROW={int(narrow)}", *options))
 
 
 def check(name: str, array: Array | None, shape: tuple[int, ...], dtype: Any = np.float32) -> None:
@@ -92,23 +115,46 @@ def most_shared() -> int:
 
 
 @functools.cache
-def _kernel(source: str, name: str, product: int, device: _Device, shared: int, narrow: Narrow) -> Any:
+def _kernel(source: str, name: str, product: int, device: _Device, shared: int, options: tuple[str, ...]) -> Any:
     alone = name if "ONLY" in sources_in_one(source) else ""  # the source takes long to compile as a whole
-    function = _module(source, alone, product, device, narrow).get_function(name)
+    function = _module(source, alone, product, device, options).get_function(name)
     if shared > 48 << 10:  # what CUDA allows unasked
         function.max_dynamic_shared_size_bytes = shared
     return function
 
 
 @functools.cache
-def _module(source: str, alone: str, product: int, device: _Device, narrow: Narrow) -> Any:
+def _module(source: str, alone: str, product: int, device: _Device, options: tuple[str, ...]) -> Any:
     """The source compiled, or of its kernels only that which is named ``alone``."""
     library, text = device[0], sources_in_one(source)
     only = (f"-DONLY={alone}",) if alone else ()
-    options = f"-DPRODUCT={product}", f"-DNARROW={int(narrow)}", "-std=c++17", *only
-    if product < 2:
+    options = f"-DPRODUCT={product}", *options, "-std=c++17", *only
+    nvrtc = _compiler(device)
+    if product == 2:
+        return library.RawModule(path=str(_for_hopper(source, text, options, nvrtc)))
+    with _told((text, options, _capability(device)), nvrtc):
         return library.RawModule(code=text, options=options, backend="nvrtc")
-    return library.RawModule(path=str(_for_hopper(source, text, options, _compiler(device))))
+
+
+@contextlib.contextmanager
+def _told(marked: tuple[Any, ...], nvrtc: Any) -> Iterator[None]:
+    """What is compiled within CuPy keeps in a cache of its own: an empty file in ours says that it is there."""
+    path = None if nvrtc is None else _kept_at(marked, nvrtc, "seen")
+    if path is not None and not path.exists():
+        _on_compiling.get()()
+    yield
+    if path is not None:
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+
+
+def _kept_at(marked: tuple[Any, ...], nvrtc: Any, ending: str) -> Path:
+    """The place in the user's cache of what this version of the compiler makes of it."""
+    import platformdirs
+
+    mark = hashlib.sha256(repr((*marked, nvrtc.getVersion())).encode()).hexdigest()[:32]
+    return Path(platformdirs.user_cache_dir("minstyle"), "kernels", f"{mark}.{ending}")
 
 
 @functools.cache
@@ -126,13 +172,11 @@ def _compiler(device: _Device) -> Any:
 
 def _for_hopper(name: str, text: str, options: tuple[str, ...], nvrtc: Any) -> Path:
     """The file of the source compiled with Hopper's own instructions, which CuPy's public interface cannot name."""
-    import platformdirs
-
     options = (*options, "--gpu-architecture=sm_90a", "--device-as-default-execution-space")
-    mark = hashlib.sha256(repr((text, options, nvrtc.getVersion())).encode()).hexdigest()[:32]
-    path = Path(platformdirs.user_cache_dir("minstyle"), "kernels", f"{mark}.cubin")
+    path = _kept_at((text, options), nvrtc, "cubin")
     if path.exists():
         return path
+    _on_compiling.get()()
     code = _compiled(name, text, options, nvrtc)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ....backend import Array, array_module
+from ....backend import Array, array_module, is_cupy
 from ..cpu.masks import ArgMax
 from .compiled import (
     Narrow,
@@ -23,9 +23,11 @@ from .compiled import (
 )
 from .half import HALF, TF32, is_half, multiplies_narrow, to_half
 from .masks import AS_IT_IS, BFLOAT, OF_TF32, Mask, WordReluMask, adjoint
+from .memory import keep
 
 # Tiles: (channels of the result, patches of 8 rows one above the other), and the ring's stages: see convolution.cu.
 _STAGES = {(64, 1): 4, (64, 2): 3, (128, 1): 4}
+_SHALLOW = "-DSHALLOW=1"  # of two stages, where shared memory is short
 _COLUMNS, _ROW = 16, 128
 Tile = tuple[int, int]
 
@@ -34,7 +36,7 @@ class Packed:
     """A kernel (k, k, Cin, Cout), k = 1 or 3, in the order in which the kernels of a device read it.
 
     ``turned``: by 180 degrees, with its channel axes swapped, for the gradient. ``lasting``: it is constant, and kept
-    from call to call. Packed once a tile and precision.
+    from call to call. Packed once a tile, and kept for one precision at a time.
     """
 
     def __init__(self, array: Array, turned: bool, lasting: bool) -> None:
@@ -46,11 +48,15 @@ class Packed:
     def tiles(self, width: int, rounded: bool, narrow: Narrow = Narrow.NONE) -> Array:
         """The tiles of ``width`` channels of the result, flat; ``rounded`` to TF32, or ``narrow``."""
         kind = (width, rounded, narrow)
-        if kind not in self._packed:
+        packed = self._packed.get(kind)
+        if packed is None:
             with common_memory() if self.lasting else contextlib.nullcontext():
                 packed = self._pack(*kind)
-            self._packed[kind] = packed  # ready by now: another thread may read it
-        return self._packed[kind]
+            others = {other: tiles for other, tiles in self._packed.items() if other[1:] == kind[1:]}
+            self._packed = {**others, kind: packed}  # ready by now: another thread may read it
+        if self.lasting:
+            keep(packed)
+        return packed
 
     def _pack(self, width: int, rounded: bool, narrow: Narrow) -> Array:
         xp, (cin, cout) = array_module(self.array), self.array.shape[2:]
@@ -107,8 +113,19 @@ def input_gradient(g: Array, packed: Packed, mask: Mask | None, into: Array | No
     """``kernels.input_gradient``, ``packed`` turned: of g where ``mask`` lets it through. -> (H, W, Cin)"""
     if multiplies_narrow(packed.inner, packed.taps):
         return convolve(adjoint(g, mask, BFLOAT), packed, None, into)
-    g = g if mask is None else adjoint(g, mask, OF_TF32 if product() > 0 else AS_IT_IS)
+    if mask is not None or product() > 0:
+        g = adjoint(g, mask, OF_TF32 if product() > 0 else AS_IT_IS)
     return convolve(g, packed, None, into)
+
+
+def rounded(y: Array) -> Array:
+    """A map on a device that none of our kernels made, as they store theirs; anything else as it is.
+
+    Of its digits a convolution in TF32 would cut some off, which makes all results smaller.
+    """
+    a_map = is_cupy(y) and y.ndim == 3 and y.dtype == np.float32 and y.shape[2] % 4 == 0
+    fit = a_map and product() > 0 and not multiplies_narrow(y.shape[2])
+    return adjoint(y, None, OF_TF32) if fit else y
 
 
 def _result(x: Array, shape: tuple[int, ...], half: bool) -> Array:
@@ -129,7 +146,8 @@ def _start(
     check("result", y, (*pooled, packed.outer), y.dtype if is_half(y) and not add else np.float32)
     tile = _tile(height, width, packed)
     n, up = tile
-    shared, threads = shared_memory(tile, packed.taps), 256 + 32 * (product() == 2)
+    shallow = not _has_room(tile, packed.taps, False)
+    shared, threads = shared_memory(tile, packed.taps, shallow), 256 + 32 * (product() == 2)
     grid = blocks(packed.outer, n) * blocks(height, 8 * up) * blocks(width, _COLUMNS)
     bias, scale = (None if array is None else contiguous(array) for array in (bias, scale))
     x, narrow = _factors(x, packed)
@@ -138,7 +156,8 @@ def _start(
         x, packed.tiles(n, product() > 0, narrow), bias, scale, *((None, y) if is_half(y) else (y, None)), mask, index,
         height, width, inner, packed.outer, add, rounding,
     ]  # fmt: skip
-    launch(kernel("convolution.cu", f"{name}_{n}_{up}", shared, narrow), (grid,), threads, arguments, shared)
+    chosen = kernel("convolution.cu", f"{name}_{n}_{up}", shared, narrow, (_SHALLOW,) if shallow else ())
+    launch(chosen, (grid,), threads, arguments, shared)
 
 
 def _factors(x: Array, packed: Packed) -> tuple[Array, Narrow]:
@@ -158,19 +177,23 @@ def _tile(height: int, width: int, packed: Packed) -> Tile:
         wanted = (128, 1)
     elif outer <= 64 and packed.taps == 9 and blocks(height, 16) * across >= multiprocessors():
         wanted = (64, 2)
-    return wanted if shared_memory(wanted, packed.taps) <= most_shared() else (64, 1)
+    return wanted if _has_room(wanted, packed.taps, True) else (64, 1)
 
 
 def fits() -> bool:
-    """Whether the smallest tile finds room in the shared memory of the current card."""
-    return max(shared_memory((64, 1), taps) for taps in (1, 9)) <= most_shared()
+    """Whether the smallest tile finds room in the shared memory of the current card, as on all since 2018."""
+    return all(_has_room((64, 1), taps, True) for taps in (1, 9))
 
 
-def shared_memory(tile: Tile, taps: int) -> int:
+def _has_room(tile: Tile, taps: int, shallow: bool) -> bool:
+    return shared_memory(tile, taps, shallow) <= most_shared()
+
+
+def shared_memory(tile: Tile, taps: int, shallow: bool = False) -> int:
     """Bytes of shared memory: patches, the ring with its barriers, and what aligning them to 1024 may take."""
     n, up = tile
-    places = 2 if taps == 9 else 3
+    places = 2 if taps == 9 or shallow else 3
     frame = 2 * (taps == 9)
     patch = blocks((8 * up + frame) * (_COLUMNS + frame) * _ROW, 1024) * 1024
-    stages = 3 if (tile, taps) == ((128, 1), 1) else _STAGES[tile]
+    stages = 2 if shallow else 3 if (tile, taps) == ((128, 1), 1) else _STAGES[tile]
     return 1024 + places * patch + stages * (n * _ROW + 16)

@@ -9,7 +9,8 @@ from .compiled import blocks, check, contiguous, kernel, launch, multiprocessors
 
 _SIDE, _THREADS = 64, 128
 _SHARED = 2 * 2 * 32 * 72 * 4  # bytes: two stages of 32 rows of both tiles
-_FEWEST_ROWS = 256  # that a block adds up
+_FEWEST_ROWS, _MOST_ROWS = 256, 4096  # that a block adds up: long sums in float32 lose digits, on matrix units one way
+_MOST_PARTS = 65535  # blocks along that axis of a grid
 
 
 def gram(flat: Array, weights: Array | None) -> Array:
@@ -21,6 +22,7 @@ def gram(flat: Array, weights: Array | None) -> Array:
     side = blocks(channels, _SIDE)
     tiles = side * (side + 1) // 2
     count = max(1, min(blocks(6 * multiprocessors(), tiles), rows // _FEWEST_ROWS))
+    count = min(max(count, blocks(rows, _MOST_ROWS)), _MOST_PARTS)
     step = blocks(rows, count)
     parts = xp.empty((count, tiles, _SIDE, _SIDE), dtype=flat.dtype)
     result = xp.empty((channels, channels), dtype=flat.dtype)

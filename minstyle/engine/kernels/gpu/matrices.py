@@ -9,19 +9,25 @@ from .compiled import blocks, check, contiguous, kernel, launch, multiprocessors
 from .dots import summed
 
 _SIDE, _THREADS = 32, 256
-_SHARED = 2 * _SIDE * (_SIDE + 1) * 4  # bytes: a tile of each factor
+_SHARED = 2 * _SIDE * (_SIDE + 1)  # numbers: a tile of each factor
 _FEWEST_ROWS = 64  # that a block adds up
 
 
-def matmul(a: Array, b: Array) -> Array:
-    """a (N, K) @ b (K, M), float32, summed in float32. -> (N, M)"""
-    (rows, inner), columns = a.shape, b.shape[1]
-    check("b", b, (inner, columns))
+def matmul(a: Array, b: Array, factor: float = 1.0, c: Array | None = None, of_c: float = 0.0) -> Array:
+    """factor * a b + of_c * c, without the latter where c is None; all float32 or all float64, which the sums are too.
+
+    a (N, K), b (K, M), c (N, M). -> (N, M)
+    """
+    (rows, inner), columns, dtype = a.shape, b.shape[1], a.dtype
+    check("b", b, (inner, columns), dtype)
+    check("c", c, (rows, columns), dtype)
     (a, a_turned), (b, b_turned) = _straight(a), _straight(b)
-    y = array_module(a).empty((rows, columns), dtype=np.float32)
+    y = array_module(a).empty((rows, columns), dtype=dtype)
+    name = {"float32": "matmul", "float64": "matmul_double"}[dtype.name]
+    arguments = [a, b, c if c is None else contiguous(c), y, rows, columns, inner, a_turned, b_turned,
+                 dtype.type(factor), dtype.type(of_c)]  # fmt: skip
     grid = blocks(rows, _SIDE) * blocks(columns, _SIDE)
-    arguments = [a, b, y, rows, columns, inner, a_turned, b_turned]
-    launch(kernel("matrices.cu", "matmul"), (grid,), _THREADS, arguments, _SHARED)
+    launch(kernel("matrices.cu", name), (grid,), _THREADS, arguments, _SHARED * dtype.itemsize)
     return y
 
 

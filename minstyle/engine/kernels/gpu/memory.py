@@ -1,9 +1,33 @@
-"""How much memory a device has left, and how much something takes of it."""
+"""How much memory a device has left, how much something takes of it, and what may not be given back yet."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any
+
+from ....backend import Array
+
+_kept: ContextVar[list[Array] | None] = ContextVar("kept", default=None)
+
+
+@contextlib.contextmanager
+def keeping() -> Iterator[list[Array]]:
+    """The arrays that ``keep`` is told of within: a recording refers to their memory for as long as it is replayed."""
+    kept: list[Array] = []
+    token = _kept.set(kept)
+    try:
+        yield kept
+    finally:
+        _kept.reset(token)
+
+
+def keep(array: Array) -> None:
+    """Have whoever is recording keep an array that its maker may drop meanwhile."""
+    kept = _kept.get()
+    if kept is not None:
+        kept.append(array)
 
 
 def free_memory() -> int:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ....backend import Array, is_cupy
+from .memory import keeping
 from .precision import precision
 
 Function = Callable[[Array], tuple[Array, ...]]
@@ -29,6 +30,7 @@ class Replay:
         self._graph: Any = None
         self._given: Any = None
         self._results: tuple[Array, ...] = ()
+        self._kept: list[Array] = []  # that the graph reads, and that others made
         self._precision = ""
         self.refused = refused  # why it is not recorded
 
@@ -49,7 +51,7 @@ class Replay:
         """Called as it is, but with the memory and the stream of the recording, which then finds memory at hand."""
         import cupy
 
-        self.pool, self._graph, self._results = None, None, ()
+        self.pool, self._graph, self._results, self._kept = None, None, (), []
         cupy.get_default_memory_pool().free_all_blocks()  # what made the targets: two pools cannot help each other
         pool, stream = cupy.cuda.MemoryPool(), cupy.cuda.Stream(non_blocking=True)
         cupy.cuda.get_current_stream().synchronize()
@@ -66,7 +68,7 @@ class Replay:
 
         given, results = x.copy(), ()
         try:
-            with cupy.cuda.using_allocator(self._allocate), self._stream:
+            with cupy.cuda.using_allocator(self._allocate), self._stream, keeping() as kept:
                 self._stream.begin_capture()
                 try:
                     results = function(given)
@@ -79,7 +81,7 @@ class Replay:
             self.pool, self._stream = None, None  # begin anew, should it be called again
             raise
         else:
-            self._given, self._results, self._graph = given, results, graph
+            self._given, self._results, self._graph, self._kept = given, results, graph, kept
 
     def _allocate(self, size: int) -> Any:
         """Memory of the pool, not at the cost of what the recording had before.

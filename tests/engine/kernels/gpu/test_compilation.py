@@ -19,6 +19,11 @@ CASES += [("convolution.cu", *card, narrow, "") for card in CARDS[1:] for narrow
 # In float32, as every run ends, and other cards; of convolution.cu one kernel, as it is compiled for a run.
 CASES += [("convolution.cu", card, 0, 0, "convolve_relu_pool_64_2") for card in ("sm_80", "sm_90", "sm_120")]
 CASES += [("convolution.cu", card, 1, narrow, "convolve_relu_64_2") for card in ("sm_86", "sm_89") for narrow in (0, 2)]
+# With little shared memory: 64 KB, and tiles of 128 channels in 99.
+CASES += [
+    ("convolution.cu", "sm_75", 0, 0, f"{name} -DSHALLOW=1") for name in ("convolve_relu_pool_64_1", "product_64_1")
+]
+CASES += [("convolution.cu", card, 1, 0, "convolve_relu_128_1 -DSHALLOW=1") for card in ("sm_86", "sm_120")]
 CASES += [("gram.cu", card, 0, 0, "") for card in ("sm_80", "sm_90", "sm_120")]
 
 
@@ -43,7 +48,7 @@ def compile_for() -> Callable[[str, str, int, int, str], str]:
         assert library.nvrtcCreateProgram(ctypes.byref(program), text, source.encode(), 0, None, None) == 0
         defined = [f"-DPRODUCT={product}", f"-DNARROW={narrow}"]
         options = [f"--gpu-architecture={card}", *defined, "-std=c++17", "-default-device"]
-        options += [f"-DONLY={only}"] if only else []
+        options += f"-DONLY={only}".split() if only else []
         passed = (ctypes.c_char_p * len(options))(*map(str.encode, options))
         failed = library.nvrtcCompileProgram(program, len(options), passed)
         library.nvrtcGetProgramLogSize(program, ctypes.byref(size))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+import weakref
+from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -33,7 +36,7 @@ class Hopper:
         runtime = SimpleNamespace(getDevice=lambda: 0)
         vars(self.cupy).update(
             cuda=SimpleNamespace(Device=lambda number: self.Device, runtime=runtime),
-            RawModule=lambda path: SimpleNamespace(get_function=lambda name: (path, name)),
+            RawModule=lambda path=None, **code: SimpleNamespace(get_function=lambda name: (path, name)),
         )
         vars(self.nvrtc).update(
             getVersion=lambda: (12, 4), createProgram=lambda *given: 1, destroyProgram=lambda program: None,
@@ -122,6 +125,46 @@ def test_a_packed_kernel_is_kept_once_it_is_ready(monkeypatch: pytest.MonkeyPatc
                 packed.tiles(64, False)
         assert not packed._packed
         assert packed.tiles(64, False) is packed.tiles(64, False)
+
+
+def test_of_one_precision_at_a_time_packed_kernels_are_kept_and_by_a_recording_for_as_long_as_it_lives() -> None:
+    """Of two objectives with one network the first may be replayed after the second had them packed otherwise."""
+    with cupy_double.installed() as cupy:
+        kernel = kernels.Kernel(cupy.asarray(np.ones((1, 1, 8, 64), np.float32)))
+        x = cupy.asarray(np.ones((2, 3, 8), np.float32))
+        forth = kernel.packed[0]
+
+        def function(x: Any) -> tuple[Any]:
+            return (kernels.convolve(x, kernel, None),)
+
+        recorded, other = kernels.Replay(), kernels.Replay()
+        with kernels.use_precision("tf32"):
+            for _ in range(2):
+                recorded(function, x)
+        assert [kind[1] for kind in forth._packed] == [True]
+        first = weakref.ref(next(iter(forth._packed.values())))
+        with kernels.use_precision("fp32"):
+            other(function, x)
+        assert [kind[1] for kind in forth._packed] == [False]
+        gc.collect()
+        assert first() is not None, "the graph reads it"
+        with kernels.use_precision("fp32"):
+            recorded(function, x)
+        gc.collect()
+        assert first() is None
+
+
+@pytest.mark.parametrize("precision", ["fp32", "tf32"])
+def test_what_is_compiled_is_told_once_and_what_is_kept_is_not(precision: str, hopper: Hopper) -> None:
+    """In float32 CuPy compiles and keeps it, for Hopper's own instructions we do."""
+    told: list[str] = []
+    for process in ("first", "second"):
+        compiled._module.cache_clear()
+        compiled._kernel.cache_clear()
+        with kernels.use_precision(precision), kernels.on_compiling(partial(told.append, process)):
+            for source, name in (("gram.cu", "gram_parts"), ("gram.cu", "gram_sum"), ("dots.cu", "dot_parts")):
+                compiled.kernel(source, name)
+    assert told == ["first"]
 
 
 def test_of_a_source_that_takes_long_only_the_kernel_asked_for_is_compiled(hopper: Hopper) -> None:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 
 from minstyle.backend import PRECISIONS, Device, to_host
-from minstyle.engine import kernels
+from minstyle.engine import kernels, ops
 from minstyle.engine.kernels import direct
 from minstyle.engine.kernels.cpu.masks import NONE, MapReluMask
-from minstyle.engine.kernels.gpu import compiled, convolution
+from minstyle.engine.kernels.gpu import compiled, convolution, grams
 from minstyle.engine.kernels.gpu.convolution import Packed, shared_memory
 from minstyle.engine.kernels.gpu.half import to_half
+from minstyle.engine.kernels.gpu.matrices import matmul
 from minstyle.errors import DeviceError, ShapeError
 from tests.support import cupy_double, devices
 from tests.support.arrays import normal
@@ -162,6 +164,45 @@ def test_gram_matrix_is_the_same_each_time(rows: int, channels: int, precision: 
         close(first, (f.astype(float) * (1 if w is None else w[:, None])).T @ f, precision)
 
 
+def test_a_block_adds_up_no_more_rows_than_float32_bears(gpu: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    grids: list[Any] = []
+
+    def watched(kernel: Any, grid: Any, *arguments: Any) -> None:
+        grids.append(grid)
+        compiled.launch(kernel, grid, *arguments)
+
+    monkeypatch.setattr(grams, "launch", watched)
+    monkeypatch.setattr(grams, "_MOST_ROWS", 40)
+    f = float32((700, 8), 0)
+    close(kernels.gram(gpu.asarray(f)), f.astype(float).T @ f)
+    assert grids[0] == (1, 18)
+    monkeypatch.setattr(grams, "_MOST_PARTS", 5)
+    close(kernels.gram(gpu.asarray(f)), f.astype(float).T @ f)
+    assert grids[2] == (1, 5), "as many blocks as a grid may have"
+
+
+def test_what_no_kernel_of_ours_made_is_rounded_before_matrix_units_cut_it_off(gpu: Device) -> None:
+    """Maps after average and L2 pooling, a factor, ReLU by itself; gradients without a mask."""
+    x, k = float32((6, 8, 8), 0), float32((3, 3, 8, 8), 1)
+    there, turned = gpu.asarray(x), k[::-1, ::-1].swapaxes(2, 3)
+    for op in (ops.avg_pool2, ops.l2_pool2, partial(ops.scale, factor=0.78), ops.relu):
+        exact = op(x)
+        with kernels.use_precision("fp32"):
+            np.testing.assert_allclose(to_host(op(there)), exact, rtol=1e-6)
+        with kernels.use_precision("tf32"):
+            bits = to_host(op(there)).view(np.uint32)
+        assert not (bits & 0x1FFF).any()
+        error = bits.view(np.float32) - exact
+        assert abs(error).max() > 0
+        assert (abs(error) <= 2.0**-11 * abs(exact) * (1 + 1e-3)).all(), "to the nearest"
+    with kernels.use_precision("tf32"):
+        found = to_host(kernels.input_gradient(there, gpu.asarray(k), None))
+        of_rounded = to_host(kernels.input_gradient(kernels.rounded(there), gpu.asarray(k), None))
+    np.testing.assert_array_equal(found, of_rounded)
+    close(found, by_definition(x, turned), "tf32")
+    assert kernels.rounded(x) is x
+
+
 @every_shape
 def test_product_at_every_pixel(shape: tuple[int, ...], gpu: Device) -> None:
     height, width, cin, cout = shape
@@ -171,6 +212,17 @@ def test_product_at_every_pixel(shape: tuple[int, ...], gpu: Device) -> None:
     close(kernels.add_product(gpu.asarray(f), gpu.asarray(matrix), None), expected)
     found = kernels.add_product(*map(gpu.asarray, (f, matrix, into, weights)))
     close(found, into + expected * weights[:, :, None])
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (33, 5, 70), (64, 40, 31)], ids=str)
+def test_products_of_small_matrices_in_float64(shape: tuple[int, int, int], gpu: Device) -> None:
+    """As the square roots of matrices need them: times a number, and another matrix, times one, added."""
+    n, k, m = shape
+    a, b, c = normal((n, k), 0), normal((k, m), 1), normal((n, m), 2)
+    found = matmul(gpu.asarray(np.ascontiguousarray(a.T)).T, gpu.asarray(b), 0.5, gpu.asarray(c), -2.0)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(to_host(found), 0.5 * (a @ b) - 2 * c, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(to_host(matmul(gpu.asarray(a), gpu.asarray(b))), a @ b, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (33, 5, 70), (64, 40, 31)], ids=str)
@@ -241,6 +293,8 @@ def test_what_a_kernel_would_read_beyond_is_refused(gpu: Device) -> None:
         lambda: kernels.add_enlarged(short.reshape(2, 2, 1), x, 1.0),
         lambda: kernels.dots((x, wrong)),
         lambda: kernels.matmul(x[0], wrong[:, 0]),
+        lambda: matmul(x[0], x[0].T, 1.0, wrong[0]),
+        lambda: matmul(x[0], gpu.asarray(normal((8, 8), 1))),
         lambda: kernels.weighted_sum(x[0], short),
     ):
         with pytest.raises(ShapeError, match="of a kernel on a GPU: expected"):
@@ -307,12 +361,28 @@ def test_a_value_that_is_no_number_stays_none(gpu: Device) -> None:
         assert np.isnan(to_host(found)).sum() == count
 
 
-def test_a_card_with_little_shared_memory_goes_the_plain_way(gpu: Device, monkeypatch: pytest.MonkeyPatch) -> None:
-    x, k = float32((6, 8, 8), 0), float32((3, 3, 8, 8), 1)
-    for bytes_there, packs in ((64 << 10, False), (99 << 10, True)):  # as of cards of 2018, and of many since 2020
-        monkeypatch.setattr(convolution, "most_shared", lambda bytes_there=bytes_there: bytes_there)
-        kernel = kernels.Kernel(gpu.asarray(k))
-        close(kernels.convolve(gpu.asarray(x), kernel, None), by_definition(x, k))
-        assert (kernel._packed is not None) == packs
-        for tile in ((128, 1), (64, 2)):
-            assert shared_memory(tile, 9) > 99 << 10, "it would not start there"
+@pytest.mark.parametrize("kilobytes", [48, 64, 99])
+def test_a_card_with_little_shared_memory_has_a_ring_of_two_stages(
+    kilobytes: int, gpu: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """64 KB as of cards of 2018, 99 as of many since 2020; with less than the tiles need it goes the plain way."""
+    started: list[tuple[str, int]] = []
+
+    def watched(kernel: Any, grid: Any, threads: int, arguments: Any, shared: int = 0) -> None:
+        started.append((getattr(kernel, "name", ""), shared))
+        compiled.launch(kernel, grid, threads, arguments, shared)
+
+    monkeypatch.setattr(convolution, "launch", watched)
+    monkeypatch.setattr(convolution, "most_shared", lambda: kilobytes << 10)
+    x, k, bias = float32((9, 17, 68), 0), float32((3, 3, 68, 72), 1), float32((72,), 2)
+    g = float32((9, 17, 72), 3)
+    there = [gpu.asarray(a) for a in (x, k, bias)]
+    expected = np.maximum(by_definition(x, k, bias), 0)
+    close(kernels.convolve_relu(*there)[0], expected)
+    close(kernels.convolve_relu_pool(*there)[0], kernels.max_pool(expected)[0])
+    close(kernels.input_gradient(gpu.asarray(g), there[1]), by_definition(g, k[::-1, ::-1].swapaxes(2, 3)))
+    close(kernels.add_product(there[0], there[1][0, 0], None), x.astype(float) @ k[0, 0])
+    assert all(shared <= kilobytes << 10 for _, shared in started)
+    assert {shared_memory((64, 1), 9, True), shared_memory((128, 1), 9, True)} & {shared for _, shared in started} == {
+        48: set(), 64: {shared_memory((64, 1), 9, True)}, 99: {shared_memory((128, 1), 9, True)}
+    }[kilobytes]  # fmt: skip

@@ -7,20 +7,17 @@
 
 #define COLUMNS 16
 #define BLOCKS(N, UP) (N * UP > 128 ? 1 : 2)  // of one multiprocessor at a time, for its registers
-#ifndef DEEP
-#define DEEP 4
+#ifndef SHALLOW
+#define SHALLOW 0  // 1: a ring and patches that do with little shared memory
 #endif
-#ifndef DEEP2
-#define DEEP2 3
-#endif
-#define STAGES_OF(N, UP, TAPS) (UP == 1 && !(N == 128 && TAPS == 1) ? DEEP : DEEP2)  // two blocks shall find room in memory
+#define STAGES_OF(N, UP, TAPS) (SHALLOW ? 2 : UP == 1 && !(N == 128 && TAPS == 1) ? 4 : 3)  // two blocks shall find room
 
 enum Ending { STORE, RELU, RELU_POOL };
 
 template <int UP, int TAPS> struct Patch {
     static constexpr int rows = 8 * UP, frame = TAPS == 9, pitch = COLUMNS + 2 * frame, pixels = (rows + 2 * frame) * pitch;
     static constexpr int bytes = (pixels * ROW + 1023) / 1024 * 1024;
-    static constexpr int ahead = TAPS == 9 ? 1 : 2, places = ahead + 1;  // patches under way, and where they come
+    static constexpr int ahead = TAPS == 9 || SHALLOW ? 1 : 2, places = ahead + 1;  // patches under way, and where they come
 };
 
 struct Task {
@@ -134,7 +131,7 @@ template <int N, int UP, int TAPS, int ENDING> __device__ void convolve(const Ta
     int chunk = 0;
 #pragma unroll 1
     do {
-        wait_for_groups<TAPS == 9 ? Tiles::groups : 1>();
+        wait_for_groups<TAPS == 9 ? Tiles::groups : P::ahead - 1>();
         show_copies();
         meet<WORKERS>();  // the patch is there
         const char* const a = patches + chunk % P::places * P::bytes;

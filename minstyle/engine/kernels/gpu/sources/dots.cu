@@ -1,19 +1,7 @@
 // Several inner products at once, summed in float64, always in the same order.
-#include "hardware.cuh"
+#include "sums.cuh"
 
-#define THREADS 256
 #define MOST 4  // products
-
-__device__ inline double block_sum(double v, double* sums) {
-    __syncthreads();  // nobody reads the sum before any more
-    sums[threadIdx.x] = v;
-    for (int half = THREADS / 2; half > 0; half /= 2) {
-        __syncthreads();
-        if (threadIdx.x < half) sums[threadIdx.x] += sums[threadIdx.x + half];
-    }
-    __syncthreads();
-    return sums[0];
-}
 
 // parts (count, gridDim.x): of each pair of arrays of n entries, this block's part of the sum.
 extern "C" __global__ void dot_parts(const float* a0, const float* b0, const float* a1, const float* b1, const float* a2,

@@ -12,6 +12,7 @@ ONE_REGION = "one region"
 IN_BANDS = "painted in bands"
 NO_CHECKPOINT = "checkpoint not written"
 LESS_MEMORY = "memory of the device used up"
+LOST = "worker lost"
 OLD_CHECKPOINT = "checkpoint of a run that was ended"
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..backend import Array, array_module
-from ..engine.kernels import by_rows, dots, fetched, row_products
+from ..engine.kernels import fetched
 from ..errors import OptimizeError, ShapeError, require
 from .combination import add_combination, second_loop
 from .minimum import (
@@ -24,10 +24,10 @@ from .minimum import (
     OnIteration,
     Renewed,
     StopRequestedError,
-    largest_entry,
     never,
     nothing,
 )
+from .vectors import WHOLE, Vectors
 
 _ARMIJO = 1e-4  # of the fall that the slope promises, a step must bring this much
 _NOISE = 8  # roundings of the loss, in the type of x, that are taken for none
@@ -99,6 +99,7 @@ def lbfgs(
     *,
     history: int = 10,
     preconditioner: Preconditioner | None = None,
+    vectors: Vectors = WHOLE,
     first_step: float = 3.0,
     factr: float = 0.0, pgtol: float = 0.0, tolerance: float = 0.0,
     evaluations: int = 15000, iterations: int = 15000,
@@ -123,7 +124,8 @@ def lbfgs(
     bit for bit as if that call had gone on. ``on_evaluation(x, loss)`` is called after each evaluation; when it returns
     true, the run ends with that x. Arrays handed out are not written into later. ``on_iteration`` is called after the
     first evaluation and after each iteration but the last. ``renewed`` is asked after each iteration: where it says
-    so, x is evaluated anew, and the pairs stay.
+    so, x is evaluated anew, and the pairs stay. ``vectors``: where x0 is a part of the vector that is minimised, what
+    finds numbers of all of it; each part then calls this function, at the same time, and does the same.
 
     Memory beside x0 and the objective's: 2 ``history`` + 4 arrays like x0; with fewer ``slots`` than pairs only 2
     ``slots`` + 4, and only so many pairs. Raises OptimizeError when the loss or its
@@ -138,18 +140,18 @@ def lbfgs(
         require(state.x.shape == x0.shape, "x of the state of L-BFGS", x0.shape, state.x.shape, ShapeError)
         while not message:
             if not state.losses:
-                _renew(state, evaluate)
+                _renew(state, evaluate, vectors)
                 on_iteration(state.x, state, evaluate.count, done)
-            message = _limit(state, pgtol, evaluate.count >= evaluations, done >= iterations)
+            message = _limit(state, vectors, pgtol, evaluate.count >= evaluations, done >= iterations)
             if not message:
-                going = _iterate(state, evaluate, preconditioner, first_step)
+                going = _iterate(state, evaluate, preconditioner, vectors, first_step)
                 done += going
                 message = state.falls_no_more(factr, tolerance) if going else state.forget()
             state.losses = [] if renewed(math.inf if message else evaluate.count) else state.losses
             if not message:  # who goes on from here does not look again whether the loss falls
                 on_iteration(state.x, state, evaluate.count, done)
         if not state.losses:
-            _renew(state, evaluate)
+            _renew(state, evaluate, vectors)
     except StopRequestedError:
         return LbfgsMinimum(evaluate.x, evaluate.loss, evaluate.count, done, "stopped on request", True, state)
     return LbfgsMinimum(state.x, state.loss, evaluate.count, done, message, False, state)
@@ -162,35 +164,42 @@ def _begin(x: Array, evaluate: Evaluations, history: int, slots: int) -> LbfgsSt
     return LbfgsState(x, loss, g, steps, changes, np.zeros((history, history)), np.zeros(history), losses=[loss])
 
 
-def _limit(state: LbfgsState, pgtol: float, evaluated: bool, iterated: bool) -> str:
+def _limit(state: LbfgsState, vectors: Vectors, pgtol: float, evaluated: bool, iterated: bool) -> str:
     """Why no iteration comes next, "" if one does."""
-    if pgtol > 0 and largest_entry(state.gradient) <= pgtol:
+    if pgtol > 0 and float(vectors.largest_entry(state.gradient)) <= pgtol:
         return "no component of the gradient is larger than pgtol"
     if evaluated:
         return "all evaluations were made"
     return "all iterations were made" if iterated else ""
 
 
-def _renew(state: LbfgsState, evaluate: Evaluations) -> None:
+def _renew(state: LbfgsState, evaluate: Evaluations, vectors: Vectors) -> None:
     """What the objective, another one than before, gives at x."""
     state.loss, state.gradient = evaluate(state.x)
     state.losses = [state.loss]
     filled = 1 + max(state.order, default=-1)
-    (state.slopes[:filled],) = fetched(row_products(state.steps[:filled], state.gradient))
+    (state.slopes[:filled],) = fetched(vectors.row_products(state.steps[:filled], state.gradient))
 
 
 def _iterate(
-    state: LbfgsState, evaluate: Evaluations, preconditioner: Preconditioner | None, first_step: float
+    state: LbfgsState,
+    evaluate: Evaluations,
+    preconditioner: Preconditioner | None,
+    vectors: Vectors,
+    first_step: float,
 ) -> bool:
     """A step, and the pair that it teaches; False, and all as it was, if no step along the direction brings a fall."""
-    direction = _direction(state, preconditioner) if state.order else _first(state, preconditioner, first_step)
-    slope = float(fetched(dots((direction, state.gradient)))[0][0])
+    if state.order:
+        direction = _direction(state, preconditioner, vectors)
+    else:
+        direction = _first(state, preconditioner, vectors, first_step)
+    slope = float(fetched(vectors.dots((direction, state.gradient)))[0][0])
     found = _search(state, direction, slope, evaluate) if slope < 0 else None
     if found is None:
         return False
     x, loss, g, length = found
     direction *= length
-    _learn(state, direction, g, preconditioner)
+    _learn(state, direction, g, preconditioner, vectors)
     state.x, state.loss, state.gradient = x, loss, g
     state.losses = [*state.losses[-_RECENT:], loss]
     return True
@@ -216,17 +225,16 @@ def _search(
     return None
 
 
-def _first(state: LbfgsState, preconditioner: Preconditioner | None, first_step: float) -> Array:
+def _first(state: LbfgsState, preconditioner: Preconditioner | None, vectors: Vectors, first_step: float) -> Array:
     """-P g, so long that the mean change of an entry is ``first_step``."""
     direction = _applied(preconditioner, state.gradient.copy())
-    flat = direction.reshape(-1)
-    mean = sum(by_rows(lambda rows: float(abs(flat[rows]).sum()), flat)) / max(flat.size, 1)
+    mean = vectors.mean_size(direction)
     least = first_step / float(np.finfo(direction.dtype).max)  # of a smaller mean, the factor would be infinite
     direction *= -first_step / mean if mean > least else 0.0
     return direction
 
 
-def _direction(state: LbfgsState, preconditioner: Preconditioner | None) -> Array:
+def _direction(state: LbfgsState, preconditioner: Preconditioner | None, vectors: Vectors = WHOLE) -> Array:
     """-H g: the two loops of algorithm 7.4, over numbers instead of arrays.
 
     All products of arrays that the loops need are known from S g, which ``state`` has, and Y r: so that each walks over
@@ -242,13 +250,15 @@ def _direction(state: LbfgsState, preconditioner: Preconditioner | None) -> Arra
     add_combination(r, state.changes[:filled], -alpha[:filled])
     r = _applied(preconditioner, r)
     r *= state.scale
-    bends = row_products(state.changes[:filled], r)
+    bends = vectors.row_products(state.changes[:filled], r)
     add_combination(r, state.steps[:filled], second_loop(used, products, alpha[:filled], bends))
     r *= -1
     return r
 
 
-def _learn(state: LbfgsState, step: Array, g: Array, preconditioner: Preconditioner | None) -> None:
+def _learn(
+    state: LbfgsState, step: Array, g: Array, preconditioner: Preconditioner | None, vectors: Vectors = WHOLE
+) -> None:
     """The pair of a step and of the gradient's change to g takes the place of the oldest.
 
     Not if the loss bends the wrong way along it, which would make the next direction go up, or by nothing at all.
@@ -260,9 +270,9 @@ def _learn(state: LbfgsState, step: Array, g: Array, preconditioner: Preconditio
     state.steps[slot] = step.reshape(-1)
     slopes = np.zeros(len(state.slopes))
     filled = 1 + max([*used, slot])
-    of_pair = dots((step, change), (change, change), (step, step))
+    of_pair = vectors.dots((step, change), (change, change), (step, step))
     norm = preconditioner.squared_norm(change) if preconditioner else of_pair[1:2]
-    of_pair, (norm,), slopes[:filled] = fetched(of_pair, norm, row_products(state.steps[:filled], g))
+    of_pair, (norm,), slopes[:filled] = fetched(of_pair, norm, vectors.row_products(state.steps[:filled], g))
     bend, squared, length = of_pair.tolist()
     state.products[:, slot] = slopes - state.slopes  # S (g - the g before)
     state.products[slot, slot] = bend

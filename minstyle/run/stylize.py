@@ -80,8 +80,8 @@ def stylize(
         for observer in observers:
             observer.start(plan)
             started.append(observer)
-        notify = _notifier(pictures, observers, kept)
-        run_stages(stages, pictures, state, notify, partial(_tell, observers), targets_of, spread)
+        notify, go_back = _notifier(pictures, observers, kept), partial(_go_back, state, kept, observers)
+        run_stages(stages, pictures, state, notify, partial(_tell, observers), targets_of, spread, go_back)
     except _EXPECTED as stop:
         error = stop
         if _nothing_made(state) or (isinstance(stop, KeyboardInterrupt) and on_interrupt == "raise"):
@@ -98,6 +98,14 @@ def _checked(state: RunState | None, stages: Sequence[Stage]) -> RunState:
     state = RunState() if state is None else state
     check_state(state, stages)
     return state
+
+
+def _go_back(state: RunState, kept: Kept, observers: Sequence[Observer]) -> None:
+    """To what is on this machine: the latest state that was saved of this round, else its beginning."""
+    kept.restore()
+    saved = next((found for found in (observer.saved() for observer in observers) if found is not None), None)
+    of_round = saved is not None and (saved.stage, saved.round) == (state.stage, state.round)
+    state.midway = saved.midway if saved is not None and of_round else None
 
 
 def _nothing_made(state: RunState) -> bool:

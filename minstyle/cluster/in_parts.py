@@ -39,6 +39,7 @@ class InParts:
         self._workers, self._client, self._order = workers, workers.client, order
         self._work, self._content, self._network = work, content, network
         self._actors: list[Any] = []
+        self._keeps = False  # what is shown is to become the best
         self.bytes = 0  # of images to workers, and of what came back
         self._addresses = self._found()
         self.rows = work.parts(network, len(self._addresses))
@@ -78,14 +79,15 @@ class InParts:
 
     def fetched(self, name: str, number: int | None) -> np.ndarray:
         """An array of the parts' own rows, see ``Part.array``."""
+        name = "shown" if name == "best" and self._keeps else name
         found = self._answers(lambda: [actor.array(name, number) for actor in self._actors])
         whole: np.ndarray = np.concatenate(found, axis=0 if found[0].ndim == 3 else -1)
         self.bytes += whole.nbytes
         return whole
 
     def keep(self) -> None:
-        """What was just evaluated is kept, as "best"."""
-        self._answers(lambda: [actor.keep() for actor in self._actors])
+        """What was just evaluated is kept, as "best", before workers go on."""
+        self._keeps = True
 
     def sent(self) -> dict[str, int]:
         """Bytes that went between workers so far: halo rows of maps, statistics."""
@@ -107,7 +109,8 @@ class InParts:
         return event
 
     def _next(self, stop: bool) -> Event:
-        event: Event = self._answers(lambda: [actor.proceed(stop) for actor in self._actors])[0]
+        keeps, self._keeps = self._keeps, False
+        event: Event = self._answers(lambda: [actor.proceed(stop, keeps) for actor in self._actors])[0]
         return event
 
     def _answers(self, calls: Callable[[], Sequence[Any]]) -> list[Any]:

@@ -144,9 +144,12 @@ class Part:
         self._round = Round(lambda tell: self._at_work(lambda: self._minimised(start, tell)))
         return self._round.proceed(None)
 
-    def proceed(self, stop: bool) -> Event:
-        """Go on from the last event; where that was an evaluation, ``stop`` ends the round."""
+    def proceed(self, stop: bool, keeps: bool) -> Event:
+        """Go on from the last event; where that was an evaluation, ``stop`` ends the round, and ``keeps`` makes what is
+        shown the best."""
         assert self._round is not None
+        if keeps:
+            self._arrays["best"] = self._arrays["shown"].copy()
         return self._round.proceed(stop)
 
     def _minimised(self, start: Start, tell: Callable[[Event], bool]) -> Ended:
@@ -186,10 +189,6 @@ class Part:
         optimiser's state, "last" at the end of a round; of pairs those in a slot."""
         found = self._arrays[name] if name in self._arrays else getattr(self._arrays["state"], name)
         return to_host(found if number is None else found[number])
-
-    async def keep(self) -> None:
-        """What is shown now is the best."""
-        self._arrays["best"] = self._arrays["shown"].copy()
 
     async def take(self, key: Any, what: Any) -> None:
         """From another part. On the worker's loop: while its thread computes, or waits for this."""

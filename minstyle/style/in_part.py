@@ -8,8 +8,6 @@ import operator
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from ..backend import Array
 from ..engine import kernels, ops
 from ..engine.autodiff import Var, gradient
@@ -22,6 +20,7 @@ from .losses import LOSSES
 from .objective import Evaluation
 from .parts import Parts
 from .strips import total_of
+from .vectors import larger
 
 
 class InPart:
@@ -66,7 +65,7 @@ class InPart:
                 if name != "largest":
                     losses[name] = losses.get(name, 0) + loss
             sizes = [size for (_, name), size in found.items() if name == "largest"]
-            return {**losses, "largest": functools.reduce(np.maximum, sizes)}
+            return {**losses, "largest": functools.reduce(larger, sizes)}
 
         values = {name: float(value) for name, value in self._parts.with_sums(found, total).items()}
         terms = {name: values[name] for name in self._work.names}

@@ -11,9 +11,7 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from ..backend import Array
+from ..backend import Array, array_module
 from ..engine import kernels
 from ..network.segments import Rows
 from ..optimize import pyramid
@@ -52,7 +50,7 @@ class BandVectors(Vectors):
         return float(total) / self._height
 
     def largest_entry(self, v: Array) -> Array:
-        return self._total(lambda band: kernels.largest_entry(v[self._here(band)]), np.maximum)
+        return self._total(lambda band: kernels.largest_entry(v[self._here(band)]), larger)
 
     def _here(self, band: Rows) -> slice:
         return band.shifted(-self._own.start).slice
@@ -91,6 +89,11 @@ class BandVectors(Vectors):
         """The rows on which the own rows of P v depend, and the first of them."""
         wanted = [_seen(rows, self._height) for rows in self._parts.rows]
         return self._parts.exchange(v, self._parts.rows, wanted), wanted[self._parts.number].start
+
+
+def larger(a: Array, b: Array) -> Array:
+    """The larger of two numbers, NaN if one is NaN."""
+    return array_module(a).maximum(a, b)
 
 
 def _seen(rows: Rows, height: int) -> Rows:

@@ -4,7 +4,7 @@ MinstyleError
 ├── ShapeError      an array has the wrong shape or type
 ├── AutodiffError   a gradient was asked for that the graph cannot give
 ├── GradientError   an op's gradient disagrees with finite differences
-├── DeviceError     the requested device is not usable (its memory is used up: DeviceMemoryError)
+├── DeviceError     the requested device is not usable (its memory is used up: DeviceMemoryError; it is gone: LostError)
 ├── WeightsError    a weights file is missing, damaged or in an unknown format
 ├── LayerError      the network has no such layer
 ├── RecipeError     a recipe contradicts itself or names something unknown
@@ -44,6 +44,10 @@ class DeviceError(MinstyleError, RuntimeError):
 
 class DeviceMemoryError(DeviceError):
     """A device has no memory left for what it was asked to do."""
+
+
+class LostError(DeviceError):
+    """A machine that had a part of a picture is gone, and with it what was there."""
 
 
 class WeightsError(MinstyleError, ValueError):

@@ -13,6 +13,7 @@ IN_BANDS = "painted in bands"
 NO_CHECKPOINT = "checkpoint not written"
 LESS_MEMORY = "memory of the device used up"
 COMPILING = "compiling for this card"
+LOST = "worker lost"
 OLD_CHECKPOINT = "checkpoint of a run that was ended"
 
 

@@ -1,8 +1,9 @@
 """One picture over workers: ``python tools/one_over_many.py``, with ``--write FILE``.
 
 Paints one picture in one process and over 2, 3 and 4 workers, in processes of their own, with as many bands everywhere;
-compares the losses, counts the bytes that an evaluation sends, and times it, with a thread a worker. What 16 machines
-would take is computed from that, and marked so. ``--namespaces`` gives each worker a network of its own (as root).
+compares the losses, counts the bytes that an evaluation sends, and times it, with the optimiser's step and a thread a
+worker. What 16 machines would take is computed from that, and marked so. ``--namespaces`` gives each worker a network
+of its own (as root).
 """
 
 from __future__ import annotations
@@ -30,26 +31,25 @@ from minstyle.job.machine import Machine, Networks, load_networks
 from minstyle.memory import peak
 from minstyle.recipe.presets import RECIPES
 from minstyle.recipe.recipe import Recipe
-from minstyle.recipe.terms import IMAGE
+from minstyle.run.observer import Observer, Step
 from minstyle.run.stylize import stylize
-from minstyle.style.objective import build_objective
 
 ROOT = Path(__file__).resolve().parents[1]
 MACHINES, BYTES_A_SECOND, PORT = 16, 10e9 / 8, 8786
-TIMES = 2  # that an evaluation is timed
+SKIPPED = 11  # evaluations before those that are measured: L-BFGS has all its pairs after them
 LARGE = (6000, 8000)  # a picture of 48 megapixels
 
 
 @dataclass(frozen=True)
 class Found:
-    """Of a number of workers: the losses of a run, what an evaluation takes and sends, in seconds and bytes."""
+    """Of a number of workers: the losses of a run, what an evaluation with the optimiser's step takes and sends."""
 
     losses: np.ndarray
     seconds: float
     core: float  # seconds that the busiest process computes, whatever else the machine does
-    images: float = 0.0  # to workers, and gradients from them
-    rows: float = 0.0  # halo rows of maps, between workers
-    sums: float = 0.0  # statistics, and gradients with respect to them, between workers
+    images: float = 0.0  # bytes to workers, and from them, for the command's copy of the best
+    rows: float = 0.0  # halo rows of maps and of the optimiser's vectors, between workers
+    sums: float = 0.0  # statistics, gradients with respect to them, inner products, between workers
     wire: float = 0.0  # counted at the workers' interfaces, both ways
     memory: float = 0.0  # of the largest worker, at its peak
 
@@ -124,6 +124,21 @@ def _ip(*words: str) -> None:
     subprocess.run(["ip", *words], check=True)
 
 
+class Meter(Observer):
+    """Reads ``counters`` after each evaluation."""
+
+    def __init__(self, counters: Callable[[], list[float]]) -> None:
+        self._counters, self.found = counters, list[list[float]]()
+
+    def step(self, step: Step) -> None:
+        if not step.ends_round:
+            self.found.append([time.perf_counter(), *self._counters()])
+
+    def each(self) -> np.ndarray:
+        """(evaluations, 1 + counters): the seconds of each, and by how much the counters grew in it."""
+        return np.diff(np.array(self.found), axis=0)[SKIPPED:]
+
+
 class Picture:
     """What is painted: a photograph of some shape, by a small painting, in so many bands."""
 
@@ -140,12 +155,10 @@ class Picture:
 
     def here(self) -> Found:
         """In this process."""
+        meter = Meter(lambda: [time.process_time()])
         with use_threads(1):
-            losses = self._painted(None)
-            objective = build_objective(
-                self.content, [self.style], self.recipe, self.networks.network, bands=self.bands
-            )
-            seconds, core = timed(lambda: objective(self.content), lambda: [time.process_time()])
+            losses = self._painted(None, meter)
+        seconds, core = meter.each().min(axis=0)
         return Found(losses, seconds, core)
 
     def over(self, count: int, apart: bool) -> Found:
@@ -156,60 +169,42 @@ class Picture:
             spread_over(None, there.address, self.machine, self.networks, self.recipe) as spread,
             use_threads(1),
         ):
-            losses = self._painted(spread)
-            objective = build_objective(self.content, [self.style], self.recipe, self.networks.network,
-                                        bands=self.bands, spread=spread)  # fmt: skip
-            parts = spread.current
-            assert parts is not None
-            before, wire = parts.sent(), there.on_the_wire()
-            seconds, core = timed(lambda: objective(self.content), lambda: spread.on_workers(time.process_time))
-            rows, sums = ((parts.sent()[kind] - before[kind]) / TIMES for kind in ("rows", "sums"))
-            return Found(losses, seconds, core, parts.bytes / TIMES, rows, sums, (there.on_the_wire() - wire) / TIMES,
-                         max(spread.on_workers(peak)))  # fmt: skip
 
-    def alone(self) -> float:
-        """Seconds a pixel of an evaluation that the optimiser and the terms of the image take: a run of those only."""
-        image = resize(self.content, 768, 768)
-        recipe = dataclasses.replace(self.recipe, terms=tuple(t for t in self.recipe.terms if t.layer == IMAGE),
-                                     sizes=(768,), init="noise")  # fmt: skip
-        with use_threads(1):
-            began = time.process_time()
-        result = stylize(image, [self.style], recipe, network=self.networks.network)
-        return (time.process_time() - began) / len(result.history) / 768**2
+            def counters() -> list[float]:
+                parts = spread.current
+                assert parts is not None
+                sent = parts.sent()
+                return [parts.bytes, sent["rows"], sent["sums"], there.on_the_wire(),
+                        *spread.on_workers(time.process_time)]  # fmt: skip
 
-    def _painted(self, spread: Spreading | None) -> np.ndarray:
+            meter = Meter(counters)
+            losses = self._painted(spread, meter)
+            each = meter.each()
+            core = each[:, 5:].max(axis=1).min()
+            return Found(losses, each[:, 0].min(), core, *each[:, 1:5].mean(axis=0), max(spread.on_workers(peak)))
+
+    def _painted(self, spread: Spreading | None, meter: Meter) -> np.ndarray:
         """The losses of a run."""
         result = stylize(self.content, [self.style], self.recipe, network=self.networks.network, bands=self.bands,
-                         spread=spread)  # fmt: skip
+                         spread=spread, observers=[meter])  # fmt: skip
         return np.array([record.loss for record in result.history])
 
 
-def timed(do: Callable[[], object], cores: Callable[[], list[float]]) -> tuple[float, float]:
-    """(seconds, those of the process that computes most), ``cores`` telling what each has computed so far."""
-    found = []
-    for _ in range(TIMES):
-        began, before = time.perf_counter(), cores()
-        do()
-        each = [after - then for after, then in zip(cores(), before, strict=True)]
-        found.append((time.perf_counter() - began, max(each)))
-    return min(seconds for seconds, _ in found), min(core for _, core in found)
-
-
-def computed(picture: Picture, found: dict[int, Found], alone: float, size: tuple[int, int], count: int) -> float:
+def computed(picture: Picture, found: dict[int, Found], size: tuple[int, int], count: int) -> float:
     """Seconds of an evaluation of a picture of ``size`` over so many machines of 10 Gb/s, as fast as this one's core.
 
     What is computed grows with the pixels, halo rows with the width; each border has one set of them, each machine but
-    one sends and gets statistics. Images go through the client's connection, statistics through the first worker's.
+    one sends and gets statistics. Statistics go through the first worker's connection.
     """
     pixels = size[0] * size[1] / (picture.size[0] * picture.size[1])
     halo, sums = found[2].rows / 2 * size[1] / picture.size[1], found[2].sums
-    sent = pixels * found[2].images + 2 * halo + (count - 1) * sums
+    sent = 2 * halo + (count - 1) * sums
     of_network = sent / BYTES_A_SECOND if count > 1 else 0.0
-    return float(pixels * found[1].core / count + alone * size[0] * size[1] + of_network)
+    return float(pixels * found[1].core / count + of_network)
 
 
-def table(picture: Picture, found: dict[int, Found], alone: float) -> list[str]:
-    heads = ("", "seconds", "seconds of the busiest core", "image and gradient, MB", "halo rows, MB", "statistics, MB",
+def table(picture: Picture, found: dict[int, Found]) -> list[str]:
+    heads = ("", "seconds", "seconds of the busiest core", "image, MB", "halo rows, MB", "statistics, MB",
              "at the interfaces, MB", "a worker's memory, GB", "largest difference of the losses")  # fmt: skip
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     for count, now in found.items():
@@ -221,7 +216,7 @@ def table(picture: Picture, found: dict[int, Found], alone: float) -> list[str]:
         lines.append(f"| {' | '.join(cells)} |")
     for size in (picture.size, LARGE):
         for count in (1, 4, MACHINES):
-            seconds = computed(picture, found, alone, size, count)
+            seconds = computed(picture, found, size, count)
             name = f"{size[1]} x {size[0]}, {count} machine{'s' if count > 1 else ''}, computed"
             lines.append(f"| {name} | {seconds:.2f} |" + " |" * (len(heads) - 2))
     return lines
@@ -241,9 +236,7 @@ def main() -> None:
     for count in (2, 3, 4):
         found[count] = picture.over(count, options.namespaces)
         print(f"{count} workers: {found[count].seconds:.2f} s an evaluation", flush=True)
-    alone = picture.alone()
-    lines = table(picture, found, alone)
-    print(f"alone: {alone * 1e6:.3f} s a megapixel")
+    lines = table(picture, found)
     print("\n".join(lines))
     page: Page | None = options.write
     if page is not None:

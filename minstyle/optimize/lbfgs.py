@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 
 from ..backend import Array, array_module, is_cupy
-from ..engine.kernels import by_rows, dots, fetched, row_products
+from ..engine.kernels import fetched
 from ..errors import OptimizeError, ShapeError, require
 from .combination import add_combination, second_loop
 from .minimum import (
@@ -25,10 +25,10 @@ from .minimum import (
     OnIteration,
     Renewed,
     StopRequestedError,
-    largest_entry,
     never,
     nothing,
 )
+from .vectors import WHOLE, Vectors
 
 _ARMIJO = 1e-4  # of the fall that the slope promises, a step must bring this much
 _NOISE = 8  # roundings of the loss, in the type of x, that are taken for none
@@ -100,6 +100,7 @@ def lbfgs(
     *,
     history: int = 10,
     preconditioner: Preconditioner | None = None,
+    vectors: Vectors = WHOLE,
     first_step: float = 3.0,
     factr: float = 0.0, pgtol: float = 0.0, tolerance: float = 0.0,
     evaluations: int = 15000, iterations: int = 15000,
@@ -124,7 +125,8 @@ def lbfgs(
     bit for bit as if that call had gone on. ``on_evaluation(x, loss)`` is called after each evaluation; when it returns
     true, the run ends with that x. Arrays handed out are not written into later. ``on_iteration`` is called after the
     first evaluation and after each iteration but the last. ``renewed`` is asked after each iteration: where it says
-    so, x is evaluated anew, and the pairs stay.
+    so, x is evaluated anew, and the pairs stay. ``vectors``: where x0 is a part of the vector that is minimised, what
+    finds numbers of all of it; each part then calls this function, at the same time, and does the same.
 
     Memory beside x0 and the objective's: 2 ``history`` + 4 arrays like x0; with fewer ``slots`` than pairs only 2
     ``slots`` + 4, and only so many pairs. Raises OptimizeError when the loss or its
@@ -139,18 +141,18 @@ def lbfgs(
         require(state.x.shape == x0.shape, "x of the state of L-BFGS", x0.shape, state.x.shape, ShapeError)
         while not message:
             if not state.losses:
-                _renew(state, evaluate)
+                _renew(state, evaluate, vectors)
                 on_iteration(state.x, state, evaluate.count, done)
-            message = _limit(state, pgtol, evaluate.count >= evaluations, done >= iterations)
+            message = _limit(state, vectors, pgtol, evaluate.count >= evaluations, done >= iterations)
             if not message:
-                going = _iterate(state, evaluate, preconditioner, first_step)
+                going = _iterate(state, evaluate, preconditioner, vectors, first_step)
                 done += going
                 message = state.falls_no_more(factr, tolerance) if going else state.forget()
             state.losses = [] if renewed(math.inf if message else evaluate.count) else state.losses
             if not message:  # who goes on from here does not look again whether the loss falls
                 on_iteration(state.x, state, evaluate.count, done)
         if not state.losses:
-            _renew(state, evaluate)
+            _renew(state, evaluate, vectors)
     except StopRequestedError:
         return LbfgsMinimum(evaluate.x, evaluate.loss, evaluate.count, done, "stopped on request", True, state)
     return LbfgsMinimum(state.x, state.loss, evaluate.count, done, message, False, state)
@@ -163,51 +165,62 @@ def _begin(x: Array, evaluate: Evaluations, history: int, slots: int) -> LbfgsSt
     return LbfgsState(x, loss, g, steps, changes, np.zeros((history, history)), np.zeros(history), losses=[loss])
 
 
-def _limit(state: LbfgsState, pgtol: float, evaluated: bool, iterated: bool) -> str:
+def _limit(state: LbfgsState, vectors: Vectors, pgtol: float, evaluated: bool, iterated: bool) -> str:
     """Why no iteration comes next, "" if one does."""
-    if pgtol > 0 and largest_entry(state.gradient) <= pgtol:
+    if pgtol > 0 and float(vectors.largest_entry(state.gradient)) <= pgtol:
         return "no component of the gradient is larger than pgtol"
     if evaluated:
         return "all evaluations were made"
     return "all iterations were made" if iterated else ""
 
 
-def _renew(state: LbfgsState, evaluate: Evaluations) -> None:
+def _renew(state: LbfgsState, evaluate: Evaluations, vectors: Vectors) -> None:
     """What the objective, another one than before, gives at x."""
     state.loss, state.gradient = evaluate(state.x)
     state.losses = [state.loss]
     filled = 1 + max(state.order, default=-1)
-    (state.slopes[:filled],) = fetched(row_products(state.steps[:filled], state.gradient))
+    (state.slopes[:filled],) = fetched(vectors.row_products(state.steps[:filled], state.gradient))
 
 
 def _iterate(
-    state: LbfgsState, evaluate: Evaluations, preconditioner: Preconditioner | None, first_step: float
+    state: LbfgsState,
+    evaluate: Evaluations,
+    preconditioner: Preconditioner | None,
+    vectors: Vectors,
+    first_step: float,
 ) -> bool:
     """A step, and the pair that it teaches; False, and all as it was, if no step along the direction brings a fall."""
-    direction = _direction(state, preconditioner) if state.order else _first(state, preconditioner, first_step)
-    found = _search(state, direction, evaluate, preconditioner)
+    if state.order:
+        direction = _direction(state, preconditioner, vectors)
+    else:
+        direction = _first(state, preconditioner, vectors, first_step)
+    found = _search(state, direction, evaluate, preconditioner, vectors)
     if found is None:
         return False
     x, loss, g, length, ahead = found
     direction *= length
-    _learn(state, direction, g, preconditioner, ahead)
+    _learn(state, direction, g, preconditioner, vectors, ahead)
     state.x, state.loss, state.gradient = x, loss, g
     state.losses = [*state.losses[-_RECENT:], loss]
     return True
 
 
 def _search(
-    state: LbfgsState, direction: Array, evaluate: Evaluations, preconditioner: Preconditioner | None
+    state: LbfgsState,
+    direction: Array,
+    evaluate: Evaluations,
+    preconditioner: Preconditioner | None,
+    vectors: Vectors,
 ) -> tuple[Array, float, Array, float, list[np.ndarray]] | None:
     """(x, its loss, its gradient, the length, ``_ahead``) of a step along ``direction`` that brings a fall, or None."""
     length, noise = 1.0, _NOISE * float(np.finfo(direction.dtype).eps)
-    slopes = dots((direction, state.gradient))
+    slopes = vectors.dots((direction, state.gradient))
     if not is_cupy(slopes) and not slopes[0] < 0:  # a device tells it after the evaluation, in one copy with that
         return None
     for _ in range(_TRIES):
         x = direction * length
         x += state.x
-        asked = partial(_ahead, state, slopes, direction, length, preconditioner)
+        asked = partial(_ahead, state, slopes, direction, length, preconditioner, vectors)
         loss, g, ((slope,), *ahead) = evaluate.and_also(x, asked)
         if not slope < 0:
             return None
@@ -219,17 +232,16 @@ def _search(
     return None
 
 
-def _first(state: LbfgsState, preconditioner: Preconditioner | None, first_step: float) -> Array:
+def _first(state: LbfgsState, preconditioner: Preconditioner | None, vectors: Vectors, first_step: float) -> Array:
     """-P g, so long that the mean change of an entry is ``first_step``."""
     direction = _applied(preconditioner, state.gradient.copy())
-    flat = direction.reshape(-1)
-    mean = sum(by_rows(lambda rows: float(abs(flat[rows]).sum()), flat)) / max(flat.size, 1)
+    mean = vectors.mean_size(direction)
     least = first_step / float(np.finfo(direction.dtype).max)  # of a smaller mean, the factor would be infinite
     direction *= -first_step / mean if mean > least else 0.0
     return direction
 
 
-def _direction(state: LbfgsState, preconditioner: Preconditioner | None) -> Array:
+def _direction(state: LbfgsState, preconditioner: Preconditioner | None, vectors: Vectors = WHOLE) -> Array:
     """-H g: the two loops of algorithm 7.4, over numbers instead of arrays.
 
     All products of arrays that the loops need are known from S g, which ``state`` has, and Y r: so that each walks over
@@ -245,26 +257,37 @@ def _direction(state: LbfgsState, preconditioner: Preconditioner | None) -> Arra
     add_combination(r, state.changes[:filled], -alpha[:filled])
     r = _applied(preconditioner, r)
     r *= state.scale
-    bends = row_products(state.changes[:filled], r)
+    bends = vectors.row_products(state.changes[:filled], r)
     add_combination(r, state.steps[:filled], second_loop(used, products, alpha[:filled], bends))
     r *= -1
     return r
 
 
 def _ahead(
-    state: LbfgsState, slopes: Array, direction: Array, length: float, preconditioner: Preconditioner | None, g: Array
+    state: LbfgsState,
+    slopes: Array,
+    direction: Array,
+    length: float,
+    preconditioner: Preconditioner | None,
+    vectors: Vectors,
+    g: Array,
 ) -> list[Array]:
     """The slope; on a device the products too that ``_learn`` needs if this step is taken. Nothing is written to."""
     if not is_cupy(slopes):
         return [slopes]
     step, change = direction if length == 1 else direction * length, g - state.gradient
-    of_pair = dots((step, change), (change, change), (step, step), (step, g))
+    of_pair = vectors.dots((step, change), (change, change), (step, step), (step, g))
     norm = preconditioner.squared_norm(change) if preconditioner else of_pair[1:2]
-    return [slopes, of_pair, norm, row_products(state.steps[: 1 + max(state.order, default=0)], g)]
+    return [slopes, of_pair, norm, vectors.row_products(state.steps[: 1 + max(state.order, default=0)], g)]
 
 
 def _learn(
-    state: LbfgsState, step: Array, g: Array, preconditioner: Preconditioner | None, ahead: Sequence[np.ndarray] = ()
+    state: LbfgsState,
+    step: Array,
+    g: Array,
+    preconditioner: Preconditioner | None,
+    vectors: Vectors = WHOLE,
+    ahead: Sequence[np.ndarray] = (),
 ) -> None:
     """The pair of a step and of the gradient's change to g takes the place of the oldest; of ``_ahead``, if known.
 
@@ -281,9 +304,9 @@ def _learn(
         slopes[: len(before)], slopes[slot] = before, of_pair[3]
     else:
         filled = 1 + max([*used, slot])
-        of_pair = dots((step, change), (change, change), (step, step))
+        of_pair = vectors.dots((step, change), (change, change), (step, step))
         norm = preconditioner.squared_norm(change) if preconditioner else of_pair[1:2]
-        of_pair, (norm,), slopes[:filled] = fetched(of_pair, norm, row_products(state.steps[:filled], g))
+        of_pair, (norm,), slopes[:filled] = fetched(of_pair, norm, vectors.row_products(state.steps[:filled], g))
     bend, squared, length = of_pair[:3].tolist()
     state.products[:, slot] = slopes - state.slopes  # S (g - the g before)
     state.products[slot, slot] = bend

@@ -14,8 +14,8 @@ from ..engine import kernels
 from .lbfgs import Preconditioner
 
 # Found on six pairs: from 1.5 to 2, and with four levels or more, all do as well.
-_WEIGHT = 1.6
-_LEVELS = 5
+WEIGHT = 1.6
+LEVELS = 5
 
 
 def precondition(v: Array) -> Array:
@@ -23,17 +23,17 @@ def precondition(v: Array) -> Array:
 
     P = I + c U P' U^T: U enlarges twofold, linearly; P' is the same for the next level.
     """
-    return _apply(v, _LEVELS)
+    return _apply(v, LEVELS)
 
 
 def squared_norm(v: Array) -> Array:
     """v . P v for v (H, W, C), which is cheaper than P v: no level is enlarged again. v is left as it is."""
-    return kernels.shrunk_norm(v, _WEIGHT, _LEVELS)
+    return kernels.shrunk_norm(v, WEIGHT, LEVELS)
 
 
 def _apply(v: Array, levels: int) -> Array:
     if levels > 0 and min(v.shape[:2]) >= 2:
-        kernels.add_enlarged(_apply(kernels.shrunk(v), levels - 1), v, _WEIGHT)
+        kernels.add_enlarged(_apply(kernels.shrunk(v), levels - 1), v, WEIGHT)
     return v
 
 

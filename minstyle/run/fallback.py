@@ -10,9 +10,9 @@ import numpy as np
 
 from ..backend import CPU, device_errors
 from ..engine.kernels import free_memory, peak_memory, rounds, use_precision
-from ..errors import DeviceMemoryError, ResourceError
+from ..errors import DeviceMemoryError, LostError, ResourceError
 from ..network.vgg import Network
-from ..notices import LESS_MEMORY, Notice
+from ..notices import LESS_MEMORY, LOST, Notice
 from ..optimize.lbfgs import LbfgsState
 from ..recipe.sizes import SMALLEST, side_of
 from ..style.objective import build_objective
@@ -24,6 +24,7 @@ from .state import RunState
 
 _BANDS = 4  # at first; what a band does not keep of the picture is then about a third of that, with its halo
 _TRIED = 4  # times smaller on each side than the picture that did not fit is the one that is tried for the advice
+_LOSSES = 3  # of workers, one after the other, in which a run got no further: a fourth ends it
 _ADVISED = 0.95  # of the free memory, and of the side that it gives: pools round up, and do not fill all of it
 _IMAGES = 3  # that a run has on the device beside the optimiser's: the best, the one it began with, a copy
 
@@ -33,7 +34,8 @@ class Fallback:
     """What a run has given up so far: replay, pairs of L-BFGS beyond ``pairs``, maps in float32 between convolutions,
     evaluations in fewer than ``bands``.
 
-    ``recorded``: evaluations of the latest objective were recorded, or would have been.
+    ``recorded``: evaluations of the latest objective were recorded, or would have been. ``losses`` of workers since
+    the run got ``furthest``, in evaluations.
     """
 
     replayed: bool = True
@@ -41,11 +43,21 @@ class Fallback:
     half: bool = False
     bands: int = 0
     recorded: bool = False
+    losses: int = 0
+    furthest: int = -1
 
     def applied(self, stage: Stage) -> Stage:
         """The stage with what is left."""
         network = stage.network.multiplying("fp16") if self.half and _halves(stage.network) else stage.network
         return dataclasses.replace(stage, network=network, pairs=self.pairs, bands=max(self.bands, stage.bands))
+
+    def lost(self, state: RunState, error: LostError) -> Notice:
+        """A worker, with its part of the picture: what is then said. Raises the error if that ends the run."""
+        self.losses = self.losses + 1 if len(state.history) <= self.furthest else 1
+        self.furthest = max(self.furthest, len(state.history))
+        if self.losses > _LOSSES:
+            raise error
+        return Notice(LOST, f"a worker was lost: the run goes on from evaluation {state.done}")
 
     def give_up(self, stage: Stage, state: RunState) -> Notice | None:
         """The next thing, which is then said; None where nothing is left. ``state`` moves to the host meanwhile."""

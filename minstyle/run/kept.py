@@ -1,4 +1,4 @@
-"""The best image of a run, on the host: a device that fails takes all that it holds along."""
+"""The best image of a run, on the host: a device that fails, or a worker that is lost, takes what it holds along."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..backend import Array, is_cupy, to_host
+from ..backend import Array, to_host
 from ..errors import DeviceError
 from .state import RunState
 
@@ -17,7 +17,7 @@ SHARE = 0.01  # of a run's time that they may take, at most: the device stands s
 
 
 class Kept:
-    """The best image of a run. Of one on a device there is a copy on the host, made again and again."""
+    """The best image of a run. Of one on a device or on workers there is a copy here, made again and again."""
 
     def __init__(self, state: RunState, clock: Callable[[], float] = time.perf_counter) -> None:
         self._state, self._clock = state, clock
@@ -26,10 +26,21 @@ class Kept:
 
     def look(self) -> None:
         """To be called after each evaluation."""
-        if is_cupy(self._state.best) and (now := self._clock()) >= self._next:
-            self._copy = to_host(self._state.best), self._state.best_loss
+        best, loss = self._state.best, self._state.best_loss
+        if isinstance(best, np.ndarray):
+            self._copy = best, loss
+        elif best is not None and ((now := self._clock()) >= self._next or self._is_of_another_size(best)):
+            self._copy = to_host(best), loss
             done = self._clock()
             self._next = done + max(SECONDS, (done - now) / SHARE)
+
+    def _is_of_another_size(self, best: Array) -> bool:
+        return self._copy is None or self._copy[0].shape != best.shape
+
+    def restore(self) -> None:
+        """The copy in place of an image that was lost."""
+        if not isinstance(self._state.best, np.ndarray):
+            self._state.best, self._state.best_loss = self._copy or (None, math.inf)
 
     def best(self) -> tuple[np.ndarray, float]:
         """The image, as ``image_on_host`` has it, and its loss; the copy's where the device fails, or DeviceError."""

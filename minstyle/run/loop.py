@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import time
 from collections.abc import Callable, Sequence
@@ -9,13 +10,13 @@ from functools import partial
 
 import numpy as np
 
-from ..backend import Array, device_errors, to_host
-from ..errors import DeviceMemoryError, OptimizeError
+from ..backend import CPU, Array, device_errors, is_cupy, to_host
+from ..errors import DeviceError, DeviceMemoryError, LostError, OptimizeError
 from ..images import resize, resize_values
 from ..notices import Notice
 from ..optimize.minimum import Pending
 from ..recipe.recipe import Recipe
-from ..style.objective import Evaluation, Objective, Spread, build_objective
+from ..style.objective import Objective, Spread, build_objective
 from ..style.targets import StyleTargets, style_targets
 from .exact import Exactness
 from .fallback import Fallback, advice
@@ -48,11 +49,13 @@ def run_stages(
     tell: Callable[[Notice], None] = lambda notice: None,
     targets_of: StyleTargets = style_targets,
     spread: Spread | None = None,
+    go_back: Callable[[], None] = lambda: None,
 ) -> RunState:
     """Run what ``state`` does not count as done. It is updated in place, and returned.
 
     However that ends, another call goes on from the state. ``tell`` hears what is given up where a device's memory is
-    used up; raises ResourceError where nothing is left to give up. ``spread``: see ``build_objective``.
+    used up; raises ResourceError where nothing is left to give up. ``spread``: see ``build_objective``; where it loses
+    a worker, ``go_back`` brings the state to one that is here, and the run goes on from there.
     """
     began, state.stopped, fallback = time.perf_counter() - state.seconds, False, Fallback()
     build = partial(build_objective, targets_of=targets_of, spread=spread)
@@ -65,11 +68,15 @@ def run_stages(
         while state.stage < len(stages) and not state.stopped:
             stage = fallback.applied(stages[state.stage])
             last = state.stage == len(stages) - 1
-            if _fits(state, partial(_run_stage, stage, pictures, state, timed_notify, fallback, last, build)):
-                if not state.stopped:
-                    state.stage, state.round, state.image = state.stage + 1, 0, None
-                continue
-            notice = fallback.give_up(stage, state)
+            try:
+                if _fits(partial(_run_stage, stage, pictures, state, timed_notify, fallback, last, build)):
+                    if not state.stopped:
+                        state.stage, state.round, state.image = state.stage + 1, 0, None
+                    continue
+                notice = fallback.give_up(stage, state)
+            except LostError as error:
+                go_back()
+                notice = fallback.lost(state, error)
             if notice is None:
                 raise advice(stage, pictures)
             tell(notice)
@@ -78,9 +85,8 @@ def run_stages(
     return state
 
 
-def _fits(state: RunState, run: Callable[[], None]) -> bool:
+def _fits(run: Callable[[], None]) -> bool:
     """Run a stage by ``run``; false where the device's memory does not suffice. What it made is then gone."""
-    del state.history[state.done :]  # what was evaluated beyond the state is evaluated again
     try:
         with device_errors():
             run()
@@ -155,44 +161,59 @@ def _run_round(objective: Objective, stage: Stage, state: RunState, notify: Tell
 
     True when an observer asked to stop before its end.
     """
-    evaluated: Array | None = None
-    evaluation: Evaluation | None = None  # the latest
-    whole = True  # the arrays of ``state.midway``: the optimiser works on them after an evaluation
+    del state.history[state.done :]  # what was evaluated beyond the state is evaluated again
     exact = Exactness(objective, stage, last, state.midway.evaluations if state.midway else 0)
-
-    def evaluate(x: Array) -> Pending:
-        nonlocal evaluation, evaluated, whole
-        evaluated, whole = x, True
-        evaluation = objective.evaluate(x, exact.precision)
-        return Pending(evaluation.gradient, evaluation.numbers, evaluation.tell)
-
-    def on_evaluation(x: Array, loss: float) -> bool:
-        nonlocal whole
-        terms = evaluation.terms if evaluation else {}
-        record = Record(len(state.history) + 1, stage.shape, loss, terms, state.stage + 1)
-        state.note(record, x, averaged=stage.recipe.averages, anew=exact.first())
-        whole = notify(Event.EVALUATION)
-        return whole
-
-    def on_midway(midway: Midway) -> None:
-        nonlocal whole
-        state.midway, whole = midway, True
-        notify(Event.BORDER)
-
+    watched = _Watched(objective, stage, state, notify, exact)
     image = stage.network.device.asarray(state.image, stage.network.dtype)
-    midway = state.midway and state.midway.on(stage.network.device)
     try:
-        found = minimise(evaluate, image, stage.recipe, stage.evaluations, state.adam_state, on_evaluation, midway,
-                         on_midway, exact.begins, stage.pairs)  # fmt: skip
+        run = partial(minimise, watched.evaluate, vectors=objective.vectors)
+        midway = state.midway and state.midway.on(stage.network.device if objective.minimise is None else CPU)
+        if objective.minimise is not None:
+            run = partial(objective.minimise, watched.noted)
+        found = run(image, stage.recipe, stage.evaluations, state.adam_state, watched.on_evaluation, midway,
+                    watched.on_midway, exact.begins, stage.pairs)  # fmt: skip
     except OptimizeError as error:
-        raise _explained(error, objective, evaluated) from None
+        raise _explained(error, objective, watched.evaluated) from None
     finally:
-        if not whole:
+        if not watched.whole:
             state.midway = None  # the round is begun again
+        with contextlib.suppress(DeviceError):  # workers keep it no longer
+            state.best = state.best if is_cupy(state.best) or state.best is None else to_host(state.best)
     if not found.stopped:
         state.image, state.adam_state, state.midway = found.last, found.adam_state, None
         state.round, state.before = state.round + 1, len(state.history)
-    return found.stopped
+    return bool(found.stopped)
+
+
+class _Watched:
+    """What an optimiser calls in a round, and what is known of the latest evaluation."""
+
+    def __init__(self, objective: Objective, stage: Stage, state: RunState, notify: Tell, exact: Exactness) -> None:
+        self._objective, self._stage, self._state, self._notify, self._exact = objective, stage, state, notify, exact
+        self._terms: Callable[[], dict[str, float]] = dict
+        self.evaluated: Array | None = None
+        self.whole = True  # the arrays of ``state.midway``: the optimiser works on them after an evaluation
+
+    def evaluate(self, x: Array) -> Pending:
+        self.evaluated, self.whole = x, True
+        evaluation = self._objective.evaluate(x, self._exact.precision)
+        self._terms = lambda: evaluation.terms
+        return Pending(evaluation.gradient, evaluation.numbers, evaluation.tell)
+
+    def noted(self, terms: dict[str, float]) -> None:
+        """Evaluated elsewhere."""
+        self._terms, self.whole = lambda: terms, True
+
+    def on_evaluation(self, x: Array, loss: float) -> bool:
+        state, stage = self._state, self._stage
+        record = Record(len(state.history) + 1, stage.shape, loss, self._terms(), state.stage + 1)
+        state.note(record, x, averaged=stage.recipe.averages, anew=self._exact.first())
+        self.whole = self._notify(Event.EVALUATION)
+        return self.whole
+
+    def on_midway(self, midway: Midway) -> None:
+        self._state.midway, self.whole = midway, True
+        self._notify(Event.BORDER)
 
 
 def _explained(error: OptimizeError, objective: Objective, evaluated: Array | None) -> OptimizeError:

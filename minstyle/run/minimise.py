@@ -10,7 +10,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from ..optimize.minimum import Found, Function, Minimum, OnEvaluation, Renewed, 
 from ..optimize.pyramid import PYRAMID
 from ..optimize.scipy_lbfgs import scipy_lbfgs
 from ..recipe.recipe import Recipe
+from ..style.vectors import BandVectors
+
+State = TypeVar("State", bound="AdamState | LbfgsState")
 
 HISTORIES = (10, 5, 3)  # pairs of L-BFGS, two images each; below 3 it is little better than steepest descent
 
@@ -64,13 +67,11 @@ class Midway:
 
     def on(self, device: Device) -> Midway:
         """With its arrays on that device; copied only if they are elsewhere."""
-        names = ("x", "gradient", "steps", "changes") if isinstance(self.state, LbfgsState) else _OF_ADAM
-        arrays = {name: getattr(self.state, name) for name in names}
-        moved: dict[str, Any] = {
-            name: None if array is None else device.asarray(array) for name, array in arrays.items()
-        }
-        state: AdamState | LbfgsState = dataclasses.replace(self.state, **moved)
-        return dataclasses.replace(self, x=device.asarray(self.x), state=state)
+        return self.mapped(lambda _, array: device.asarray(array))
+
+    def mapped(self, to: Callable[[str, Array], Any]) -> Midway:
+        """With what ``to`` makes of each array, whose name it is told."""
+        return dataclasses.replace(self, x=to("x", self.x), state=mapped(self.state, to))
 
     def check(self, recipe: Recipe, evaluations: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         """Raise CheckpointError unless it can be of a round of ``recipe``, for images (H, W, 3) of ``shape``."""
@@ -90,7 +91,14 @@ class Midway:
             good("mean of images", recipe.averages, state.average is not None)
 
 
-_OF_ADAM = ("first", "second", "average")
+def mapped(state: State, to: Callable[[str, Array], Any]) -> State:
+    """The state of an optimiser with what ``to(name, array)`` makes of each of its arrays."""
+    names = ("x", "gradient", "steps", "changes") if isinstance(state, LbfgsState) else ("first", "second", "average")
+    arrays = {name: getattr(state, name) for name in names}
+    moved: dict[str, Any] = {name: None if array is None else to(name, array) for name, array in arrays.items()}
+    return dataclasses.replace(state, **moved)
+
+
 OnMidway = Callable[[Midway], Any]
 
 
@@ -114,6 +122,7 @@ def minimise(
     on_midway: OnMidway = lambda midway: None,
     renewed: Renewed = never,
     pairs: int | None = None,
+    vectors: BandVectors | None = None,
 ) -> Round:
     """Minimise ``objective`` from ``image`` (H, W, 3), as the recipe says. ``state`` is what the round before left.
 
@@ -123,9 +132,10 @@ def minimise(
     ``on_evaluation(image, loss)`` is called after each evaluation, with the mean of the images so far where the recipe
     averages; when it returns true, the round ends. ``renewed(evaluations of the round)`` is asked where the objective
     may become a slightly different one: true, where it just has. ``pairs``: as many of L-BFGS (ours) have room, None:
-    all. Raises OptimizeError.
+    all. ``vectors``: of a picture in bands, of which ``image`` may be a part. Raises OptimizeError.
     """
-    told: dict[str, Any] = {"midway": midway, "on_midway": on_midway, "renewed": renewed, "pairs": pairs}
+    told: dict[str, Any] = {"midway": midway, "on_midway": on_midway, "renewed": renewed}
+    told |= {"pairs": pairs, "vectors": vectors}
     if recipe.bounds != "smooth":
         return _minimise(objective, image, recipe, evaluations, state, on_evaluation, **told)
     evaluated = image
@@ -147,6 +157,7 @@ def minimise(
 def _minimise(
     objective: Function, x: Array, recipe: Recipe, evaluations: int, state: AdamState | None,
     on_evaluation: OnEvaluation, midway: Midway | None, on_midway: OnMidway, renewed: Renewed, pairs: int | None,
+    vectors: BandVectors | None,
 ) -> Round:  # fmt: skip
     spent, done = (0, 0) if midway is None else (midway.evaluations, midway.iterations)
 
@@ -176,5 +187,8 @@ def _minimise(
     if recipe.optimizer == "scipy":
         minimum: Minimum = scipy_lbfgs(objective, x, **given)
     else:
-        minimum = lbfgs(objective, x, preconditioner=PYRAMID, tolerance=recipe.tolerance, slots=pairs, **given)
+        in_bands: dict[str, Any] = {"preconditioner": PYRAMID}
+        if vectors is not None:
+            in_bands = {"preconditioner": vectors.preconditioner, "vectors": vectors}
+        minimum = lbfgs(objective, x, tolerance=recipe.tolerance, slots=pairs, **in_bands, **given)
     return Round(minimum.x, None, minimum.stopped)

@@ -66,6 +66,10 @@ class Observer:
         The run goes on writing into it: copy, or save, what you keep.
         """
 
+    def saved(self) -> RunState | None:
+        """The latest state of this run that it has saved and can read again; None: none. Asked where one was lost."""
+        return None
+
     def notice(self, notice: Notice) -> None:
         """Called when the run has something to say that ends nothing."""
 

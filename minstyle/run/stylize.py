@@ -81,8 +81,9 @@ def stylize(
         for observer in observers:
             observer.start(plan)
             started.append(observer)
+        notify, go_back = _notifier(pictures, observers, kept), partial(_go_back, state, kept, observers)
         with told_of_compiling(partial(_tell, observers)) as tell:
-            run_stages(stages, pictures, state, _notifier(pictures, observers, kept), tell, targets_of, spread)
+            run_stages(stages, pictures, state, notify, tell, targets_of, spread, go_back)
     except _EXPECTED as stop:
         error = stop
         if _nothing_made(state) or (isinstance(stop, KeyboardInterrupt) and on_interrupt == "raise"):
@@ -99,6 +100,14 @@ def _checked(state: RunState | None, stages: Sequence[Stage]) -> RunState:
     state = RunState() if state is None else state
     check_state(state, stages)
     return state
+
+
+def _go_back(state: RunState, kept: Kept, observers: Sequence[Observer]) -> None:
+    """To what is on this machine: the latest state that was saved of this round, else its beginning."""
+    kept.restore()
+    saved = next((found for found in (observer.saved() for observer in observers) if found is not None), None)
+    of_round = saved is not None and (saved.stage, saved.round) == (state.stage, state.round)
+    state.midway = saved.midway if saved is not None and of_round else None
 
 
 def _nothing_made(state: RunState) -> bool:

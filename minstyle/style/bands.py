@@ -30,6 +30,7 @@ from .parts import Alone, Parts
 from .regions import Regions
 from .statistics import Sums
 from .strips import Strips, parts_of, total_of
+from .vectors import BandVectors
 from .weighted import WeightedTerm
 
 Losses = dict[str, Any]  # by the terms' names
@@ -59,6 +60,8 @@ class Banded:
         }
         self._parts = Alone(size[0]) if parts is None else parts
         self._strips = Strips(network, recipe, layers, size, rows, self._parts)
+        self.bands = self._strips.bands
+        self.vectors = BandVectors(self._parts, self.bands)
         self._first = dict.fromkeys(layers, 0)  # row that targets of terms that are sums over rows begin with
 
     def evaluate(self, image: Array) -> tuple[Losses, Array]:
@@ -106,12 +109,8 @@ class Banded:
             layer = weighted.term.layer
             if layer in wanted and not weighted.reads(self.recipe):
                 x = array_module(*own[layer]).concatenate(own[layer])
-                target = LOSSES[weighted.term.kind].target(x, unit=unit_of(layer, self.network, self.recipe))
-                x = self._parts.exchange(x, *at[layer])
-                if isinstance(target, tuple):  # the rows, and what is a sum over all of them
-                    target = x, self._parts.with_sums({"sum": target[1]}, lambda sums: sums)["sum"]
-                else:
-                    target = x
+                unit = unit_of(layer, self.network, self.recipe)
+                target = target_in_parts(weighted.term, x, unit, self._parts, *at[layer])
                 self.terms[i] = dataclasses.replace(weighted, targets=(target,))
                 self._first[layer] = at[layer][1][self._parts.number].start
 
@@ -150,12 +149,24 @@ class Banded:
                 yield weighted.term.name, self._loss(dataclasses.replace(weighted, targets=(target,)), here)
 
 
+def target_in_parts(
+    term: Term, x: Array, unit: float, parts: Parts, own: Sequence[Rows], wanted: Sequence[Rows]
+) -> Any:
+    """The ``wanted`` rows of the target of a term that is a sum over rows, of which x is this part's ``own``."""
+    target = LOSSES[term.kind].target(x, unit=unit)
+    x = parts.exchange(x, own, wanted)
+    if isinstance(target, tuple):  # the rows, and what is a sum over all of them
+        return x, parts.with_sums({"sum": target[1]}, lambda sums: sums)["sum"]
+    return x
+
+
 @dataclasses.dataclass(frozen=True)
 class Work:
     """What the parts of a picture need to know beside their rows: the arguments of ``Banded``.
 
-    Terms that are sums over rows have no targets yet: ``compare_with`` computes them. Of ``regions`` those
-    of the image are needed.
+    ``terms`` are at layers of the network, ``at_image`` are those of the image itself, ``names`` all of them in their
+    order. Terms that are sums over rows have no targets yet: ``compare_with`` computes them. Of ``regions`` those of
+    the image are needed.
     """
 
     size: Shape
@@ -163,6 +174,13 @@ class Work:
     recipe: Recipe
     rows: int
     regions: Regions | None = None
+    at_image: tuple[WeightedTerm, ...] = ()
+    names: tuple[str, ...] = ()
+
+    @property
+    def by_rows(self) -> bool:
+        """Whether the terms of the image can be told by its rows and by pairs of them."""
+        return all(LOSSES[w.term.kind].neighbours or not w.reads(self.recipe) for w in self.at_image)
 
     def parts(self, network: Network, count: int) -> list[Rows]:
         """The rows of so many parts of the picture, or of fewer if it has not so many bands."""

@@ -43,6 +43,7 @@ class Loss:
     ``reads`` and ``rows`` are for pictures that are seen in strips of rows (``bands``). ``reads``: what of ``Features``
     the loss looks at; moments are sums over positions, so each strip adds its part. ``rows(target, rows)``, for a loss
     that is a sum over positions itself: the target of some rows, so that each strip has its part of the loss.
+    ``neighbours``: the loss of an image is a sum over its rows and over its pairs of neighbouring rows.
     """
 
     degree: float
@@ -52,6 +53,7 @@ class Loss:
     per_channel: int = 0
     reads: tuple[str, ...] = ("map",)
     rows: Callable[[Any, slice], Any] | None = None
+    neighbours: bool = False
 
 
 # ---------------------------------------------------------------- content
@@ -222,9 +224,9 @@ def _quantiles_target(curve: Array, unit: float) -> tuple[Array, float]:
 # d_along is the difference of a pixel and the next one of its row, d_down that of a pixel and the one below.
 
 
-def variation(degree: float, op: Callable[[Any], Any]) -> Loss:
-    """The loss that is ``op`` of the image x (H, W, 3) itself; it has no target."""
-    return Loss(degree, lambda f: (), _same, lambda f, target, image_shape: op(f.map))
+def variation(degree: float, op: Callable[[Any, int], Any]) -> Loss:
+    """The loss that is ``op(x, H)`` of the image x (H, W, 3) itself, or of some rows of one; it has no target."""
+    return Loss(degree, lambda f: (), _same, lambda f, target, image_shape: op(f.map, f.shape[0]), neighbours=True)
 
 
 def _same(*statistic: Any, unit: float) -> Any:
@@ -264,15 +266,15 @@ LOSSES = {
     "wasserstein": Loss(2, _mean_and_raw, _wasserstein_target, wasserstein, per_channel=1, reads=_BOTH),
     "histogram": Loss(0, _quantiles, _quantiles_target, histogram),
     # sum (d_along^2 + d_down^2)^1.25: the Keras program
-    "total_variation": variation(2.5, ops.total_variation),
+    "total_variation": variation(2.5, lambda x, _: ops.total_variation(x)),
     # 1/2 sum (d_along^2 + d_down^2): Johnson's program
-    "tv_squared": variation(2, lambda x: 0.5 * ops.total_variation(x, exponent=1.0)),
+    "tv_squared": variation(2, lambda x, _: 0.5 * ops.total_variation(x, exponent=1.0)),
     # sum |d_along| + sum |d_down|: Rudin, Osher, Fatemi 1992, anisotropic; neural-style-pt
-    "tv_absolute": variation(1, ops.absolute_variation),
+    "tv_absolute": variation(1, lambda x, _: ops.absolute_variation(x)),
     # mean d_along^2 + mean d_down^2: Athalye's program
-    "tv_mean": variation(2, ops.mean_variation),
+    "tv_mean": variation(2, lambda x, height: ops.mean_variation(x, height=height)),
     # 1/2 (sum d_along^2 + sum d_down^2), the last row and column included: our own; without them noise stays there
-    "tv_sum": variation(2, ops.summed_variation),
+    "tv_sum": variation(2, lambda x, _: ops.summed_variation(x)),
     # 2 (mean d_along^2 / 3 + mean d_down^2 / 3 + mean of each diagonal's squares / 12): Crowson's program
-    "tv_stencil": variation(2, ops.nine_point_variation),
+    "tv_stencil": variation(2, lambda x, height: ops.nine_point_variation(x, height=height)),
 }

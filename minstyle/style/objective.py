@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,10 +24,24 @@ from .regions import Regions
 from .targets import StyleTargets, content_targets, style_targets
 from .weighted import WeightedTerm
 
-# The terms at layers of the network, computed elsewhere: an image -> (each one's loss by name, the total's gradient).
+# The terms at layers of the network: an image -> (each one's loss by name, the total's gradient).
 InBands = Callable[[Array], tuple[Losses, Array]]
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Who computes the terms at layers of the network, on other machines say.
+
+    ``minimise``, if all of the objective can be had there, is ``run.minimise.minimise`` without its first argument: of
+    the optimiser, too, each machine then has its part.
+    """
+
+    evaluate: InBands
+    minimise: Callable[..., Any] | None = None
+
+
 # (what is to be done, the content, the network here) -> who does it; None: it is done here, the picture is small.
-Spread = Callable[[Work, Array, Network], InBands | None]
+Spread = Callable[[Work, Array, Network], Elsewhere | None]
 
 
 class Evaluation:
@@ -81,7 +95,7 @@ class Objective:
         areas: Areas | None,
         banded: Banded | None = None,
         replayed: bool = True,
-        elsewhere: InBands | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self.shape = (*shape, 3)
         self.recipe, self.network = recipe, network
@@ -89,7 +103,9 @@ class Objective:
         self._terms, self._areas = tuple(terms), areas
         self._shares = [1.0] if areas is None else areas.shares
         self._banded, self._elsewhere = banded, elsewhere
-        self._in_bands = banded.evaluate if banded else elsewhere
+        self._in_bands = banded.evaluate if banded else elsewhere.evaluate if elsewhere else None
+        self.vectors = banded.vectors if banded else None  # as the optimiser, here, is to take them
+        self.minimise = elsewhere.minimise if elsewhere else None  # in the place of an optimiser here
         here = [term for term in self._terms if self._in_bands is None or term.term.layer == IMAGE]
         self._layers = [weighted.term.layer for weighted in here]
 
@@ -135,8 +151,7 @@ class Objective:
 
     def _names(self) -> list[str]:
         """Of the terms of the total, each once, in their order."""
-        names = dict.fromkeys(weighted.term.name for weighted in self._terms)
-        return [*names, *(["out_of_range"] if self.recipe.range_weight > 0 else [])]
+        return list(_names(self._terms, self.recipe))
 
     def culprit(self, image: Array) -> str | None:
         """The name of the first term whose loss or gradient, at ``image``, is no finite number; None where none is.
@@ -239,9 +254,9 @@ def build_objective(
     weighted = [WeightedTerm(t, w * _scale(t, network, recipe), of_styles.get(t, ())) for t, w in named]
     size = (content.shape[0], content.shape[1])
     at_layers = tuple(w for w in weighted if w.term.layer != IMAGE)
-    elsewhere: InBands | None = None
-    if spread is not None and at_layers:
-        elsewhere = spread(Work(size, at_layers, recipe, rows, regions), content, network)
+    at_image = tuple(w for w in weighted if w.term.layer == IMAGE)
+    work = Work(size, at_layers, recipe, rows, regions, at_image, _names(weighted, recipe))
+    elsewhere = spread(work, content, network) if spread is not None and at_layers else None
     weighted = _compared(content, weighted, recipe, network, rows, in_bands=bool(rows or elsewhere))
     banded = None
     if rows and at_layers and elsewhere is None:
@@ -263,6 +278,11 @@ def _compared(
     with kernels.use_precision(network.precision):
         found = content_targets(content, wanted, recipe, network, rows)
     return [replace(w, targets=found.get(w.term, w.targets)) for w in weighted]
+
+
+def _names(weighted: Sequence[WeightedTerm], recipe: Recipe) -> tuple[str, ...]:
+    names = dict.fromkeys(w.term.name for w in weighted)
+    return *names, *(["out_of_range"] if recipe.range_weight > 0 else [])
 
 
 def _scale(term: Term, network: Network, recipe: Recipe) -> float:

@@ -53,7 +53,8 @@ class Strips:
         self._own: list[list[Rows]] = []  # of the map that each segment begins with, each part's
         self._seen: list[list[Rows]] = []  # of the same map, what the gradient there depends on
         self._strips: list[list[Rows]] = []  # of the same map, in this part
-        own, bands = list(self.parts.rows), bands_of(steps, shape[0], rows)
+        self.bands = bands_of(steps, shape[0], rows)
+        own, bands = list(self.parts.rows), self.bands
         for segment in self.segments:
             self._own.append(own)
             self._seen.append([segment.seen_by_gradient(rows) for rows in own])

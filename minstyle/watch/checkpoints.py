@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import DeviceError, FileError
+from ..errors import CheckpointError, DeviceError, FileError
 from ..notices import NO_CHECKPOINT, Notice
 from ..run.observer import Observer, Plan
 from ..run.state import RunState
-from ..run.statefile import state_bytes, write_state
+from ..run.statefile import load_state, state_bytes, write_state
 
 SHARE = 0.02  # of the run's time that writing may take
 _DISK = 1e8  # bytes a second, of what none has been written yet
@@ -65,6 +65,11 @@ class Checkpoints(Observer):
         ended_early = isinstance(error, (Exception, KeyboardInterrupt))  # by nothing that is to end at once
         if ended_early and self._state is not None and self._state.done > self._done:
             self._write(self._state)
+
+    def saved(self) -> RunState | None:
+        with contextlib.suppress(CheckpointError):
+            return load_state(self._latest) if self._done >= 0 else None
+        return None
 
     def remove(self) -> None:
         """The files away: the picture is painted, and saved."""

@@ -26,14 +26,17 @@ class Trace(Observer):
         check_open(path)
 
     def start(self, plan: Plan) -> None:
-        done = len(plan.history)
+        done = self._written = len(plan.history)
         self._write("w", "".join(self._lines()[:done]) if done else "")
 
     def step(self, step: Step) -> None:
         if step.ends_round:
             return
+        if step.record.evaluation <= self._written:  # made again, from an earlier state
+            self._write("w", "".join(self._lines()[: step.record.evaluation - 1]))
         record = {**dataclasses.asdict(step.record), "round": step.round, "seconds": step.seconds}
         self._write("a", json.dumps(record) + "\n")
+        self._written = step.record.evaluation
 
     def _lines(self) -> list[str]:
         try:

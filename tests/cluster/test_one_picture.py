@@ -10,15 +10,19 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from distributed import Client
 
 import minstyle.cluster.connection as connection
-import minstyle.cluster.one_picture as one_picture
+import minstyle.cluster.in_parts as in_parts
+import minstyle.run.kept as kept
+import minstyle.watch.checkpoints as checkpoints
 from minstyle.cli.main import main
-from minstyle.cluster.one_picture import InParts
+from minstyle.cluster.in_parts import InParts
+from minstyle.cluster.round import Evaluated
 from minstyle.images import load_image, save_image
 from minstyle.network.weightfile import write_weights
 from minstyle.weights.locate import VARIABLE
@@ -67,16 +71,18 @@ def test_it_is_the_picture_of_a_single_process(
 
 def kill_at(evaluation: int, client: Client, monkeypatch: pytest.MonkeyPatch, first: int = 1) -> list[InParts]:
     """Kill workers, from the ``first``, in the middle of an evaluation. Returns a list that will have the objective."""
-    evaluate, found = InParts._evaluated, list[InParts]()
+    asked, found = InParts._all, list[InParts]()
 
-    def killing(self: InParts, image: np.ndarray) -> object:
-        found.append(self)
-        if len(found) == evaluation:
-            for pid in client.run(os.getpid, workers=self._addresses[first:]).values():
-                threading.Timer(0.005, os.kill, (pid, signal.SIGKILL)).start()
-        return evaluate(self, image)
+    def killing(self: InParts, calls: list[Any]) -> list[Any]:
+        answers = asked(self, calls)
+        if isinstance(answers[0], Evaluated):
+            found.append(self)
+            if len(found) == evaluation:
+                for pid in client.run(os.getpid, workers=self._addresses[first:]).values():
+                    threading.Timer(0.005, os.kill, (pid, signal.SIGKILL)).start()
+        return answers
 
-    monkeypatch.setattr(InParts, "_evaluated", killing)
+    monkeypatch.setattr(InParts, "_all", killing)
     return found
 
 
@@ -87,8 +93,44 @@ def test_a_worker_that_is_killed_ends_nothing(
     with Client(address, set_as_default=False) as client:
         found = kill_at(3, client, monkeypatch)
         together = losses(studio, *FEW, "--cluster", address)
-    assert found[-1].losses == 1
+    assert len({id(parts) for parts in found}) == 2, "on others, once"
     np.testing.assert_allclose(together, alone[0][: len(together)], rtol=1e-6)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_from_a_checkpoint_it_goes_on_without_a_worker_that_is_killed(
+    studio: Studio, address: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured,
+    alone: tuple[np.ndarray, np.ndarray],
+) -> None:  # fmt: skip
+    """A checkpoint, whose arrays come from the workers, is written after each iteration here."""
+    monkeypatch.setattr(checkpoints, "SHARE", 1e9)
+    words = ("--trace", studio.trace, "--checkpoint", studio.folder / "kept", "--cluster", address)
+    with Client(address, set_as_default=False) as client:
+        found = kill_at(5, client, monkeypatch)
+        assert studio.run(*WORDS, *FEW, *words) == 0
+    assert "minstyle: a worker was lost: the run goes on from evaluation 4\n" in capsys.readouterr().err
+    assert len({id(parts) for parts in found}) == 2
+    records = [json.loads(line) for line in studio.trace.read_text().splitlines()]
+    assert [record["evaluation"] for record in records] == list(range(1, len(records) + 1)), "each once"
+    np.testing.assert_allclose([record["loss"] for record in records], alone[0][: len(records)], rtol=1e-6)
+
+
+def test_the_image_comes_back_for_what_needs_it_only(
+    studio: Studio, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is sent once, and comes back as the copy of the first, as the last and as the best one."""
+    monkeypatch.setattr(kept, "SECONDS", 1e9)
+    made, begin = list[InParts](), InParts._begin
+    monkeypatch.setattr(InParts, "_begin", lambda self: (made.append(self), begin(self)))
+    losses(studio, *FEW, "--cluster", address)
+    assert [parts.bytes for parts in made] == [4 * 512 * 32 * 3 * 4]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "scipy"])
+def test_other_optimisers(studio: Studio, address: str, optimizer: str) -> None:
+    """Adam is on the workers, with what it knows from round to round; scipy's L-BFGS-B is here."""
+    words = ("--optimizer", optimizer, "--rounds", "2", "--evaluations", "2")
+    np.testing.assert_allclose(losses(studio, *words, "--cluster", address), losses(studio, *words), rtol=1e-6)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
@@ -98,7 +140,7 @@ def test_without_any_worker_left_it_ends_and_can_be_resumed(
 ) -> None:  # fmt: skip
     words = ("--checkpoint", studio.folder / "kept", "--trace", studio.trace)
     with Client(address, set_as_default=False) as client, monkeypatch.context() as patched:
-        patched.setattr(one_picture, "_NONE_LEFT", 0.0)
+        patched.setattr(in_parts, "_NONE_LEFT", 0.0)
         kill_at(3, client, patched, first=0)
         assert studio.run("--quiet", *WORDS, *FEW, *words, "--cluster", address) == 2
     assert "ended early: no worker is left, and none came" in capsys.readouterr().err
@@ -142,7 +184,7 @@ def test_what_cannot_be_is_told_in_one_line(
 def test_a_small_picture_is_painted_here(
     studio: Studio, address: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(InParts, "_evaluated")
+    monkeypatch.delattr(InParts, "_begin")
     save_image(picture(64, 40, 1), studio.content)
     assert studio.run(*WORDS[:-2], "--evaluations", "1", "--cluster", address) == 0
     assert "minstyle: parts of the picture are painted by 2 workers" in capsys.readouterr().err

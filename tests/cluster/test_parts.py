@@ -20,8 +20,11 @@ from minstyle.cluster.connection import ClusterError
 from minstyle.cluster.part import Mail, Remote
 from minstyle.network.segments import Rows
 from minstyle.network.vgg import Network
+from minstyle.run.minimise import minimise
 from minstyle.style.bands import Losses, Work, needs_maps
-from minstyle.style.objective import Evaluation, InBands
+from minstyle.style.in_part import InPart
+from minstyle.style.losses import LOSSES
+from minstyle.style.objective import Elsewhere, Evaluation
 from minstyle.style.regions import Regions
 from tests.support.small import picture, random_weights
 
@@ -38,25 +41,46 @@ class Threads:
         self._count = count
         self.parts: list[Remote] = []
 
-    def __call__(self, work: Work, content: Array, network: Network) -> InBands:
+    def __call__(self, work: Work, content: Array, network: Network) -> Elsewhere:
         work = dataclasses.replace(work, rows=work.rows or -(-work.size[0] // self._count))
         rows = work.parts(network, self._count)
         self.parts = [Remote(rows, number, network.device) for number in range(len(rows))]
         for part in self.parts:
             part.peers = [SimpleNamespace(take=other.mail.put) for other in self.parts]
-        banded = [work.on_host().banded(network, part) for part in self.parts]
+        objectives = [InPart(work.on_host(), network, part) for part in self.parts]
 
-        def each(do: Callable[[Any, Rows], Any]) -> list[Any]:
+        def each(do: Callable[[InPart, Rows], Any]) -> list[Any]:
             with ThreadPoolExecutor(len(rows)) as pool:
-                return list(pool.map(do, banded, rows))
+                return list(pool.map(do, objectives, rows))
 
         def evaluate(image: Array) -> tuple[Losses, Array]:
-            found = each(lambda part, rows: part.evaluate(image[rows.slice]))
+            found = each(lambda part, rows: part.banded.evaluate(image[rows.slice]))
             assert all(losses == found[0][0] for losses, _ in found), "all know the same losses"
             return found[0][0], np.concatenate([g for _, g in found])
 
+        def evaluate_all(image: Array) -> Evaluation:
+            found = each(lambda part, rows: part.evaluate(image[rows.slice]))
+            assert all(dataclasses.replace(one, gradient=found[0].gradient) == found[0] for one in found)
+            return dataclasses.replace(found[0], gradient=np.concatenate([one.gradient for one in found]))
+
+        def minimised(image: Array, recipe: Recipe, count: int) -> tuple[list[float], Array]:
+            """By the recipe's optimiser, of which each part has its rows. -> (the losses, the last image)"""
+            losses: list[float] = []
+
+            def one(part: InPart, rows: Rows) -> Array:
+                def evaluated(x: Array) -> tuple[float, Array, float]:
+                    found = part.evaluate(x)
+                    losses.extend([found.loss] if rows.start == 0 else [])
+                    return found.loss, found.gradient, found.largest
+
+                return minimise(evaluated, image[rows.slice], recipe, count, None, lambda x, loss: False,
+                                vectors=part.vectors).last  # fmt: skip
+
+            return losses, np.concatenate(each(one))
+
+        self.evaluate_all, self.minimised = evaluate_all, minimised
         each(lambda part, rows: part.compare_with(content[rows.slice]))
-        return evaluate
+        return Elsewhere(evaluate)
 
 
 def pictures(height: int, width: int, dtype: str = "float64") -> list[np.ndarray]:
@@ -68,9 +92,11 @@ def pictures(height: int, width: int, dtype: str = "float64") -> list[np.ndarray
 def equal(recipe: Recipe, network: Network, shape: tuple[int, int], count: int, regions: Regions | None = None,
           tolerance: float = 1e-12) -> None:  # fmt: skip
     image, content, style = pictures(*shape, dtype=str(network.dtype))
+    threads = Threads(count)
     whole, found = (build_objective(content, [style], recipe, network, regions, spread=spread).evaluate(image)
-                    for spread in (None, Threads(count)))  # fmt: skip
+                    for spread in (None, threads))  # fmt: skip
     check(found, whole, tolerance)
+    check(threads.evaluate_all(image), whole, tolerance)
 
 
 def check(found: Evaluation, whole: Evaluation, tolerance: float) -> None:
@@ -98,6 +124,13 @@ def test_a_loss_relative_to_the_whole_content_and_terms_of_the_image(tiny_networ
     equal(RELATIVE, tiny_network, (165, 34), 3, tolerance=1e-11)
 
 
+@pytest.mark.parametrize("kind", [kind for kind, loss in LOSSES.items() if loss.neighbours])
+def test_variations_and_what_is_out_of_range(kind: str, tiny_network: Network) -> None:
+    recipe = Recipe(kind, (Term("content_mean", "block2_conv1"), Term(kind, "image"), Term("content_mean", "image")),
+                    range_weight=1e3, white=250.0, tv_weight=1.0)  # fmt: skip
+    equal(recipe, tiny_network, (165, 34), 3, tolerance=1e-11)
+
+
 def test_regions_that_are_in_some_parts_only(tiny_network: Network) -> None:
     upper = np.zeros((165, 34), np.float32)
     upper[:50] = 1
@@ -120,6 +153,29 @@ def test_the_same_bits_as_one_machine_with_as_many_bands(bands: int, count: int)
                   .evaluate(image) for spread in (None, Threads(count)))  # fmt: skip
     assert found.loss == pytest.approx(one.loss, rel=1e-14)
     assert np.array_equal(found.gradient, one.gradient)
+
+
+@pytest.mark.parametrize(("optimizer", "bounds"), [("lbfgs", "end"), ("lbfgs", "smooth"), ("adam", "step")])
+def test_a_run_of_parts_is_the_run_of_one_machine_to_the_last_bit(optimizer: str, bounds: str) -> None:
+    """Each part has its rows of the image and of the optimiser's vectors."""
+    image, content, style = pictures(768, 16, "float32")
+    network = Network(random_weights("vgg19", (2, 3, 3, 4, 4)))
+    recipe = dataclasses.replace(RECIPES["fine"], optimizer=optimizer, bounds=bounds, history=3)
+    objective = build_objective(content, [style], recipe, network, bands=4)
+
+    def evaluated(x: Array) -> tuple[float, Array, float]:
+        found = objective.evaluate(x)
+        return found.loss, found.gradient, found.largest
+
+    one = minimise(evaluated, image, recipe, 4, None, lambda x, loss: False, vectors=objective.vectors).last
+    found = []
+    for count in (1, 3):
+        threads = Threads(count)
+        build_objective(content, [style], recipe, network, bands=4, spread=threads)
+        found.append(threads.minimised(image, recipe, 4))
+        assert np.array_equal(found[-1][1], one)
+    assert len(found[0][0]) >= 4
+    np.testing.assert_allclose(found[1][0], found[0][0], rtol=1e-14)
 
 
 def test_what_goes_between_parts_does_not_grow_with_their_rows(tiny_network: Network) -> None:

@@ -42,12 +42,13 @@ def absolute_variation(x: Any) -> Any:
     return _variation(x, steps=(((0, 1), 1.0), ((1, 0), 1.0)), squared=False)
 
 
-def mean_variation(x: Any) -> Any:
+def mean_variation(x: Any, *, height: int | None = None) -> Any:
     """mean d_along^2 + mean d_down^2, each over all its pairs of neighbours in x (H, W, C). Keeps x.
 
-    A float64 scalar (Athalye's program). A direction without a pair counts as 0.
+    A float64 scalar (Athalye's program). A direction without a pair counts as 0. ``height``: of the picture of which x
+    are some rows; the sums are divided by its numbers of pairs.
     """
-    height, width, channels = x.shape
+    height, (width, channels) = height or x.shape[0], x.shape[1:]
     horizontal, vertical = height * (width - 1) * channels, (height - 1) * width * channels
     return _variation(x, steps=(((0, 1), 1 / max(1, horizontal)), ((1, 0), 1 / max(1, vertical))), squared=True)
 
@@ -60,14 +61,14 @@ def summed_variation(x: Any) -> Any:
     return _variation(x, steps=(((0, 1), 0.5), ((1, 0), 0.5)), squared=True)
 
 
-def nine_point_variation(x: Any) -> Any:
+def nine_point_variation(x: Any, *, height: int | None = None) -> Any:
     """2 (mean d_along^2 / 3 + mean d_down^2 / 3 + mean of each diagonal's squares / 12), for x (H, W, C). Keeps x.
 
     A float64 scalar. Its gradient is a nine-point Laplacian of x (Crowson's program). x is padded by copies of its
     edge: there is a d_along and a d_down at each pixel, and both diagonals at each of the (H + 1) x (W + 1) corners of
-    pixels.
+    pixels. ``height`` as in ``mean_variation``.
     """
-    height, width, channels = x.shape
+    height, (width, channels) = height or x.shape[0], x.shape[1:]
     straight, corners = 2 / 3 / (height * width * channels), 2 / 12 / ((height + 1) * (width + 1) * channels)
     return add(
         _variation(x, steps=(((0, 1), straight), ((1, 0), straight)), squared=True),

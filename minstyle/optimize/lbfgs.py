@@ -126,9 +126,9 @@ def lbfgs(
     first evaluation and after each iteration but the last. ``renewed`` is asked after each iteration: where it says
     so, x is evaluated anew, and the pairs stay.
 
-    Memory beside x0 and the objective's: 2 ``history`` + 4 arrays like x0; with fewer ``slots`` than pairs only 2
-    ``slots`` + 4, and only so many pairs. Raises OptimizeError when the loss or its
-    gradient is no number, ShapeError for a state of another shape.
+    Memory beside x0 and the objective's: 2 ``history`` + 4 arrays like x0, on a device 5; with fewer ``slots`` than
+    pairs only 2 ``slots`` + 4 (5), and only so many pairs. Raises OptimizeError when the loss or its gradient is no
+    number, ShapeError for a state of another shape.
     """
     require(history >= 1, "history of L-BFGS", "a number from 1", history, OptimizeError)
     evaluate, done, message = Evaluations(objective, on_evaluation), 0, ""

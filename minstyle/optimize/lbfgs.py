@@ -128,9 +128,9 @@ def lbfgs(
     so, x is evaluated anew, and the pairs stay. ``vectors``: where x0 is a part of the vector that is minimised, what
     finds numbers of all of it; each part then calls this function, at the same time, and does the same.
 
-    Memory beside x0 and the objective's: 2 ``history`` + 4 arrays like x0; with fewer ``slots`` than pairs only 2
-    ``slots`` + 4, and only so many pairs. Raises OptimizeError when the loss or its
-    gradient is no number, ShapeError for a state of another shape.
+    Memory beside x0 and the objective's: 2 ``history`` + 4 arrays like x0, on a device 5; with fewer ``slots`` than
+    pairs only 2 ``slots`` + 4 (5), and only so many pairs. Raises OptimizeError when the loss or its gradient is no
+    number, ShapeError for a state of another shape.
     """
     require(history >= 1, "history of L-BFGS", "a number from 1", history, OptimizeError)
     evaluate, done, message = Evaluations(objective, on_evaluation), 0, ""

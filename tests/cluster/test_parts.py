@@ -60,8 +60,9 @@ class Threads:
 
         def evaluate_all(image: Array) -> Evaluation:
             found = each(lambda part, rows: part.evaluate(image[rows.slice]))
-            assert all(dataclasses.replace(one, gradient=found[0].gradient) == found[0] for one in found)
-            return dataclasses.replace(found[0], gradient=np.concatenate([one.gradient for one in found]))
+            assert all((one.numbers == found[0].numbers).all() for one in found), "all know the same losses"
+            gradient = np.concatenate([one.gradient for one in found])
+            return Evaluation(gradient, found[0].numbers, list(found[0].terms))
 
         def minimised(image: Array, recipe: Recipe, count: int) -> tuple[list[float], Array]:
             """By the recipe's optimiser, of which each part has its rows. -> (the losses, the last image)"""

@@ -3,11 +3,11 @@
 FOLDER has ``content/``, ``style/`` and a list ``pairs.txt``: a line a pair, the names of two files, and the face's box
 if it has one, ``left,top,right,bottom`` in parts of the picture. A way is a recipe and what to change in it, as for
 --compare. With --equal, the budgets of all ways are scaled to the processor's seconds that the first one took, by their
-estimates and by how far off those were for the pairs before; what took less than nine tenths is painted again. All are judged by VGG16, which
-painted none of them: what is left of each layer's style and of the content, |G - A|^2 / |A|^2 and |F - P|^2 / |P|^2;
-the likeness of the face (or of all, without a face), whether the detector still finds it, and the grain of even areas
-over that of the painting's (``likeness.py``). Prints a Markdown table, writes the pictures of each pair side by side.
-A picture that is there already is not painted again.
+estimates and by how far off those were for the pairs before; what took less than nine tenths is painted again. All are
+judged by VGG16, which painted none of them: what is left of each layer's style and of the content, |G - A|^2 / |A|^2
+and |F - P|^2 / |P|^2; the likeness of the face (or of all, without a face), whether the detector still finds it, and
+the grain of even areas over that of the painting's (``likeness.py``). Prints a Markdown table, writes the pictures of
+each pair side by side. A picture that is there already is not painted again.
 """
 
 from __future__ import annotations
@@ -66,10 +66,14 @@ def scaled(recipe: Recipe, shapes: list[tuple[int, ...]], networks: dict[str, Ne
     return replace(recipe, evaluations=tuple(max(3, round(stage.evaluations * share)) for stage in found.stages))
 
 
+def picture_of(pair: Pair, way: str, out: Path, size: int) -> Path:
+    return out / f"{pair.name}_{size}_{way.replace(':', '_').replace('/', '_')}.png"
+
+
 def paint(pair: Pair, way: str, options: Any, networks: dict[str, Network], seconds: float | None) -> dict[str, Any]:
     """The picture by one way, in so many seconds if they are given, or by its own budget."""
-    name = options.out / f"{pair.name}_{options.size}_{way.replace(':', '_').replace('/', '_')}"
-    picture, kept = name.with_name(name.name + ".png"), name.with_name(name.name + ".json")
+    picture = picture_of(pair, way, options.out, options.size)
+    kept = picture.with_name(picture.stem + ".json")
     if kept.exists():
         return json.loads(kept.read_text()) | {"image": load_image(picture)}
     content, style = load_image(pair.content), load_image(pair.style)

@@ -6,8 +6,8 @@ if it has one, ``left,top,right,bottom`` in parts of the picture. A way is a rec
 estimates and by how far off those were for the pairs before; what took less than nine tenths is painted again. All are
 judged by VGG16, which painted none of them: what is left of each layer's style and of the content, |G - A|^2 / |A|^2
 and |F - P|^2 / |P|^2; the likeness of the face (or of all, without a face), whether the detector still finds it, and
-the grain of even areas over that of the painting's (``likeness.py``). Prints a Markdown table, writes the pictures of
-each pair side by side. A picture that is there already is not painted again.
+the grain of even areas in grey levels, the painting's own in brackets (``likeness.py``). Prints a Markdown table, writes
+the pictures of each pair side by side. A picture that is there already is not painted again.
 """
 
 from __future__ import annotations
@@ -103,8 +103,8 @@ def measured(pair: Pair, image: np.ndarray, size: int, judge: Network) -> dict[s
         **dict(zip((*LAYERS, "content"), shares(content, style, size, judge, image), strict=True)),
         "likeness": likeness(small, image, pair.face or (0, 0, 1, 1)),
         "face": "" if pair.face is None else "yes" if face_found(image, pair.face) else "no",
-        "luma": found.luma / its.luma,
-        "chroma": found.chroma / its.chroma,
+        "luma": f"{found.luma:.1f} ({its.luma:.1f})",
+        "chroma": f"{found.chroma:.1f} ({its.chroma:.1f})",
     }
 
 
@@ -132,7 +132,7 @@ def main() -> None:
             if options.equal and seconds is None:
                 seconds = found["seconds"]
             row = measured(pair, found["image"], options.size, judge)
-            cells = [f"{x:.4f}" if isinstance(x, float) else x for x in (row[column] for column in columns)]
+            cells = [f"{x:.2f}" if isinstance(x, float) else x for x in (row[column] for column in columns)]
             print(f"| {pair.name} | {way} | {found['seconds']:.0f} | {found['evaluations']} | {' | '.join(cells)} |",
                   flush=True)  # fmt: skip
             shown.append((way, found["image"]))

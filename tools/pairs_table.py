@@ -6,8 +6,8 @@ if it has one, ``left,top,right,bottom`` in parts of the picture. A way is a rec
 estimates and by how far off those were for the pairs before; what took less than nine tenths is painted again. All are
 judged by VGG16, which painted none of them: what is left of each layer's style and of the content, |G - A|^2 / |A|^2
 and |F - P|^2 / |P|^2; the likeness of the face (or of all, without a face), whether the detector still finds it, and
-the grain of even areas in grey levels, the painting's own in brackets (``likeness.py``). Prints a Markdown table, writes
-the pictures of each pair side by side. A picture that is there already is not painted again.
+the grain of even areas in grey levels, the painting's own in brackets (``likeness.py``). Prints a Markdown table and
+writes the pictures of each pair side by side. A picture that is there already is not painted again.
 """
 
 from __future__ import annotations

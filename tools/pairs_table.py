@@ -2,11 +2,12 @@
 
 FOLDER has ``content/``, ``style/`` and a list ``pairs.txt``: a line a pair, the names of two files, and the face's box
 if it has one, ``left,top,right,bottom`` in parts of the picture. A way is a recipe and what to change in it, as for
---compare. With --equal, the budgets of all ways are scaled to the seconds of the first. All are judged by VGG16, which
-painted none of them: what is left of each layer's style and of the content, |G - A|^2 / |A|^2 and |F - P|^2 / |P|^2;
-the likeness of the face (or of all, without a face), whether the detector still finds it, and the grain of even areas
-over that of the painting's (``likeness.py``). Prints a Markdown table, writes the pictures of each pair side by side.
-A picture that is there already is not painted again.
+--compare. With --equal, the budgets of all ways are scaled to the processor's seconds that the first one took, by their
+estimates and by how far off those were for the pairs before; what took less than nine tenths is painted again. All are
+judged by VGG16, which painted none of them: what is left of each layer's style and of the content, |G - A|^2 / |A|^2
+and |F - P|^2 / |P|^2; the likeness of the face (or of all, without a face), whether the detector still finds it, and
+the grain of even areas in grey levels, the painting's own in brackets (``likeness.py``). Prints a Markdown table and
+writes the pictures of each pair side by side. A picture that is there already is not painted again.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ from minstyle.recipe.sizes import working_shape
 from minstyle.run.estimate import Estimator
 from minstyle.run.pictures import Pictures
 from recipe_table import LAYERS, shares
+
+_LEAST = 0.9  # of the first way's seconds that another one has to have taken
+_off: dict[str, float] = {}  # by ways: how many times the estimated seconds the last picture took
 
 
 @dataclass(frozen=True)
@@ -62,19 +66,28 @@ def scaled(recipe: Recipe, shapes: list[tuple[int, ...]], networks: dict[str, Ne
     return replace(recipe, evaluations=tuple(max(3, round(stage.evaluations * share)) for stage in found.stages))
 
 
+def picture_of(pair: Pair, way: str, out: Path, size: int) -> Path:
+    return out / f"{pair.name}_{size}_{way.replace(':', '_').replace('/', '_')}.png"
+
+
 def paint(pair: Pair, way: str, options: Any, networks: dict[str, Network], seconds: float | None) -> dict[str, Any]:
-    name = options.out / f"{pair.name}_{options.size}_{way.replace(':', '_').replace('/', '_')}"
-    picture, kept = name.with_name(name.name + ".png"), name.with_name(name.name + ".json")
+    """The picture by one way, in so many seconds if they are given, or by its own budget."""
+    picture = picture_of(pair, way, options.out, options.size)
+    kept = picture.with_name(picture.stem + ".json")
     if kept.exists():
         return json.loads(kept.read_text()) | {"image": load_image(picture)}
     content, style = load_image(pair.content), load_image(pair.style)
     _, recipe = parse_variant(way)
     recipe = replace(recipe, sizes=(options.size,), size_of="long")
     if seconds is not None:
-        recipe = scaled(recipe, [content.shape, style.shape], networks, seconds)
+        recipe = scaled(recipe, [content.shape, style.shape], networks, seconds / _off.get(way, 1.0))
     began = time.process_time()
     result = stylize(content, [style], recipe, network=networks["vgg19"], draft=networks["mini"])
     found = dict(seconds=time.process_time() - began, evaluations=result.evaluations)
+    if seconds is not None:
+        _off[way] = _off.get(way, 1.0) * found["seconds"] / seconds
+        if found["seconds"] < _LEAST * seconds:
+            return paint(pair, way, options, networks, seconds)
     save_image(result.image, picture)
     kept.write_text(json.dumps(found))
     return found | {"image": load_image(picture)}
@@ -90,8 +103,8 @@ def measured(pair: Pair, image: np.ndarray, size: int, judge: Network) -> dict[s
         **dict(zip((*LAYERS, "content"), shares(content, style, size, judge, image), strict=True)),
         "likeness": likeness(small, image, pair.face or (0, 0, 1, 1)),
         "face": "" if pair.face is None else "yes" if face_found(image, pair.face) else "no",
-        "luma": found.luma / its.luma,
-        "chroma": found.chroma / its.chroma,
+        "luma": f"{found.luma:.1f} ({its.luma:.1f})",
+        "chroma": f"{found.chroma:.1f} ({its.chroma:.1f})",
     }
 
 
@@ -117,12 +130,9 @@ def main() -> None:
         for way in options.ways:
             found = paint(pair, way, options, networks, seconds)
             if options.equal and seconds is None:
-                first = replace(parse_variant(way)[1], sizes=(options.size,), size_of="long")
-                shapes = [image.shape for _, image in shown[:2]]
-                estimator = Estimator(shapes[0], shapes[1:], first, networks["vgg19"], networks["mini"])
-                seconds = estimator.estimate().seconds
+                seconds = found["seconds"]
             row = measured(pair, found["image"], options.size, judge)
-            cells = [f"{x:.4f}" if isinstance(x, float) else x for x in (row[column] for column in columns)]
+            cells = [f"{x:.2f}" if isinstance(x, float) else x for x in (row[column] for column in columns)]
             print(f"| {pair.name} | {way} | {found['seconds']:.0f} | {found['evaluations']} | {' | '.join(cells)} |",
                   flush=True)  # fmt: skip
             shown.append((way, found["image"]))

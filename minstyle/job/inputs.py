@@ -11,13 +11,14 @@ import numpy as np
 
 from ..errors import FileError, ImageError, RecipeError, require
 from ..images import WRITERS, Picture, check_seen, lay_over, load_mask, load_picture, picture_shape, read_text
-from ..notices import COLOURS_LOST, MASK_RESAMPLED, Notice
+from ..notices import COLOURS_LOST, MASK_RESAMPLED, NO_STROKES, Notice
 from ..recipe.recipe import Recipe
 from ..recipe.sizes import SMALLEST, Shape, check_shape, check_shapes, crop_of, fitted_shape, shapes_of
 from ..run.pictures import cropped_shape, last_shapes
 from ..style.regions import Regions, from_masks
 
 Notify = Callable[[Notice], None]
+_ONE_COLOUR = 8  # levels that a picture's pixels may differ by, as JPEG makes them, and be of one colour
 Given = Path | Picture  # a file, or what is read already
 
 
@@ -69,7 +70,7 @@ def read_pictures(
 ) -> tuple[Picture, tuple[Picture, ...]]:
     """The content and the style pictures; files far larger than a run sees them are read at twice its largest size.
 
-    ``notify`` hears of colours that are lost. Raises ImageError.
+    ``notify`` hears of colours that are lost, and of a style without strokes. Raises ImageError.
     """
     photograph = _read(content, lambda shape: _enough(shape, lambda own: shapes_of(own, recipe), recipe))
     largest = max(shapes_of(photograph.image.shape, recipe))
@@ -90,6 +91,9 @@ def read_pictures(
         if picture.outside > 0.005:
             text = f"{name}: {picture.outside:.0%} of it has colours outside sRGB; the nearest ones inside are used"
             notify(Notice(COLOURS_LOST, text))
+        if role == "style" and not np.ptp(picture.image.reshape(-1, 3), axis=0).max() > _ONE_COLOUR:
+            text = f"{name}: it has one colour and no strokes, so that little but specks can be painted of it"
+            notify(Notice(NO_STROKES, text))
     return photograph, tuple(paintings)
 
 

@@ -177,7 +177,7 @@ _FINE = Recipe(
     "fine",
     _terms(("content_mean", "block4_conv2"), "gram_mean", "tv_sum", [1, 1, 1, 1, 6]),
     description="minstyle's own, the default: from the photograph, coarse to fine, strokes of every size",
-    content_weight=5.0,
+    content_weight=15.0,
     coarse_content=0.2,
     style_weight=100.0,
     tv_weight=1e-3,

@@ -21,7 +21,7 @@ MAX_SIZE = 100_000  # pixels on a side, for one that is very long: what a whole 
 # Noise by the exponent p of its power spectrum 1 / f^p, f the frequency in any direction: the larger, the coarser.
 FILE = "file"  # the start image is a picture that is given beside the recipe
 NOISES = {"white": 0.0, "pink": 1.0, "brown": 2.0}
-STEP = 3.0  # what one step of strength divides the content's weight by: seen at once, and 1 and 5 are still of use
+STEP = 4.0  # what one step of strength divides the content's weight by: seen at once, and 1 and 5 are still of use
 PRESETS: dict[str, Recipe] = {}  # by name, for a recipe's repr: presets.py, which imports this file, fills it
 
 
@@ -39,7 +39,7 @@ class Recipe:
     description: str = dataclasses.field(default="", compare=False, kw_only=True)
 
     strength: float = setting(
-        "1 keeps most of the photograph, 3 is the recipe as it is, 5 paints most: content-weight by 3^(3 - strength)",
+        "1 keeps most of the photograph, 3 is the recipe as it is, 5 paints most: content-weight by 4^(3 - strength)",
         float, group="look", default=3.0, minimum=1, maximum=5, metavar="1..5",
     )  # fmt: skip
     content_weight: float = setting(

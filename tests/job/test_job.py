@@ -18,7 +18,7 @@ from minstyle.job.machine import Machine, Networks, load_networks
 from minstyle.job.output import save_or_rescue
 from minstyle.network.vgg import Network
 from minstyle.network.weightfile import write_weights
-from minstyle.notices import LABEL_LEFT_OUT, MASK_RESAMPLED, ONE_REGION, Notice
+from minstyle.notices import LABEL_LEFT_OUT, MASK_RESAMPLED, NO_STROKES, ONE_REGION, Notice
 from minstyle.recipe.presets import RECIPES
 from minstyle.run.observer import Observer, Plan, Step
 from minstyle.run.stylize import stylize
@@ -131,6 +131,18 @@ def test_notices_are_data(job: Job) -> None:
         ),
         Notice(LABEL_LEFT_OUT, f"style mask {folder / 'b.png'}: the content mask has no #00ff00: left out"),
     )
+
+
+def test_a_painting_of_one_colour_is_told(job: Job) -> None:
+    painting, flat = job.styles[0], np.full((40, 36, 3), 90.0, np.float32)
+    flat[::2] += 8  # as JPEG makes of it
+    save_image(flat, painting)
+    (notice,) = prepare(job).notices
+    assert notice.kind == NO_STROKES
+    assert notice.text.startswith(f"{painting}: it has one colour")
+    flat[::2] += 1
+    save_image(flat, painting)
+    assert prepare(job).notices == ()
 
 
 def test_notices_that_explain_an_error_come_before_it(job: Job) -> None:

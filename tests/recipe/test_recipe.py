@@ -84,13 +84,13 @@ def test_a_wrong_field_is_named_with_its_value(change: dict[str, Any], words: st
         dataclasses.replace(RECIPES["document"], **change)
 
 
-def test_a_step_of_strength_is_a_third_of_the_content() -> None:
+def test_a_step_of_strength_is_a_quarter_of_the_content() -> None:
     content, style, *_ = RECIPES["fine"].terms
-    for strength, share in ((1, 9.0), (2, 3.0), (3, 1.0), (4, 1 / 3), (5, 1 / 9)):
+    for strength, share in ((1, 16.0), (2, 4.0), (3, 1.0), (4, 1 / 4), (5, 1 / 16)):
         recipe = dataclasses.replace(RECIPES["fine"], strength=strength)
-        assert recipe.effective_weight(content) == pytest.approx(share * 5.0)
+        assert recipe.effective_weight(content) == pytest.approx(share * 15.0)
         assert recipe.effective_weight(style) == 100.0
-        assert recipe.while_coarse().effective_weight(content) == pytest.approx(share)
+        assert recipe.while_coarse().effective_weight(content) == pytest.approx(share * 3.0)
     with pytest.raises(RecipeError, match="strength: expected a number from 1 to 5, got 6"):
         dataclasses.replace(RECIPES["fine"], strength=6)
 

@@ -44,7 +44,11 @@ class InParts:
         self._addresses = self._found()
         self.rows = work.parts(network, len(self._addresses))
         self._addresses = self._addresses[: len(self.rows)]
-        self._asked(self._begin)
+        try:
+            self._asked(self._begin)
+        except BaseException:
+            self.end()  # parts that were made wait for the others
+            raise
 
     def evaluate(self, image: Array) -> tuple[Losses, Array]:
         """The terms at layers of the network, of an image that is here: see ``style.objective.InBands``."""
@@ -224,7 +228,7 @@ class InParts:
 
 
 class There:
-    """An array whose rows lie on workers. Taken for an array of NumPy, it is fetched."""
+    """An array whose rows lie on workers. Taken for an array of NumPy, it is fetched: LostError where it is gone."""
 
     def __init__(self, parts: InParts, name: str, shape: tuple[int, ...], dtype: np.dtype[Any],
                  number: int | None = None) -> None:  # fmt: skip
@@ -233,7 +237,10 @@ class There:
         self.nbytes = math.prod(shape) * dtype.itemsize
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return self._parts.fetched(self._name, self._number).astype(dtype or self.dtype, copy=False)
+        try:
+            return self._parts.fetched(self._name, self._number).astype(dtype or self.dtype, copy=False)
+        except ClusterError as error:  # the scheduler is gone, or a worker has begun anew
+            raise LostError(str(error)) from error
 
     def __len__(self) -> int:
         return self.shape[0]

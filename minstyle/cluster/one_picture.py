@@ -101,7 +101,8 @@ class Spreading:
                 return None
             rows = -(-work.size[0] // count)  # in as many bands as there are parts, or more
             self._rows[work.size] = min(work.rows or rows, rows)
-        work = dataclasses.replace(work, rows=self._rows[work.size])
+        rows = self._rows[work.size]
+        work = dataclasses.replace(work, rows=min(work.rows or rows, rows))
         self.current = InParts(self._workers, order, work, np.asarray(to_host(content)), network)
         all_there = work.by_rows and work.recipe.optimizer != "scipy"
         return Elsewhere(self.current.evaluate, self.current.minimise if all_there else None)

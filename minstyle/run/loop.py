@@ -207,6 +207,7 @@ class _Watched:
     def on_evaluation(self, x: Array, loss: float) -> bool:
         state, stage = self._state, self._stage
         record = Record(len(state.history) + 1, stage.shape, loss, self._terms(), state.stage + 1)
+        self._terms = dict  # an evaluation has its gradient: no reason to keep that during the next one
         state.note(record, x, averaged=stage.recipe.averages, anew=self._exact.first())
         self.whole = self._notify(Event.EVALUATION)
         return self.whole

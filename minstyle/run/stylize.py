@@ -106,8 +106,13 @@ def _go_back(state: RunState, kept: Kept, observers: Sequence[Observer]) -> None
     """To what is on this machine: the latest state that was saved of this round, else its beginning."""
     kept.restore()
     saved = next((found for found in (observer.saved() for observer in observers) if found is not None), None)
-    of_round = saved is not None and (saved.stage, saved.round) == (state.stage, state.round)
-    state.midway = saved.midway if saved is not None and of_round else None
+    if isinstance(state.midway and state.midway.x, np.ndarray):
+        return  # the optimiser is here
+    state.midway = None
+    if saved is not None and all(getattr(saved, of) == getattr(state, of) for of in ("stage", "round", "before")):
+        state.midway = saved.midway
+        if saved.best is not None and saved.best_loss < state.best_loss:
+            state.best, state.best_loss = saved.best, saved.best_loss
 
 
 def _nothing_made(state: RunState) -> bool:

@@ -11,7 +11,7 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..backend import Array, array_module
+from ..backend import Array, array_module, to_host
 from ..engine import kernels
 from ..network.segments import Rows
 from ..optimize import pyramid
@@ -61,7 +61,9 @@ class BandVectors(Vectors):
         def added(found: Mapping[Any, Any]) -> Mapping[Any, Any]:
             return {"": functools.reduce(add, [found[i] for i in sorted(found)])}
 
-        return self._parts.with_sums({i: of(band) for i, band in self._bands}, added)[""]
+        total = self._parts.with_sums({i: of(band) for i, band in self._bands}, added)[""]
+        # Of several parts some may be on a device: on the host, all of them do the same in the same order.
+        return total if len(self._parts.rows) == 1 else to_host(total)
 
     def _precondition(self, v: Array) -> Array:
         seen, first = self._with_halo(v)

@@ -39,3 +39,19 @@ def test_a_number_that_is_none_is_seen_in_any_band() -> None:
     v = np.ones((8, 2, 3), np.float32)
     v[5, 1, 1] = np.nan
     assert np.isnan(BandVectors(Alone(8), [Rows(0, 4), Rows(4, 6), Rows(6, 8)]).largest_entry(v))
+
+
+class OneOfTwo(Alone):
+    """Alone, but as one of two parts is: it knows where the other one's rows are."""
+
+    def __init__(self, height: int) -> None:
+        super().__init__(height)
+        self.rows = [Rows(0, height), Rows(height, 2 * height)]
+
+
+def test_of_several_parts_numbers_are_on_the_host(gpu: Device) -> None:
+    """So that parts on a device and parts without one do the same in the same order."""
+    x = gpu.asarray(np.ones((8, 2, 3)))
+    vectors = BandVectors(OneOfTwo(8), [Rows(0, 8), Rows(8, 16)])
+    for number in (vectors.dots((x, x)), vectors.row_products(x.reshape(1, -1), x), vectors.largest_entry(x)):
+        assert isinstance(number, np.ndarray)

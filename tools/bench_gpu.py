@@ -22,7 +22,8 @@ from minstyle.errors import DeviceMemoryError
 from minstyle.network.layers import BLOCKS, CHANNELS
 from minstyle.network.vgg import Network
 from minstyle.network.weightfile import Weights, read_weights
-from minstyle.optimize.lbfgs import LbfgsMinimum, LbfgsState, lbfgs
+from minstyle.optimize.lbfgs import LbfgsMinimum, lbfgs
+from minstyle.optimize.lbfgs_state import LbfgsState
 from minstyle.optimize.minimum import Pending
 from minstyle.optimize.pyramid import PYRAMID
 from minstyle.recipe.presets import RECIPES

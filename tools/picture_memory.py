@@ -28,7 +28,7 @@ from minstyle import RECIPES
 from minstyle.images import Picture, load_picture, resize, save_picture
 from minstyle.images.codepoints import adobe_rgb
 from minstyle.memory import peak, resident
-from minstyle.optimize.lbfgs import LbfgsState
+from minstyle.optimize.lbfgs_state import LbfgsState
 from minstyle.recipe.sizes import Shape
 from minstyle.run.kept import image_on_host
 from minstyle.run.loop import _enlarged

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -17,6 +17,7 @@ from ..backend import Array, array_module, is_cupy
 from ..engine.kernels import fetched
 from ..errors import OptimizeError, ShapeError, require
 from .combination import add_combination, second_loop
+from .lbfgs_state import RECENT, LbfgsState
 from .minimum import (
     Evaluations,
     Function,
@@ -34,7 +35,6 @@ _ARMIJO = 1e-4  # of the fall that the slope promises, a step must bring this mu
 _NOISE = 8  # roundings of the loss, in the type of x, that are taken for none
 _CURVATURE = 1e-8  # a pair counts if s.y is more than this times |s| |y|
 _TRIES = 10  # steps of one line search
-_RECENT = 10  # iterations over which ``tolerance`` is looked at
 
 
 @dataclass(frozen=True)
@@ -47,44 +47,6 @@ class Preconditioner:
 
     apply: Callable[[Array], Array]
     squared_norm: Callable[[Array], Array]
-
-
-@dataclass
-class LbfgsState:
-    """All that L-BFGS knows between two iterations. Given to another call, it goes on as if the first had not ended.
-
-    The slots of ``steps`` and ``changes`` (m, n), of fewer rows where memory is scarce, hold the pairs s (of x) and y
-    (of its gradient), those in ``order``, oldest first. ``products`` (m, m), float64, has s_i . y_j where pair i is as
-    old as j or older; ``slopes`` (m,) has s_i . gradient. ``scale`` is gamma, by which the first guess of the inverse
-    Hessian is multiplied; 0 while there is none. ``losses`` are those before and after each of the latest iterations;
-    none where x is to be evaluated anew.
-    """
-
-    x: Array
-    loss: float
-    gradient: Array
-    steps: Array
-    changes: Array
-    products: np.ndarray
-    slopes: np.ndarray
-    order: list[int] = field(default_factory=list)
-    scale: float = 0.0
-    losses: list[float] = field(default_factory=list)
-
-    def falls_no_more(self, factr: float, tolerance: float) -> str:
-        """That the latest iteration, or the latest ten, brought no more than these parts of the loss; else ""."""
-        one = self.losses[-2] - self.loss <= factr * float(np.finfo(float).eps) * abs(self.losses[-2]) and factr > 0
-        ten = (
-            tolerance > 0
-            and len(self.losses) > _RECENT
-            and self.losses[0] - self.loss < tolerance * abs(self.losses[0])
-        )
-        return "the loss no longer falls" if one or ten else ""
-
-    def forget(self) -> str:
-        """The history away: the next direction is that of steepest descent. "" unless there was none."""
-        known, self.order, self.scale = bool(self.order), [], 0.0
-        return "" if known else "no step lowers the loss"
 
 
 @dataclass(frozen=True)
@@ -201,7 +163,7 @@ def _iterate(
     direction *= length
     _learn(state, direction, g, preconditioner, vectors, ahead)
     state.x, state.loss, state.gradient = x, loss, g
-    state.losses = [*state.losses[-_RECENT:], loss]
+    state.losses = [*state.losses[-RECENT:], loss]
     return True
 
 

@@ -13,7 +13,7 @@ from ..engine.kernels import free_memory, peak_memory, rounds, use_precision
 from ..errors import DeviceMemoryError, LostError, ResourceError
 from ..network.vgg import Network
 from ..notices import LESS_MEMORY, LOST, Notice
-from ..optimize.lbfgs import LbfgsState
+from ..optimize.lbfgs_state import LbfgsState
 from ..recipe.sizes import SMALLEST, side_of
 from ..style.objective import build_objective
 from .estimate import FEWEST_ROWS

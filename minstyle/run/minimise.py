@@ -18,7 +18,8 @@ from ..backend import Array, Device
 from ..errors import CheckpointError, require
 from ..optimize.adam import AdamState, adam
 from ..optimize.bounds import bounded
-from ..optimize.lbfgs import LbfgsState, lbfgs
+from ..optimize.lbfgs import lbfgs
+from ..optimize.lbfgs_state import LbfgsState
 from ..optimize.minimum import Found, Function, Minimum, OnEvaluation, Renewed, never
 from ..optimize.pyramid import PYRAMID
 from ..optimize.scipy_lbfgs import scipy_lbfgs

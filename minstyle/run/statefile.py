@@ -23,7 +23,7 @@ from ..backend import Array, to_host
 from ..errors import CheckpointError, FileError, WeightsError
 from ..files import replacing
 from ..optimize.adam import AdamState
-from ..optimize.lbfgs import LbfgsState
+from ..optimize.lbfgs_state import LbfgsState
 from ..weights.readers import archive
 from .minimise import Midway
 from .result import Record

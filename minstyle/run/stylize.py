@@ -72,18 +72,17 @@ def stylize(
     """
     recipe = recipe if initial is None else dataclasses.replace(recipe, init=FILE)
     pictures = Pictures.of(content, styles, recipe, initial, regions).cropped()
-    require(on_interrupt in ("return", "raise"), "on_interrupt", "return or raise", repr(on_interrupt), RecipeError)
     stages = stages_in_bands(plan_stages(pictures.content.shape, recipe, network, draft), bands)
-    state, started = _checked(state, stages), list[Observer]()
+    state, started = _checked(state, stages, on_interrupt), list[Observer]()
     plan, kept = _plan(stages, recipe, estimate, tuple(state.history[: state.done])), Kept(state)
     error: BaseException | None = None
     try:
         for observer in observers:
             observer.start(plan)
             started.append(observer)
-        notify, go_back = _notifier(pictures, observers, kept), partial(_go_back, state, kept, observers)
+        notify, back = _notifier(pictures, observers, kept), partial(_go_back, state, kept, observers)
         with told_of_compiling(partial(_tell, observers)) as tell:
-            run_stages(stages, pictures, state, notify, tell, targets_of, spread, go_back)
+            run_stages(stages, pictures, state, notify, tell, targets_of, spread, back)
     except _EXPECTED as stop:
         error = stop
         if _nothing_made(state) or (isinstance(stop, KeyboardInterrupt) and on_interrupt == "raise"):
@@ -96,7 +95,8 @@ def stylize(
     return _result(pictures, kept, state, recipe, error, content if isinstance(content, Picture) else None)
 
 
-def _checked(state: RunState | None, stages: Sequence[Stage]) -> RunState:
+def _checked(state: RunState | None, stages: Sequence[Stage], on_interrupt: str) -> RunState:
+    require(on_interrupt in ("return", "raise"), "on_interrupt", "return or raise", repr(on_interrupt), RecipeError)
     state = RunState() if state is None else state
     check_state(state, stages)
     return state

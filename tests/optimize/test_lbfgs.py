@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from minstyle.backend import CPU, Array, Device, to_host
 from minstyle.errors import OptimizeError, ShapeError
 from minstyle.optimize import lbfgs as module
-from minstyle.optimize.lbfgs import LbfgsState, Preconditioner, lbfgs
+from minstyle.optimize.lbfgs import Preconditioner, lbfgs
+from minstyle.optimize.lbfgs_state import LbfgsState
 from minstyle.optimize.minimum import Pending
 from minstyle.optimize.pyramid import PYRAMID
 from tests.support.functions import bowl, deconvolution, rosenbrock

@@ -123,7 +123,7 @@ class PytorchTutorial(Twin):
 
 
 class Fine(Twin):
-    """Ours: Johnson's formulas with six times the weight in block 5, and the variation up to the edges."""
+    """Ours: Johnson's formulas, three times the content, six times block 5, and the variation up to the edges."""
 
     padding = "replicate"
 
@@ -131,7 +131,7 @@ class Fine(Twin):
         return self.blended(gram_per_element, styles)
 
     def loss(self, image: Tensor, f: Features) -> Tensor:
-        loss = 5.0 * mean_square(f["relu4_2"], self.content)
+        loss = 15.0 * mean_square(f["relu4_2"], self.content)
         for layer, weight in zip(RELU_X_1, [1, 1, 1, 1, 6], strict=True):
             loss = loss + 1e2 * weight * mean_square(gram_per_element(f[layer]), self.targets[layer])
         right, down = image[:, :, 1:] - image[:, :, :-1], image[:, 1:] - image[:, :-1]

@@ -45,6 +45,7 @@ def test_parts_that_cannot_be_begun_are_ended(monkeypatch: pytest.MonkeyPatch) -
         def parts(self, network: Any, count: int) -> list[int]:
             return [0] * count
 
+    here: Any = Here()  # in the place of the workers, the work and the network
     with pytest.raises(ClusterError, match="a worker failed"):
-        InParts(Here(), ("run", "network", None), Here(), np.zeros((4, 4, 3)), None)  # type: ignore[arg-type]
+        InParts(here, ("run", "network", None), here, np.zeros((4, 4, 3)), here)
     assert len(ended) == 1

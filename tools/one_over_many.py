@@ -9,6 +9,7 @@ of its own (as root).
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import os
 import socket
@@ -16,14 +17,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from distributed import Client
 
-from marked import Page, add_write
+from marked import Page
 from minstyle.cluster.one_picture import Spreading, spread_over
 from minstyle.engine.kernels import use_threads
 from minstyle.images import load_image, resize
@@ -149,7 +150,7 @@ class Picture:
         self.machine = Machine(options.network, device="cpu", threads=1)
         self.recipe: Recipe = dataclasses.replace(
             RECIPES["fine"], sizes=(max(self.size),), size_of="long", scales=1, rounds=1, draft="none",
-            evaluations=(self.evaluations,), tolerance=0.0, style_fit="native",
+            evaluations=(self.evaluations,), tolerance=0.0, style_fit="native", history=options.history,
         )  # fmt: skip
         self.networks: Networks = load_networks(self.machine, [self.recipe])
 
@@ -162,13 +163,8 @@ class Picture:
         return Found(losses, seconds, core)
 
     def over(self, count: int, apart: bool) -> Found:
-        """Over so many workers, for each of which there is a thread."""
-        with (
-            tempfile.TemporaryDirectory() as folder,
-            Scheduler(count, apart, folder) as there,
-            spread_over(None, there.address, self.machine, self.networks, self.recipe) as spread,
-            use_threads(1),
-        ):
+        """Over so many workers."""
+        with self._spread(count, apart) as (there, spread):
 
             def counters() -> list[float]:
                 parts = spread.current
@@ -183,10 +179,27 @@ class Picture:
             core = each[:, 5:].max(axis=1).min()
             return Found(losses, each[:, 0].min(), core, *each[:, 1:5].mean(axis=0), max(spread.on_workers(peak)))
 
-    def _painted(self, spread: Spreading | None, meter: Meter) -> np.ndarray:
+    def held_by(self, count: int, apart: bool) -> list[int]:
+        """Bytes at the peak of each worker, the largest first."""
+        with self._spread(count, apart) as (_, spread):
+            self._painted(spread)
+            return sorted(spread.on_workers(peak), reverse=True)
+
+    @contextlib.contextmanager
+    def _spread(self, count: int, apart: bool) -> Iterator[tuple[Scheduler, Spreading]]:
+        """So many workers, a thread for each."""
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            Scheduler(count, apart, folder) as there,
+            spread_over(None, there.address, self.machine, self.networks, self.recipe) as spread,
+            use_threads(1),
+        ):
+            yield there, spread
+
+    def _painted(self, spread: Spreading | None, *observers: Observer) -> np.ndarray:
         """The losses of a run."""
         result = stylize(self.content, [self.style], self.recipe, network=self.networks.network, bands=self.bands,
-                         spread=spread, observers=[meter])  # fmt: skip
+                         spread=spread, observers=observers)  # fmt: skip
         return np.array([record.loss for record in result.history])
 
 
@@ -224,23 +237,42 @@ def table(picture: Picture, found: dict[int, Found]) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, value in (("height", 1024), ("width", 32), ("bands", 4), ("evaluations", 20)):
+    for name, value in (("height", 1024), ("width", 32), ("bands", 4), ("evaluations", 20),
+                        ("history", RECIPES["fine"].history)):  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=value, metavar="N")
     parser.add_argument("--network", default="mini")
     parser.add_argument("--namespaces", action="store_true", help="a network namespace for each worker")
-    add_write(parser, "one over many")
+    parser.add_argument("--memory", action="store_true", help="only the peak of each of 4 workers")
+    parser.add_argument("--write", metavar="FILE", help="a page with the marks one over many, or memory over 4 workers")
     options = parser.parse_args()
+    page = (
+        Page(options.write, "memory over 4 workers" if options.memory else "one over many") if options.write else None
+    )
     os.environ["DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED"] = "False"
     picture = Picture(options)
+    text = (
+        "\n".join(_times(picture, options.namespaces)) if not options.memory else _memory(picture, options.namespaces)
+    )
+    print(text)
+    if page is not None:
+        page.write(text)
+
+
+def _times(picture: Picture, apart: bool) -> list[str]:
     found = {1: picture.here()}
     for count in (2, 3, 4):
-        found[count] = picture.over(count, options.namespaces)
+        found[count] = picture.over(count, apart)
         print(f"{count} workers: {found[count].seconds:.2f} s an evaluation", flush=True)
-    lines = table(picture, found)
-    print("\n".join(lines))
-    page: Page | None = options.write
-    if page is not None:
-        page.write("\n".join(lines))
+    return table(picture, found)
+
+
+def _memory(picture: Picture, apart: bool) -> str:
+    held = ", ".join(f"{bytes_ / 1e9:.2f}" for bytes_ in picture.held_by(4, apart))
+    height, width = picture.size
+    return (
+        f"{width} x {height} pixels in {picture.bands} bands, {picture.evaluations} evaluations, L-BFGS of "
+        f"{picture.recipe.history} pairs: at their peaks 4 workers held {held} GB, the command {peak() / 1e9:.2f} GB."
+    )
 
 
 if __name__ == "__main__":

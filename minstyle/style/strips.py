@@ -24,8 +24,10 @@ from ..recipe.sizes import Shape
 from .features import as_white, settings_of
 from .parts import Alone, Parts
 
-# Rows of a band of which no more than one is a strip: the halo is then little of it.
-_HIGH = 256
+# Behind the first segment maps have fewer rows, and a row of them takes no more bytes, so that strips of several bands
+# need no more memory; but they are a part of the picture that is not cut further among machines. So they have at least
+# 256 of the image's rows, and up to 1024 where each segment has four strips still.
+_HIGH, _HIGHEST, _FEWEST = 256, 1024, 4
 
 Visit = Callable[[str, Any, Rows], Any]  # of a layer, some rows of its features, and which rows they are
 
@@ -33,9 +35,8 @@ Visit = Callable[[str, Any, Rows], Any]  # of a layer, some rows of its features
 class Strips:
     """The network's maps of images (H, W, 3) up to the last of ``layers``, in bands of about ``rows`` rows.
 
-    A strip has the rows of a band or, in the segments behind the first, of several if bands are low: there a row of a
-    map takes as many bytes, but more of the maps are kept. Strips, and so all bits, are the same in any parts that
-    begin where strips do: see ``parts_of``.
+    A strip has the rows of a band or, in the segments behind the first, of several, so that its halo is little of it.
+    Strips, and so all bits, are the same in any parts that begin where strips do: see ``parts_of``.
     """
 
     def __init__(
@@ -58,7 +59,8 @@ class Strips:
         for segment in self.segments:
             self._own.append(own)
             self._seen.append([segment.seen_by_gradient(rows) for rows in own])
-            here = [strip & own[self.parts.number] for strip in joined(bands, _together(segment.halvings, rows))]
+            strips = joined(bands, _together(segment.halvings, rows, len(bands)))
+            here = [strip & own[self.parts.number] for strip in strips]
             self._strips.append([strip for strip in here if strip.size])
             own, bands = ([segment.own(rows)[-1] for rows in cut] for cut in (own, bands))
 
@@ -170,16 +172,18 @@ def parts_of(steps: Sequence[PlannedOp], height: int, rows: int, count: int) -> 
     """
     bands = bands_of(steps, height, rows)
     most = max(segment.halvings for segment in segments(steps, height))
-    whole = joined(bands, _together(most, rows))
+    whole = joined(bands, _together(most, rows, len(bands)))
     cut = whole if len(whole) >= count else bands
     count = min(count, len(cut))
     borders = [len(cut) * i // count for i in range(count + 1)]
     return [Rows(cut[a].start, cut[b - 1].stop) for a, b in itertools.pairwise(borders)]
 
 
-def _together(halvings: int, rows: int) -> int:
-    """How many bands are a strip of a map behind so many poolings: a power of two, as those in the others."""
-    return 1 << min(max(0, halvings - 1), max(1, _HIGH // max(1, rows)).bit_length() - 1)
+def _together(halvings: int, rows: int, bands: int) -> int:
+    """How many of the ``bands`` are a strip of a map behind so many poolings: a power of two, as those in the others."""
+    few = min(_HIGHEST // max(1, rows), (bands - 1) // (_FEWEST - 1))
+    most = max(1, _HIGH // max(1, rows), few)
+    return 1 << min(max(0, halvings - 1), most.bit_length() - 1)
 
 
 def inner(x: Any, g: Array) -> Any:

@@ -237,10 +237,10 @@ def table(picture: Picture, found: dict[int, Found]) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, value in (("height", 1024), ("width", 32), ("bands", 4), ("evaluations", 20),
+    for name, value in (("height", 1024), ("width", 256), ("bands", 4), ("evaluations", 20),
                         ("history", RECIPES["fine"].history)):  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=value, metavar="N")
-    parser.add_argument("--network", default="mini")
+    parser.add_argument("--network", default="vgg19")
     parser.add_argument("--namespaces", action="store_true", help="a network namespace for each worker")
     parser.add_argument("--memory", action="store_true", help="only the peak of each of 4 workers")
     parser.add_argument("--write", metavar="FILE", help="a page with the marks one over many, or memory over 4 workers")

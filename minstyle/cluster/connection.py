@@ -87,7 +87,12 @@ def local_cluster(wanted: int, direct: bool = False) -> Iterator[Workers]:
     Raises ClusterError where none can be started.
     """
     _silence()
-    settings = {"distributed.scheduler.allowed-failures": _DEATHS, "distributed.worker.profile.enabled": False}
+    settings = {
+        "distributed.scheduler.allowed-failures": _DEATHS,
+        "distributed.worker.profile.enabled": False,
+        # Dask has workers give memory back at once, and ask the system for it again: of small pictures, all the time.
+        "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+    }
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(settings))
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="minstyle-"))

@@ -104,7 +104,7 @@ def add_machine_options(parser: argparse.ArgumentParser) -> Group:
                        help="what the run may take, as in 4G or 500M: 10^9 or 10^6 bytes; a picture too large for it "
                        "is painted in bands, or refused (default: what the machine and its limits leave)")  # fmt: skip
     group.add_argument("--bands", type=positive, metavar="N",
-                       help="paint the last size in N bands of rows, which takes less memory and 1.6 times as long "
+                       help="paint the last size in N bands of rows, which takes less memory and 1.7 times as long "
                        "(default: as many as the memory asks for, none if it can)")  # fmt: skip
     group.add_argument("--dtype", choices=("float32", "float64"), help="floating-point type (default: float32)")
     group.add_argument(

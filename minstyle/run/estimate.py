@@ -27,7 +27,7 @@ from .stages import Stage, plan_stages, planned_evaluations, stages_in_bands
 _SHARE = 0.02  # of a run's work that trying may take
 _OF_A_TRY = 7  # evaluations that a try costs
 _ADVISED = 0.95  # of the room is what an advised size takes: tried again, in another process, it may seem a bit larger
-SLOWER = 1.6  # times that an evaluation in bands takes: two forward passes, and the halos
+SLOWER = 1.7  # times that an evaluation in bands takes: two forward passes, and the halos
 FEWEST_ROWS = 64  # of a band: its halo is about half as many
 _OTHER = 12_000_000  # bytes: libraries that are loaded later, and what the heap loses between arrays
 _IMAGES = 6  # images in float32 that a run has beside the optimiser's: the best, the current one, the content, copies

@@ -26,8 +26,8 @@ from .parts import Alone, Parts
 
 # Behind the first segment maps have fewer rows, and a row of them takes no more bytes, so that strips of several bands
 # need no more memory; but they are a part of the picture that is not cut further among machines. So they have at least
-# 256 of the image's rows, and up to 1024 where each segment has four strips still.
-_HIGH, _HIGHEST, _FEWEST = 256, 1024, 4
+# 256 of the image's rows, and up to 512 where a segment has four strips still.
+_HIGH, _HIGHEST, _FEWEST = 256, 512, 4
 
 Visit = Callable[[str, Any, Rows], Any]  # of a layer, some rows of its features, and which rows they are
 
@@ -180,7 +180,7 @@ def parts_of(steps: Sequence[PlannedOp], height: int, rows: int, count: int) -> 
 
 
 def _together(halvings: int, rows: int, bands: int) -> int:
-    """How many of the ``bands`` are a strip of a map behind so many poolings: a power of two, as those in the others."""
+    """How many ``bands`` are a strip of a map behind so many poolings: a power of two, as those in the others."""
     few = min(_HIGHEST // max(1, rows), (bands - 1) // (_FEWEST - 1))
     most = max(1, _HIGH // max(1, rows), few)
     return 1 << min(max(0, halvings - 1), most.bit_length() - 1)

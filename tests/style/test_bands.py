@@ -17,7 +17,9 @@ from minstyle.network.weightfile import Weights
 from minstyle.recipe import terms
 from minstyle.recipe.terms import IMAGE, ROLES
 from minstyle.style import losses
+from minstyle.style.features import settings_of
 from minstyle.style.regions import Regions
+from minstyle.style.strips import Strips, parts_of
 from tests.support.memory import peak_memory
 from tests.support.small import picture, random_weights
 
@@ -138,6 +140,22 @@ def test_it_takes_a_part_of_the_memory() -> None:
     a_map = 4 * 24 * image.size // 3
     with peak_memory(below=1.5 * a_map), kernels.use_threads(1):
         build_objective(image, [image], RECIPES["fine"], network, bands=12)(image)
+
+
+@pytest.mark.parametrize(("height", "rows", "strips"), [(3266, 252, [13, 7, 7]), (1024, 256, [4, 4, 4]),
+                                                        (640, 54, [12, 6, 3])])  # fmt: skip
+def test_strips_behind_poolings_have_several_bands(
+    height: int, rows: int, strips: list[int], tiny_network: Network
+) -> None:
+    """But four can share a picture of as many bands of 256 rows, and each begins where a strip does."""
+    recipe = RECIPES["fine"]
+    layers = [f"block{number}_conv1" for number in (1, 3, 4)]
+    found = Strips(tiny_network, recipe, layers, (height, 32), rows)
+    assert [len(cut) for cut in found._strips] == strips
+    steps = tiny_network.steps(layers, (height, 32), **settings_of(recipe))
+    parts = parts_of(steps, height, rows, min(4, strips[-1]))
+    for segment, cut in zip(found.segments, found._strips, strict=True):
+        assert {rows.start >> segment.halvings for rows in parts} <= {strip.start for strip in cut}
 
 
 def test_on_a_device(gpu: Device) -> None:

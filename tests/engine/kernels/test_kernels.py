@@ -247,6 +247,7 @@ def test_large_maps_of_many_channels_are_done_part_by_part(monkeypatch: pytest.M
     x, kernel, bias = normal((30, 45, 160), 0), normal((3, 3, 160, 176), 1), normal((176,), 2)
     expected = direct.convolve(x, kernel, bias)
     monkeypatch.setattr(strips, "_PLANE", 176 * 17)  # of 8 x 12 tiles
+    monkeypatch.setattr(strips, "_LINE", 176 * 2)  # of the parts' lines of up to 12
     np.testing.assert_allclose(kernels.convolve(x, kernel, bias), expected, rtol=1e-9, atol=1e-9)
 
 

@@ -2,11 +2,13 @@
 
 With few channels, a task is a block of tiles that goes through all steps while it is in a core's cache. With many, the
 matrix products of so small a block would be thin. There a larger part of the map takes one step after another: first a
-task is a line of tiles to transform, then one of the 36 products, then a line to transform back. The smallest maps are
-cut into tiles of 2x2 outputs, which need only 16 products.
+task is some tiles in a line to transform, then one of the 36 products, then tiles in a line to transform back. The
+smallest maps are cut into tiles of 2x2 outputs, which need only 16 products.
 """
 
 from __future__ import annotations
+
+import itertools
 
 import numpy as np
 
@@ -26,6 +28,8 @@ _FEWEST_TILES = 24  # of a block of a small map, which is cut into four blocks: 
 _PACKING = 20
 # Values in a plane of a larger part, of which 36 planes before and 37 after the products are in memory at once.
 _PLANE = 1 << 18
+# Values in a plane of a piece of a line of tiles: its planes, and those they are made into, stay in a core's cache.
+_LINE = 8_000
 MOST_SHARED = (36 + 37) * _PLANE  # values: what the threads of one convolution share is never much larger
 
 
@@ -75,26 +79,36 @@ def _step_by_step(
     source: Source, kernel: np.ndarray, transform: Transform, bias: np.ndarray | None, sink: Sink, block: Block
 ) -> None:
     (_, cin, cout), tiles = kernel.shape, block.rows * block.columns
-    lines = range(block.rows)  # their tiles are neighbours in memory
-
-    def line(i: int) -> Block:
-        return Block(block.top + i, block.left, 1, block.columns)
-
     with threads.shared_workspace() as shared:
         count = len(transform.planes)
         v = winograd.planes(shared, "v", count, tiles * cin, source.dtype)
         m = winograd.planes(shared, "m", count + 1, tiles * cout, source.dtype)
-        v_lines, m_lines = v.reshape(count, block.rows, -1), m.reshape(count + 1, block.rows, -1)
 
-        def transform_input(i: int, work: Workspace) -> None:
-            winograd.transform_input(source, transform, line(i), v_lines[:, i], work)
+        def transform_input(piece: Piece, work: Workspace) -> None:
+            part, first, end = piece
+            winograd.transform_input(source, transform, part, v[:, first * cin : end * cin], work)
 
         def product(i: int, work: Workspace) -> None:
             winograd.multiply(v[i].reshape(tiles, cin), kernel[transform.planes[i]], m[i].reshape(tiles, cout))
 
-        def transform_output(i: int, work: Workspace) -> None:
-            winograd.transform_output(m_lines[:, i], transform, bias, sink, line(i), work)
+        def transform_output(piece: Piece, work: Workspace) -> None:
+            part, first, end = piece
+            winograd.transform_output(m[:, first * cout : end * cout], transform, bias, sink, part, work)
 
-        threads.run(transform_input, lines)
+        threads.run(transform_input, _pieces(block, _LINE // cin))
         threads.run(product, range(count))
-        threads.run(transform_output, lines)
+        threads.run(transform_output, _pieces(block, _LINE // cout))
+
+
+Piece = tuple[Block, int, int]  # and its first tile and the one after its last, of those of the block that it is of
+
+
+def _pieces(block: Block, tiles: int) -> list[Piece]:
+    """The lines of a block, whose tiles are neighbours in memory, in pieces of at most so many, as equal as can be."""
+    count = -(-block.columns // max(1, tiles))
+    borders = [block.columns * i // count for i in range(count + 1)]
+    return [
+        (Block(block.top + i, block.left + first, 1, end - first), i * block.columns + first, i * block.columns + end)
+        for i in range(block.rows)
+        for first, end in itertools.pairwise(borders)
+    ]

@@ -30,6 +30,7 @@ from .weights import begin_store, put, weights_there
 from .worker import Easel
 
 LEAST = 64  # rows of a part where --bands does not say: fewer are mostly the halo of others
+MOST = 256  # rows of a band there: more take more memory, and hardly less time
 
 
 @contextlib.contextmanager
@@ -100,7 +101,7 @@ class Spreading:
             if count < 2:
                 return None
             rows = -(-work.size[0] // count)  # in as many bands as there are parts, or more
-            self._rows[work.size] = min(work.rows or rows, rows)
+            self._rows[work.size] = min(work.rows or MOST, rows)
         rows = self._rows[work.size]
         work = dataclasses.replace(work, rows=min(work.rows or rows, rows))
         self.current = InParts(self._workers, order, work, np.asarray(to_host(content)), network)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from ..engine.kernels import use_threads
 from ..files import check_outputs
 from ..images import Picture, check_image_path, picture_shape
-from ..memory import tightest
+from ..memory import Room, tightest
 from ..notices import Notice
 from ..recipe.sizes import check_styles, shapes_of
 from ..run.compiling import told_of_compiling
@@ -60,6 +60,7 @@ class Prepared:
     notices: tuple[Notice, ...] = ()
     checkpoint: Checkpoint | None = None
     state: RunState = field(default_factory=RunState)
+    elsewhere: bool = False
 
 
 def prepare(
@@ -70,13 +71,14 @@ def prepare(
     kept: Kept | None = None,
     networks: Networks | None = None,
     laws_of: LawsOf = measure,
+    elsewhere: bool = False,
 ) -> Prepared:
     """Read and check all that the job needs, before any work. ``notify`` is told of notices as they come up.
 
     ``quick`` estimates what the job takes in a fiftieth of its time, roughly where that is little. ``kept`` is the
     checkpoint from which the job is to go on. ``networks`` are the job's, where they are loaded already;
-    ``laws_of``: see ``Estimator``. Raises a MinstyleError that says what is wrong; ``check_memory`` is left to
-    ``paint``.
+    ``laws_of``: see ``Estimator``. ``elsewhere``: other machines have the maps and the optimiser, and memory for them.
+    Raises a MinstyleError that says what is wrong; ``check_memory`` is left to ``paint``.
     """
     notices: list[Notice] = []
 
@@ -98,7 +100,8 @@ def prepare(
     state = RunState() if kept is None else kept.state
     estimator = _estimator(job, content, styles, regions, networks, quick, state_bytes(state), laws_of)
     with told_of_compiling(noted):
-        recipe, estimate, said = fitted(estimator, job.recipe, tightest(job.memory), job.bands, shorter=kept is None)
+        room = _room(job, elsewhere)
+        recipe, estimate, said = fitted(estimator, job.recipe, room, job.bands, shorter=kept is None)
     for notice in said:
         noted(notice)
     job = replace(job, recipe=recipe, bands=tuple(stage.bands for stage in estimate.stages))
@@ -106,7 +109,7 @@ def prepare(
     observers = _observers(job, content, styles, save)
     checkpoint = planned_checkpoint(job, networks, estimate.seconds, kept, noted)
     return Prepared(job, content, styles, networks, save, estimator, estimate, initial, regions,
-                    tuple(map(Bystander, observers)), tuple(notices), checkpoint, state)  # fmt: skip
+                    tuple(map(Bystander, observers)), tuple(notices), checkpoint, state, elsewhere)  # fmt: skip
 
 
 def _check_files(job: Job, kept: Kept | None) -> None:
@@ -118,7 +121,12 @@ def _check_files(job: Job, kept: Kept | None) -> None:
 
 def check_memory(prepared: Prepared) -> None:
     """Raise ResourceError, with the largest size that fits, where the job takes more memory than there is."""
-    check_room(prepared.estimator, prepared.estimate, tightest(prepared.job.memory), in_bands=True)
+    check_room(prepared.estimator, prepared.estimate, _room(prepared.job, prepared.elsewhere), in_bands=True)
+
+
+def _room(job: Job, elsewhere: bool) -> Room | None:
+    """What the job may take; nobody knows that of other machines, unless it says."""
+    return None if elsewhere and job.memory is None else tightest(job.memory)
 
 
 def _writer(job: Job, content: Picture, made_of: Mapping[str, str] | None = None) -> Save:

@@ -84,7 +84,7 @@ def _run(arguments: Sequence[str] | None, interrupts: Interrupts) -> int:
 
 
 def _paint(options: argparse.Namespace, interrupts: Interrupts) -> int:
-    return _painted(prepare(job_of(options), _tell, elsewhere=options.cluster is not None), options, interrupts)
+    return _painted(prepare(job_of(options), _tell), options, interrupts)
 
 
 def _resume(options: argparse.Namespace, interrupts: Interrupts) -> int:
@@ -92,7 +92,7 @@ def _resume(options: argparse.Namespace, interrupts: Interrupts) -> int:
     job, kept = resumed(options)
     if options.estimate:
         return _estimated(prepare(job, _tell, quick=False, kept=kept))
-    return _painted(prepare(job, _tell, kept=kept, elsewhere=options.cluster is not None), options, interrupts)
+    return _painted(prepare(job, _tell, kept=kept), options, interrupts)
 
 
 def _painted(prepared: Prepared, options: argparse.Namespace, interrupts: Interrupts) -> int:

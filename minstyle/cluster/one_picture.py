@@ -101,7 +101,7 @@ class Spreading:
             if count < 2:
                 return None
             rows = -(-work.size[0] // count)  # in as many bands as there are parts, or more
-            self._rows[work.size] = min(work.rows or MOST, rows)
+            self._rows[work.size] = min(work.rows, rows) if work.rows else _evenly(rows)
         rows = self._rows[work.size]
         work = dataclasses.replace(work, rows=min(work.rows or rows, rows))
         self.current = InParts(self._workers, order, work, np.asarray(to_host(content)), network)
@@ -112,3 +112,8 @@ class Spreading:
         if self.current is not None:
             self.current.end()
             self.current = None
+
+
+def _evenly(rows: int) -> int:
+    """The rows of a band where a part has so many: of an even number of bands, which make strips together."""
+    return rows if rows <= MOST else -(-rows // (2 * -(-rows // (2 * MOST))))

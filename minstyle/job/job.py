@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from ..engine.kernels import use_threads
 from ..files import check_outputs
 from ..images import Picture, check_image_path, picture_shape
-from ..memory import Room, tightest
+from ..memory import tightest
 from ..notices import Notice
 from ..recipe.sizes import check_styles, shapes_of
 from ..run.compiling import told_of_compiling
@@ -60,7 +60,6 @@ class Prepared:
     notices: tuple[Notice, ...] = ()
     checkpoint: Checkpoint | None = None
     state: RunState = field(default_factory=RunState)
-    elsewhere: bool = False
 
 
 def prepare(
@@ -71,14 +70,13 @@ def prepare(
     kept: Kept | None = None,
     networks: Networks | None = None,
     laws_of: LawsOf = measure,
-    elsewhere: bool = False,
 ) -> Prepared:
     """Read and check all that the job needs, before any work. ``notify`` is told of notices as they come up.
 
     ``quick`` estimates what the job takes in a fiftieth of its time, roughly where that is little. ``kept`` is the
     checkpoint from which the job is to go on. ``networks`` are the job's, where they are loaded already;
-    ``laws_of``: see ``Estimator``. ``elsewhere``: other machines have the maps and the optimiser, and memory for them.
-    Raises a MinstyleError that says what is wrong; ``check_memory`` is left to ``paint``.
+    ``laws_of``: see ``Estimator``. Raises a MinstyleError that says what is wrong; ``check_memory`` is left to
+    ``paint``.
     """
     notices: list[Notice] = []
 
@@ -100,8 +98,7 @@ def prepare(
     state = RunState() if kept is None else kept.state
     estimator = _estimator(job, content, styles, regions, networks, quick, state_bytes(state), laws_of)
     with told_of_compiling(noted):
-        room = _room(job, elsewhere)
-        recipe, estimate, said = fitted(estimator, job.recipe, room, job.bands, shorter=kept is None)
+        recipe, estimate, said = fitted(estimator, job.recipe, tightest(job.memory), job.bands, shorter=kept is None)
     for notice in said:
         noted(notice)
     job = replace(job, recipe=recipe, bands=tuple(stage.bands for stage in estimate.stages))
@@ -109,7 +106,7 @@ def prepare(
     observers = _observers(job, content, styles, save)
     checkpoint = planned_checkpoint(job, networks, estimate.seconds, kept, noted)
     return Prepared(job, content, styles, networks, save, estimator, estimate, initial, regions,
-                    tuple(map(Bystander, observers)), tuple(notices), checkpoint, state, elsewhere)  # fmt: skip
+                    tuple(map(Bystander, observers)), tuple(notices), checkpoint, state)  # fmt: skip
 
 
 def _check_files(job: Job, kept: Kept | None) -> None:
@@ -121,12 +118,7 @@ def _check_files(job: Job, kept: Kept | None) -> None:
 
 def check_memory(prepared: Prepared) -> None:
     """Raise ResourceError, with the largest size that fits, where the job takes more memory than there is."""
-    check_room(prepared.estimator, prepared.estimate, _room(prepared.job, prepared.elsewhere), in_bands=True)
-
-
-def _room(job: Job, elsewhere: bool) -> Room | None:
-    """What the job may take; nobody knows that of other machines, unless it says."""
-    return None if elsewhere and job.memory is None else tightest(job.memory)
+    check_room(prepared.estimator, prepared.estimate, tightest(prepared.job.memory), in_bands=True)
 
 
 def _writer(job: Job, content: Picture, made_of: Mapping[str, str] | None = None) -> Save:

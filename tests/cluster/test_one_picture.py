@@ -18,7 +18,6 @@ from distributed import Client
 
 import minstyle.cluster.connection as connection
 import minstyle.cluster.in_parts as in_parts
-import minstyle.memory as memory
 import minstyle.run.kept as kept
 import minstyle.watch.checkpoints as checkpoints
 from minstyle.cli.main import main
@@ -180,18 +179,6 @@ def test_what_cannot_be_is_told_in_one_line(
     )
     monkeypatch.setattr(connection, "__version__", "9.9")
     assert "expected minstyle 9.9, as here, got" in told("--cluster", address)
-
-
-def test_a_picture_that_this_machine_has_no_memory_for_is_painted_by_others(
-    studio: Studio, address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(memory, "room", lambda: memory.Room(1, "nothing is left"))
-    words = (*WORDS, *FEW, "--quiet")
-    assert studio.run(*words) == 2
-    assert "nothing is left" in told_in_one_line(capsys)
-    assert not studio.out.exists()
-    assert studio.run(*words, "--cluster", address) == 0
-    assert studio.out.exists()
 
 
 def test_a_small_picture_is_painted_here(

@@ -16,16 +16,19 @@ import pytest
 
 from minstyle import RECIPES, Recipe, Term, build_objective, load_network
 from minstyle.backend import Array
+from minstyle.cluster import one_picture
 from minstyle.cluster.connection import ClusterError
 from minstyle.cluster.part import Mail, Remote
 from minstyle.network.segments import Rows
 from minstyle.network.vgg import Network
 from minstyle.run.minimise import minimise
 from minstyle.style.bands import Losses, Work, needs_maps
+from minstyle.style.features import settings_of
 from minstyle.style.in_part import InPart
 from minstyle.style.losses import LOSSES
 from minstyle.style.objective import Elsewhere, Evaluation
 from minstyle.style.regions import Regions
+from minstyle.style.strips import parts_of
 from tests.support.small import picture, random_weights
 
 RELATIVE = Recipe("relative", (
@@ -145,10 +148,10 @@ def test_in_single_precision_with_projections() -> None:
 
 
 @pytest.mark.parametrize("count", [2, 3])
-@pytest.mark.parametrize("bands", [3, 16])
-def test_the_same_bits_as_one_machine_with_as_many_bands(bands: int, count: int) -> None:
+@pytest.mark.parametrize(("height", "bands"), [(800, 3), (800, 16), (1792, 7)])
+def test_the_same_bits_as_one_machine_with_as_many_bands(height: int, bands: int, count: int) -> None:
     """In single precision too: the strips are the same, and sums are in double precision."""
-    image, content, style = pictures(800, 24, "float32")
+    image, content, style = pictures(height, 24, "float32")
     network = Network(random_weights("vgg19", (4, 6, 8, 10, 10)))
     one, found = (build_objective(content, [style], RECIPES["fine"], network, bands=bands, spread=spread)
                   .evaluate(image) for spread in (None, Threads(count)))  # fmt: skip
@@ -205,3 +208,13 @@ def test_who_waits_for_a_part_that_is_lost_gives_up() -> None:
         mail.close()
         with pytest.raises(ClusterError, match="another part of the picture was lost"):
             waiting.result(timeout=10)
+
+
+@pytest.mark.parametrize(("rows", "workers", "expected"), [
+    (1100, 4, [272, 272, 272, 284]), (600, 2, [288, 312]), (6000, 4, [1488, 1504, 1504, 1504]),
+    (1024, 3, [336, 336, 352]),
+])  # fmt: skip
+def test_bands_of_workers_make_equal_parts(rows: int, workers: int, expected: list[int], tiny_network: Network) -> None:
+    steps = tiny_network.steps(["block5_conv1"], (rows, 32), **settings_of(RECIPES["fine"]))
+    parts = parts_of(steps, rows, one_picture._evenly(-(-rows // workers)), workers)
+    assert [part.size for part in parts] == expected

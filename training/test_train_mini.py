@@ -16,7 +16,7 @@ from tests.support.small import picture, random_weights
 
 torch = pytest.importorskip("torch")
 import train_mini  # noqa: E402 (only where PyTorch is)
-from mini.networks import TAPS, alignment, project  # noqa: E402
+from mini.networks import TAPS, alignment, gram, gram_distance, project  # noqa: E402
 from mini.pool import GRADIENTS, tap_of  # noqa: E402
 
 CHANNELS = (4, 4, 4, 4, 6, 6, 6, 6, 6, 6, 6, 6, 8, 6)
@@ -111,6 +111,15 @@ def test_a_folder_of_another_training_is_refused(
         train(tool, monkeypatch, folder, "work", "--seed", "1")
 
 
+def exact_gradient(training: train_mini.Training, images: torch.Tensor, tap: int) -> torch.Tensor:
+    """In float32, of what the pool keeps by bfloat16: two that are both rounded differ by more than either from it."""
+    image, names, directions = images[:1].clone().requires_grad_(), [TAPS[tap]], [training.directions[tap]]
+    (found,) = project(training.teacher(image, names), directions)
+    (wanted,) = project(training.teacher(images[1:], names), directions)
+    (gradient,) = torch.autograd.grad(gram_distance(found, gram(wanted)[0]), image)
+    return gradient
+
+
 def test_the_students_gradient_turns_towards_the_teachers(
     tool: ModuleType, monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
@@ -123,22 +132,20 @@ def test_the_students_gradient_turns_towards_the_teachers(
     for number in range(3):
         pair = pool.pair(number)
         images, kept = torch.from_numpy(pair[0]), torch.from_numpy(pair[-1][0])
-        styles = project(training.teacher(images[1:]), training.directions)
         cosines = {}
         for name in GRADIENTS:
-            tap = TAPS.index(name)
-            g = training.teacher.gradient(images[:1], styles[tap][0], training.directions, tap)
+            g = exact_gradient(training, images, TAPS.index(name))
             cosines[name] = float(torch.nn.functional.cosine_similarity(g.flatten(), kept.flatten(), dim=0))
         assert max(cosines, key=lambda name: cosines[name]) == tap_of(2 * number)
         assert cosines[tap_of(2 * number)] > 0.95
     assert float(alignment(kept, kept)) == pytest.approx(1, abs=1e-5)
     assert float(alignment(kept, -kept)) == pytest.approx(-1, abs=1e-5)
-    optimiser = torch.optim.Adam(student.parameters(), lr=2e-3)
+    optimiser = torch.optim.Adam(student.parameters(), lr=5e-4)  # the rounds' rate
     found = []
     for _ in range(30):
-        misaligned = trainer.misalignment(pool.pair(0), 0)
+        misaligned = sum(trainer.misalignment(pool.pair(number), number) for number in range(3)) / 3
         optimiser.zero_grad()
         misaligned.backward()
         optimiser.step()
         found.append(misaligned.item())
-    assert found[-1] < found[0] - 0.05
+    assert found[-1] < found[0] - 0.1

@@ -39,7 +39,8 @@ def off(found: np.ndarray, expected: np.ndarray) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--recipes", nargs="+", default=["fine", "johnson", "crowson", "document"], metavar="RECIPE")
+    known = ["fine", "gram", "johnson", "crowson", "document"]
+    parser.add_argument("--recipes", nargs="+", default=known, metavar="RECIPE")
     parser.add_argument("--network", default="vgg19")
     add_write(parser, "band rounding")
     options = parser.parse_args()

@@ -145,7 +145,7 @@ def small_network(size: Size, times: int) -> list[str]:
     lines = [f"The small network at {name(size)}, beside VGG19:", "", "| recipe | mini, s | VGG19, s | ratio |",
              "|---|---|---|---|"]  # fmt: skip
     images, mini = pictures(size), read_weights(find_weights("mini"))
-    for recipe in ("document", "gatys", "fine"):
+    for recipe in ("document", "gatys", "gram"):
         small, full = objective(images, recipe=recipe, weights=mini), objective(images, recipe=recipe)
         a, b, ratio = in_turn(lambda f=small: f(images[2]), {"VGG19": lambda f=full: f(images[2])}, times)
         lines.append(f"| {recipe} | {a:.3f} | {b:.3f} | {ratio:.2f} |")

@@ -1,4 +1,4 @@
-"""Estimates beside what runs take: ``python tools/estimate_table.py [--cases vgg19:fine:512 ...] [--write FILE]``.
+"""Estimates beside what runs take: ``python tools/estimate_table.py [--cases vgg19:gram:512 ...] [--write FILE]``.
 
 A case is NETWORK:RECIPE:SIZE, or with ":history=100" and so on at its end, fields of the recipe. Each is a run of its
 own process at one size, as the command line makes it, with a few evaluations: the peak of its memory stands beside what
@@ -32,11 +32,11 @@ from minstyle.memory import peak
 from minstyle.run.observer import Observer, Step
 
 CASES = (
-    *(f"{network}:fine:{size}" for network in ("mini", "vgg19") for size in (256, 512, 1024, 1536)),
+    *(f"{network}:gram:{size}" for network in ("mini", "vgg19") for size in (256, 512, 1024, 1536)),
     *(f"vgg19:{recipe}:512" for recipe in ("document", "crowson", "johnson", "athalye", "pytorch-tutorial")),
     *(f"mini:{recipe}:1024" for recipe in ("document", "crowson", "johnson")),
-    "vgg19:fine:512:pooling=l2", "vgg19:fine:512:pooling=average", "vgg19:fine:512:style_scale=2",
-    "vgg19:fine:512:history=100",
+    "vgg19:gram:512:pooling=l2", "vgg19:gram:512:pooling=average", "vgg19:gram:512:style_scale=2",
+    "vgg19:gram:512:history=100",
 )  # fmt: skip
 MEMORY, TIME = 0.15, 0.25  # how far off an estimate may be
 

@@ -1,6 +1,6 @@
 """What people see at once in a painted picture, in numbers: is it still who it was, and is what is even clean?
 
-Shares no code with what paints: OpenCV finds the faces (``pip install opencv-python-headless``; only tools need it).
+Shares no code with what paints: OpenCV finds the faces (only for tools: ``pip install "opencv-python-headless<5"``).
 """
 
 from __future__ import annotations

@@ -149,7 +149,7 @@ class Picture:
         self.style = resize(load_image(ROOT / "examples" / "swirls.jpg"), 256, 256)
         self.machine = Machine(options.network, device="cpu", threads=1)
         self.recipe: Recipe = dataclasses.replace(
-            RECIPES["fine"], sizes=(max(self.size),), size_of="long", scales=1, rounds=1, draft="none",
+            RECIPES["gram"], sizes=(max(self.size),), size_of="long", scales=1, rounds=1, draft="none",
             evaluations=(self.evaluations,), tolerance=0.0, style_fit="native", history=options.history,
         )  # fmt: skip
         self.networks: Networks = load_networks(self.machine, [self.recipe])
@@ -238,7 +238,7 @@ def table(picture: Picture, found: dict[int, Found]) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, value in (("height", 1024), ("width", 256), ("bands", 4), ("evaluations", 20),
-                        ("history", RECIPES["fine"].history)):  # fmt: skip
+                        ("history", RECIPES["gram"].history)):  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=value, metavar="N")
     parser.add_argument("--network", default="vgg19")
     parser.add_argument("--namespaces", action="store_true", help="a network namespace for each worker")

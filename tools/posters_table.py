@@ -1,6 +1,6 @@
 """Large pictures in bands beside a smaller one in whole: ``python tools/posters_table.py [--size 4900x3266 ...] ...``.
 
-Real evaluations with the real VGG19, each line in a process of its own: the recipe ``fine`` at one size, ``--updates``
+Real evaluations with the real VGG19, each line in a process of its own: the recipe ``gram`` at one size, ``--updates``
 steps of its L-BFGS with ``--history`` pairs. It prints seconds of building and of an evaluation, microseconds a pixel,
 their ratio to the whole picture of ``--beside``, the minutes of the ``--evaluations`` of that size, the peak of the
 process's memory, and bytes a pixel beyond the first 0.6 GB. ``--write`` puts the table into a Markdown file, between
@@ -55,7 +55,7 @@ def main() -> None:
         parser.error(f"expected bands of each of {len(options.size)} sizes, got {len(options.bands)} numbers")
     text = table(options)
     if options.write:
-        machine = f"{platform.machine()}, {os.cpu_count()} cores, L-BFGS of {options.history} pairs:"
+        machine = f"{platform.machine()}, {os.cpu_count()} cores, L-BFGS of {options.history} pairs, the recipe `gram`:"
         options.write.write(f"{machine}\n\n{text}")
 
 
@@ -88,7 +88,7 @@ def in_a_process(options: argparse.Namespace, shape: tuple[int, int], bands: int
 
 def measured(options: argparse.Namespace, shape: tuple[int, int], bands: int) -> dict[str, float]:
     """The best seconds of an evaluation, those of building, and bytes at the peak of the process."""
-    noise, recipe = np.random.default_rng(0), RECIPES["fine"]
+    noise, recipe = np.random.default_rng(0), RECIPES["gram"]
     height, width = shape
     # What a run holds: photograph, painting, the image in hand; made in float32 as pictures are.
     content, style, image = (255 * noise.random((height, width, 3), np.float32) for _ in range(3))

@@ -114,7 +114,7 @@ def test_so_is_one_of_a_variant(studio: Studio, capsys: Captured, variant: str, 
 def test_weights_whose_product_is_too_large(capsys: Captured) -> None:
     code, line = outcome(capsys, "--style-weight", "1e9", "--style-layers", "conv1_1:1e9")
     assert code == 2
-    assert "weight of gram_mean block1_conv1 times that of its role: expected at most 1e+12, got 1e+18" in line
+    assert "weight of wasserstein block1_conv1 times that of its role: expected at most 1e+12, got 1e+18" in line
 
 
 def test_epsilon_is_no_zero_in_single_precision(capsys: Captured) -> None:

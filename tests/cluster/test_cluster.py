@@ -81,7 +81,7 @@ def test_a_cluster_paints_the_same_pictures(
 
 
 def test_an_interrupt_keeps_what_there_is(bench: Bench, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ("--evaluations", "30", "--optimizer", "lbfgs", "--cluster", address)
+    words = ("--recipe", "gram", "--evaluations", "30", "--cluster", address)
     with monkeypatch.context() as patched:
 
         def hold(self: Interrupts) -> None:

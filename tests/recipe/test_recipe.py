@@ -87,10 +87,10 @@ def test_a_wrong_field_is_named_with_its_value(change: dict[str, Any], words: st
 def test_a_step_of_strength_is_a_quarter_of_the_content() -> None:
     content, style, *_ = RECIPES["fine"].terms
     for strength, share in ((1, 16.0), (2, 4.0), (3, 1.0), (4, 1 / 4), (5, 1 / 16)):
-        recipe = dataclasses.replace(RECIPES["fine"], strength=strength)
-        assert recipe.effective_weight(content) == pytest.approx(share * 15.0)
-        assert recipe.effective_weight(style) == 100.0
-        assert recipe.while_coarse().effective_weight(content) == pytest.approx(share * 3.0)
+        recipe = dataclasses.replace(RECIPES["fine"], strength=strength, coarse_content=0.2)
+        assert recipe.effective_weight(content) == pytest.approx(share * 1.5)
+        assert recipe.effective_weight(style) == pytest.approx(100.0 * 256 / 341)
+        assert recipe.while_coarse().effective_weight(content) == pytest.approx(share * 0.3)
     with pytest.raises(RecipeError, match="strength: expected a number from 1 to 5, got 6"):
         dataclasses.replace(RECIPES["fine"], strength=6)
 
@@ -132,7 +132,7 @@ def test_a_recipe_says_what_differs_from_its_preset() -> None:
     fine = RECIPES["fine"]
     assert repr(fine) == "Recipe('fine')"
     other = dataclasses.replace(fine, sizes=256, terms=(*fine.terms[:-1], Term("tv_mean", IMAGE, 2)))
-    assert repr(other) == "Recipe('fine', terms=<-tv_sum, +tv_mean x 2>, sizes=(256,))"
+    assert repr(other) == "Recipe('fine', terms=<-tv_stencil, +tv_mean x 2>, sizes=(256,))"
     assert repr(Recipe("mine", (Term("gram_mean", "conv1_1"),), mix=0.5)) == "Recipe('mine', terms=<1>, mix=0.5)"
 
 
@@ -274,8 +274,8 @@ def test_other_losses_leave_other_roles(terms: tuple[Term, ...], role: str, data
 def test_other_losses_take_the_layers_weights_of_the_first() -> None:
     recipe = with_losses(RECIPES["fine"], "style", {"covariance": None})
     found = {term.layer: term.weight for term in recipe.terms if term.kind == "covariance"}
-    assert found == {term.layer: term.weight for term in RECIPES["fine"].terms if term.kind == "gram_mean"}
-    assert list(found) == STYLE
+    assert found == {term.layer: term.weight for term in RECIPES["fine"].terms if term.kind == "wasserstein"}
+    assert list(found) == STYLE[:4]
 
 
 def test_numbers_at_layers_keep_the_mix_of_formulas() -> None:

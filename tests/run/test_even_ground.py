@@ -49,21 +49,22 @@ def detail_of_ground(ground: float, recipe: Recipe, photographs: int) -> float:
 
 @pytest.mark.parametrize("ground", [255.0, 0.0])
 def test_white_and_black_ground_have_no_specks(ground: float) -> None:
-    """Single pixels of colour there are less than those of the painting (0.8 of them on white, 0.9 on black), and far
-    less than with bounds=smooth (1.3, 1.4)."""
+    """Single pixels of colour there are less than those of the painting (0.4 of them on white, 0.6 on black), and far
+    less than with bounds=smooth (1.2, 1.0)."""
     found = detail_of_ground(ground, ONE_SIZE, 5)
     assert found < 0.95
     assert found < 0.85 * detail_of_ground(ground, dataclasses.replace(ONE_SIZE, bounds="smooth"), 2)
 
 
 def test_a_small_style_is_no_frame() -> None:
-    """A painting a quarter as large on even grey: as much colour at the edges as within (alone: twice as much)."""
-    recipe = dataclasses.replace(ONE_SIZE, sizes=(128,), evaluations=(10,), style_scale=(0.25,))
+    """A painting a quarter as large on even grey: no more colour at the edges than within."""
+    last = RECIPES["fine"].evaluations[-1:]
+    recipe = dataclasses.replace(ONE_SIZE, sizes=(128,), evaluations=last, style_scale=(0.25,))
     painting = load_image("examples/glass.jpg")
     colour = np.ptp(stylize(np.full((96, 128, 3), 128.0), [painting], recipe, network=load_network("mini")).image, 2)
     edges = np.ones(colour.shape, bool)
     edges[8:-8, 8:-8] = False
-    assert colour[edges].mean() < 1.4 * colour[~edges].mean()
+    assert colour[edges].mean() < colour[~edges].mean()
 
 
 def test_grey_pictures_make_a_grey_one() -> None:

@@ -28,7 +28,7 @@ from tests.support import cupy_double
 from tests.support.small import picture
 
 CONTENT, STYLE = picture(32, 36, 1), picture(36, 32, 2)
-FINE = dataclasses.replace(RECIPES["fine"], sizes=(36,), scales=1, draft="none", rounds=1, evaluations=(4,))
+FINE = dataclasses.replace(RECIPES["gram"], sizes=(36,), scales=1, draft="none", rounds=1, evaluations=(4,))
 
 TV = Recipe("tv", (Term("tv_sum", IMAGE),))
 

@@ -39,7 +39,7 @@ def test_a_painting_from_upload_to_file(server: Server, tmp_path: Path) -> None:
     path.write_bytes(server.file(job["id"]))
     recipe = recipe_of_picture(path)
     assert (recipe.blend, recipe.style_scale, recipe.color, recipe.tv_weight) == ((3, 1), (0.8, 1), "content", 0.5)
-    assert (recipe.style_weight, recipe.sizes, recipe.evaluations) == (200.0, (48,), (4, 4, 3))
+    assert (recipe.style_weight, recipe.sizes, recipe.evaluations) == (200.0, (48,), (4, 2))
     assert server.get(f"/api/jobs/{job['id']}/recipe").json() == json.loads(recipe.to_json())
     painted, content = load_image(path), picture(40, 48, 1)
     assert painted.shape == (40, 48, 3)

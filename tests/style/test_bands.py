@@ -63,7 +63,7 @@ def test_poolings_and_paddings(padding: str, pooling: str, bands: int, tiny_netw
 def test_in_single_precision(weights: str, real_weights: Weights) -> None:
     """The small network with its projections, and the first blocks of the real one, in their full widths."""
     network = load_network("mini") if weights == "mini" else Network(real_weights)
-    recipe = RECIPES["fine"] if weights == "mini" else Recipe(
+    recipe = RECIPES["gram"] if weights == "mini" else Recipe(
         "shallow", (Term("content_mean", "block2_conv2"), Term("gram_mean", "block1_conv1"),
                     Term("covariance", "block3_conv1"), Term("tv_sum", IMAGE)), units="torchvision")  # fmt: skip
     equal(recipe, network, (97, 41), tolerance=1e-5, bands=(3,))

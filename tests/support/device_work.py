@@ -24,9 +24,10 @@ from tests.support.small import picture
 
 KINDS: Mapping[str, Recipe] = {
     "fine": RECIPES["fine"],
+    "gram": RECIPES["gram"],
     "document": RECIPES["document"],
-    "histogram": with_losses(RECIPES["fine"], "style", {"histogram": None}),
-    "wasserstein": with_losses(RECIPES["fine"], "style", {"wasserstein": None}),
+    "histogram": with_losses(RECIPES["gram"], "style", {"histogram": None}),
+    "wasserstein": with_losses(RECIPES["gram"], "style", {"wasserstein": None}),
 }
 
 

@@ -38,12 +38,15 @@ class Crowson(Twin):
     def loss(self, image: Tensor, f: Features) -> Tensor:
         loss = 0.015 * mean_square(f["relu4_2"], self.content)
         for layer, weight in zip(RELU_X_1, [256, 64, 16, 4, 1], strict=True):
-            target_mean, target_covariance, root = self.targets[layer]
-            mean = f[layer].mean((1, 2))
-            covariance = self.covariance(mean, second_moment(f[layer]))
-            trace = (target_covariance + covariance).trace() - 2 * self.trace_of_root(root, covariance)
-            loss = loss + weight / 341 * (((mean - target_mean) ** 2).mean() + trace / len(mean))
+            loss = loss + weight / 341 * self.distance(layer, f[layer])
         return loss + 2.0 * self.variation(image / 255)
+
+    def distance(self, layer: str, f: Tensor) -> Tensor:
+        target_mean, target_covariance, root = self.targets[layer]
+        mean = f.mean((1, 2))
+        covariance = self.covariance(mean, second_moment(f))
+        trace = (target_covariance + covariance).trace() - 2 * self.trace_of_root(root, covariance)
+        return ((mean - target_mean) ** 2).mean() + trace / len(mean)
 
     @staticmethod
     def variation(image: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
 """The known programs' losses once more, in PyTorch, from the programs' own sources, with no maths of ours.
 
-Each class is one program: its layers, its numbers, its formulas; ``Fine`` is ours, from its definition. What a program
-does to its image (range, mean, padding) is in ``Network``. Two things are not the program's: pooling an odd number of
-rows leaves out the last one (neural-style's Caffe loader and Athalye's TensorFlow round up), and the total variation
-that Johnson's program adds to the gradient alone is in the loss.
+Each class is one program: its layers, its numbers, its formulas; ``Fine`` and ``Gram`` are ours, from their
+definitions. What a program does to its image (range, mean, padding) is in ``Network``. Two things are not the
+program's: pooling an odd number of rows leaves out the last one (neural-style's Caffe loader and Athalye's TensorFlow
+round up), and the total variation that Johnson's program adds to the gradient alone is in the loss.
 """
 
 from __future__ import annotations
@@ -122,8 +122,8 @@ class PytorchTutorial(Twin):
         return 1e6 * torch.stack(style).sum() + 1.0 * mean_square(f["conv2_2"], self.content)
 
 
-class Fine(Twin):
-    """Ours: Johnson's formulas, three times the content, six times block 5, and the variation up to the edges."""
+class Gram(Twin):
+    """Our default before: Johnson's formulas, three times the content, six times block 5, variation up to the edges."""
 
     padding = "replicate"
 
@@ -138,6 +138,18 @@ class Fine(Twin):
         return loss + 1e-3 / 2 * ((right**2).sum() + (down**2).sum())
 
 
+class Fine(Crowson):
+    """Ours: a hundred times Crowson's without block 5, and twice as much of the variation."""
+
+    style_layers = RELU_X_1[:4]
+
+    def loss(self, image: Tensor, f: Features) -> Tensor:
+        loss = 1.5 * mean_square(f["relu4_2"], self.content)
+        for layer, weight in zip(self.style_layers, [256, 64, 16, 4], strict=True):
+            loss = loss + 1e2 * weight / 341 * self.distance(layer, f[layer])
+        return loss + 4e2 * self.variation(image / 255)
+
+
 TWINS: Mapping[str, type[Twin]] = {
     "document": Document,
     "gatys": Gatys,
@@ -146,5 +158,6 @@ TWINS: Mapping[str, type[Twin]] = {
     "athalye": Athalye,
     "pytorch-tutorial": PytorchTutorial,
     "crowson": Crowson,
+    "gram": Gram,
     "fine": Fine,
 }

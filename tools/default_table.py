@@ -1,8 +1,8 @@
-"""The default command on real pictures: ``python tools/default_table.py --pictures FOLDER --out DIR [--ways ...]``.
+"""The recipe gram on real pictures: ``python tools/default_table.py --pictures FOLDER --out DIR [--ways ...]``.
 
-Six pairs of photographs and paintings, painted by ``fine`` in several ways: ``vgg19``, as the default command does
+Six pairs of photographs and paintings, painted by ``gram`` in several ways: ``vgg19``, as the command does
 it, the small network first; ``whole``, VGG19 at every size; ``mini``, the small one alone; ``scipy``, VGG19 at every
-size by scipy's L-BFGS-B, as ``fine`` was once. All are judged by VGG19: the loss of ``fine`` at its last size, and what
+size by scipy's L-BFGS-B, as ``gram`` was once. All are judged by VGG19: the loss of ``gram`` at its last size, and what
 is left of each layer's style and of the content, |G - A|^2 / |A|^2 and |F - P|^2 / |P|^2. Prints a Markdown table, and
 writes the pictures of each pair side by side.
 """
@@ -38,21 +38,21 @@ def main() -> None:
     parser.add_argument("--evaluations", type=int, nargs="+", help="at each size, of all ways but scipy's")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    fine = dataclasses.replace(RECIPES["fine"], sizes=(options.size,))
+    gram = dataclasses.replace(RECIPES["gram"], sizes=(options.size,))
     if options.evaluations:
-        fine = dataclasses.replace(fine, evaluations=tuple(options.evaluations))
+        gram = dataclasses.replace(gram, evaluations=tuple(options.evaluations))
     networks = {name: load_network(name, device="cpu") for name in ("vgg19", "mini")}
-    print("| pair | way | seconds | evaluations | loss of fine | " + " | ".join(LAYERS) + " | content |")
+    print("| pair | way | seconds | evaluations | loss of gram | " + " | ".join(LAYERS) + " | content |")
     print("|" + "---|" * (len(LAYERS) + 6))
     for content_name, style_name in PAIRS:
         content = load_image(options.pictures / "content" / f"{content_name}.jpg")
         style = load_image(options.pictures / "style" / f"{style_name}.jpg")
-        judge = judge_of(fine, content, style, options.size, networks["vgg19"])
+        judge = judge_of(gram, content, style, options.size, networks["vgg19"])
         shown = [("photograph", content), ("painting", style)]
         for way in options.ways:
             network, changes = WAYS[way]
             began = time.perf_counter()
-            result = stylize(content, [style], dataclasses.replace(fine, **changes), network=networks[network],
+            result = stylize(content, [style], dataclasses.replace(gram, **changes), network=networks[network],
                              draft=networks["mini"])  # fmt: skip
             seconds = time.perf_counter() - began
             left = " | ".join(f"{x:.4f}" for x in shares(content, style, options.size, networks["vgg19"], result.image))

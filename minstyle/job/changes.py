@@ -33,4 +33,6 @@ def from_start_file(recipe: Recipe, settings: Mapping[str, Any]) -> dict[str, An
     """
     sizes = settings.get("sizes") or ()
     one = {"scales": 1, "sizes": (sizes or recipe.sizes)[-1:]}
+    if settings.get("evaluations") is None:
+        one["evaluations"] = recipe.evaluations[-1:]
     return {**settings, "init": FILE, **(one if settings.get("scales") is None and len(sizes) < 2 else {})}

@@ -21,7 +21,9 @@ _CHANNELS = (64, 128, 256, 512, 512)
 
 def _terms(content: tuple[str, str], style: str, tv: str, weights: Sequence[float] = (1.0,) * 5) -> tuple[Term, ...]:
     """A content term (kind, layer), the style kind at as many of STYLE_LAYERS as have weights, a total variation."""
-    styles = tuple(Term(style, layer, weight) for layer, weight in zip(STYLE_LAYERS, weights, strict=False))
+    styles = tuple(
+        Term(style, layer, weight) for layer, weight in zip(STYLE_LAYERS[: len(weights)], weights, strict=True)
+    )
     return (Term(*content), *styles, Term(tv, IMAGE))
 
 
@@ -200,10 +202,10 @@ _GRAM = Recipe(
     pgtol=0.0,
 )
 
-# Ours, found by experiment: docs/explanation/recipes.md. Crowson's losses without block 5, whose root costs most and
-# counts least, by L-BFGS: Wasserstein distances leave a face its features and even areas even, where Gram matrices fill
-# them with grain. Coarse to fine; the small network paints the sizes before the last in a tenth of the time, and few
-# evaluations at the last one are enough: what more of them change is hardly more than noise.
+# Ours, found by experiment: docs/explanation/recipes.md. Crowson's losses without block 5, whose root costs as much as
+# block 4's and counts least, by L-BFGS: Wasserstein distances leave a face its features, Gram matrices break it up.
+# Coarse to fine; the small network paints the sizes before the last in a fraction of the time, and few evaluations at
+# the last one are enough: what more of them change is hardly more than noise.
 _FINE = Recipe(
     "fine",
     _terms(("content_mean", "block4_conv2"), "wasserstein", "tv_stencil", [w / 341 for w in (256, 64, 16, 4)]),

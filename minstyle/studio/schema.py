@@ -182,13 +182,14 @@ def recipe_of(request: JobRequest) -> Recipe:
     except ValueError as error:
         raise RecipeError(f"settings: {error}") from None
     recipe = dataclasses.replace(recipe, **changes)
+    budget = recipe.evaluations[-1:] if request.start else recipe.evaluations
     return dataclasses.replace(
         recipe,
         sizes=(request.size,),
         size_of="long",
         scales=1 if request.start else recipe.scales,  # what was painted is gone on from, at its new size
         style_weight=recipe.style_weight * request.strength,
-        evaluations=tuple(max(1, round(count * request.effort)) for count in recipe.evaluations),
+        evaluations=tuple(max(1, round(count * request.effort)) for count in budget),
         blend=tuple(style.weight for style in styles) if len(styles) > 1 else (),
         style_scale=tuple(style.scale for style in styles),
     )

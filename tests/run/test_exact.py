@@ -28,7 +28,7 @@ from tests.support import cupy_double
 from tests.support.small import picture
 
 CONTENT, STYLE = picture(32, 36, 1), picture(36, 32, 2)
-FINE = dataclasses.replace(RECIPES["gram"], sizes=(36,), scales=1, draft="none", rounds=1, evaluations=(4,))
+SHORT = dataclasses.replace(RECIPES["gram"], sizes=(36,), scales=1, draft="none", rounds=1, evaluations=(4,))
 
 TV = Recipe("tv", (Term("tv_sum", IMAGE),))
 
@@ -66,7 +66,7 @@ class Stops(Observer):
 def run(
     network: Network, observers: tuple[Observer, ...] = (), state: RunState | None = None, **changes: Any
 ) -> Result:
-    recipe = dataclasses.replace(FINE, **changes)
+    recipe = dataclasses.replace(SHORT, **changes)
     return stylize(CONTENT, [STYLE], recipe, network=network, observers=observers, state=state)
 
 

@@ -15,6 +15,8 @@ import pytest
 import requests
 
 from minstyle.front import run
+from minstyle.recipe.presets import RECIPES
+from minstyle.studio import tasks
 from minstyle.studio.main import command
 from tests.cli.test_main import Captured
 from tests.support.studio_server import png
@@ -145,3 +147,11 @@ def test_nothing_else_loads_any_of_it() -> None:
            f"print([m for m in sys.modules if 'studio' in m or m.split('.')[0] in {names}])"  # fmt: skip
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (found.stdout, found.stderr) == ("[]\n", "")
+
+
+@pytest.mark.parametrize("language", ["words.js", "chinese.js"])
+def test_each_recipe_has_a_word(language: str) -> None:
+    static = Path(tasks.__file__).parent / "static"
+    said = re.search(r"\brecipes: \{(.*?)\},", (static / language).read_text(), re.DOTALL)
+    assert said is not None
+    assert set(RECIPES) <= {name or quoted for quoted, name in re.findall(r'(?:"([\w-]+)"|\b(\w+)): "', said[1])}

@@ -55,7 +55,7 @@ def test_bands_are_the_whole(name: str, shape: tuple[int, int], tiny_network: Ne
 @pytest.mark.parametrize("pooling", ["max", "average", "l2"])
 @pytest.mark.parametrize("padding", ["zero", "replicate", "reflect"])
 def test_poolings_and_paddings(padding: str, pooling: str, bands: int, tiny_network: Network) -> None:
-    recipe = dataclasses.replace(RECIPES["fine"], padding=padding, pooling=pooling)
+    recipe = dataclasses.replace(RECIPES["gram"], padding=padding, pooling=pooling)
     equal(recipe, tiny_network, (75, 34), bands=(bands,))
 
 
@@ -63,6 +63,8 @@ def test_poolings_and_paddings(padding: str, pooling: str, bands: int, tiny_netw
 def test_in_single_precision(weights: str, real_weights: Weights) -> None:
     """The small network with its projections, and the first blocks of the real one, in their full widths."""
     network = load_network("mini") if weights == "mini" else Network(real_weights)
+    if weights == "mini":  # the roots of its many tiny eigenvalues make more of a rounding
+        equal(RECIPES["fine"], network, (97, 41), tolerance=1e-4, bands=(3,))
     recipe = RECIPES["gram"] if weights == "mini" else Recipe(
         "shallow", (Term("content_mean", "block2_conv2"), Term("gram_mean", "block1_conv1"),
                     Term("covariance", "block3_conv1"), Term("tv_sum", IMAGE)), units="torchvision")  # fmt: skip

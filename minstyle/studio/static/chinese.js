@@ -25,7 +25,7 @@ export const chinese = {
   keepMetadata: "保留照片的日期、相机和地点", networks: { auto: "完整（VGG19）", mini: "小（mini），快" },
   recipes: {
     fine: "精细（minstyle 自己的）", document: "Chollet 2017，从噪声开始", gatys: "Gatys 2016 论文，从噪声开始", "gatys-code": "Gatys 2016 程序",
-    johnson: "Johnson neural-style，从噪声开始", crowson: "Crowson style-transfer", athalye: "Athalye neural-style，从噪声开始", "pytorch-tutorial": "PyTorch 教程",
+    johnson: "Johnson neural-style，从噪声开始", crowson: "Crowson style-transfer", athalye: "Athalye neural-style，从噪声开始", "pytorch-tutorial": "PyTorch 教程", gram: "Gram（minstyle 以前的默认画法）",
   },
   hints: {
     strength: "画作的风格有多强：靠左更像照片",

@@ -7,7 +7,7 @@ import * as state from "./state.js";
 import { t, wordsOf } from "./words.js";
 
 // Those that begin with the photograph: from noise, so few steps show nothing.
-const RECIPES = ["fine", "gatys-code", "crowson"];
+const RECIPES = ["fine", "gram", "gatys-code"];
 const ORDER = ["strength", "scale", "color", "recipe", "strength", "scale"];
 const STEPS = [-2, -1, 0, 1, 2];
 

@@ -29,7 +29,7 @@ const english = {
     "Keep the photo's date, camera and place", networks: { auto: "Full (VGG19)", mini: "Small (mini), quick" },
   recipes: {
     fine: "Fine, minstyle's own", document: "Chollet 2017, from noise", gatys: "Gatys 2016, the paper, from noise", "gatys-code": "Gatys 2016, the program",
-    johnson: "Johnson, neural-style, from noise", crowson: "Crowson, style-transfer", athalye: "Athalye, neural-style, from noise", "pytorch-tutorial": "The PyTorch tutorial",
+    johnson: "Johnson, neural-style, from noise", crowson: "Crowson, style-transfer", athalye: "Athalye, neural-style, from noise", "pytorch-tutorial": "The PyTorch tutorial", gram: "Gram, minstyle's own before",
   },
   hints: {
     strength: "How much of the painting's style: to the left it stays more like the photo",

@@ -6,6 +6,7 @@ differs: their L-BFGS here is ours, and scipy's in ``document``).
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
@@ -206,33 +207,17 @@ _GRAM = Recipe(
 # block 4's and counts least, by L-BFGS: Wasserstein distances leave a face its features, Gram matrices break it up.
 # Coarse to fine; the small network paints the sizes before the last in a fraction of the time, and few evaluations at
 # the last one are enough: what more of them change is hardly more than noise.
-_FINE = Recipe(
-    "fine",
-    _terms(("content_mean", "block4_conv2"), "wasserstein", "tv_stencil", [w / 341 for w in (256, 64, 16, 4)]),
+_FINE = dataclasses.replace(
+    _GRAM,
+    name="fine",
+    terms=_terms(("content_mean", "block4_conv2"), "wasserstein", "tv_stencil", [w / 341 for w in (256, 64, 16, 4)]),
     description="minstyle's own, the default: from the photograph, coarse to fine, strokes of every size",
     content_weight=1.5,
-    style_weight=100.0,
+    coarse_content=1.0,
     tv_weight=400.0,
     range_weight=100.0,
-    init="content",
-    draft="mini-coarse",
     units="torchvision",
-    padding="replicate",
-    sizes=(512,),
-    size_of="long",
-    scales=32,
-    ratio=2.0,
-    min_size=128,
-    detail=1.0,
-    color="auto",
-    style_fit="area",
-    small_style="mirrored",
-    optimizer="lbfgs",
-    rounds=1,
     evaluations=(80, 30),
-    history=20,
-    factr=0.0,
-    pgtol=0.0,
 )
 
 ALIASES: Mapping[str, str] = MappingProxyType({"keras": "document"})  # other names of presets

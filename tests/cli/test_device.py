@@ -82,6 +82,7 @@ def test_a_device_that_fails_leaves_the_picture_so_far_and_the_run_goes_on_witho
         if step.record.evaluation == 2:
             LEDGER.fault = cupy_double.cupy.cuda.runtime.CUDARuntimeError("cudaErrorIllegalAddress: an illegal address")
 
+    monkeypatch.setattr("minstyle.watch.checkpoints.SHARE", 1e9)  # a state at once, however slow the first ones are
     monkeypatch.setattr(LEDGER, "fault", None)
     monkeypatch.setattr(LEDGER, "lasting", True)
     monkeypatch.setattr(Interrupts, "step", step)
